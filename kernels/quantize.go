@@ -1,0 +1,54 @@
+package kernels
+
+import "math"
+
+// NewQ8 returns room for n rows of k activations in blocks of block values.
+func NewQ8(block, n, k int) *Q8 {
+	return &Q8{Block: block, Q: make([]int8, n*k), D: make([]float32, n*(k/block)), Sums: make([]int16, n*(k/16))}
+}
+
+// Quantize sets row r of q to x: per block d = max|x|/127, Q = x*(127/max|x|)
+// rounded to nearest even (0 in a block of zeros), Sums the sums of 16.
+func (q *Q8) Quantize(r int, x []float32) {
+	k := len(x)
+	if k%q.Block != 0 {
+		panic("kernels: Quantize: row is no multiple of the block length")
+	}
+	active.quantize(q.Q[r*k:][:k], q.D[r*(k/q.Block):][:k/q.Block], q.Sums[r*(k/16):][:k/16], x, q.Block)
+}
+
+// row returns row r of q, of k values.
+func (q *Q8) row(r, k int) Q8 {
+	return Q8{q.Block, q.Q[r*k:][:k], q.D[r*(k/q.Block):][:k/q.Block], q.Sums[r*(k/16):][:k/16]}
+}
+
+func quantize(q []int8, d []float32, sums []int16, x []float32, block int) {
+	for b := range d {
+		x := x[b*block : (b+1)*block]
+		q := q[b*block : (b+1)*block]
+		var amax float32
+		for _, v := range x {
+			if v < 0 {
+				v = -v
+			}
+			if v > amax {
+				amax = v
+			}
+		}
+		d[b] = amax / 127
+		inv := 127 / amax
+		if amax == 0 || inv > math.MaxFloat32 { // zeros, or too small to invert
+			d[b], inv = 0, 0
+		}
+		for i, v := range x {
+			q[i] = int8(math.RoundToEven(float64(float32(v * inv))))
+		}
+	}
+	for s := range sums {
+		var t int16
+		for _, v := range q[16*s : 16*s+16] {
+			t += int16(v)
+		}
+		sums[s] = t
+	}
+}

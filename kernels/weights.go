@@ -1,0 +1,124 @@
+package kernels
+
+// Format says how a row of weights lies in memory and how to read it. Exactly
+// one of Load, LoadScaled, Small, SmallBeside and Super is set. The formats are
+// listed in formats.go; package quant gives them their names and numbers.
+type Format struct {
+	Name         string
+	Block, Bytes int  // values and bytes of one block in the row's data
+	Min          bool // minima or offsets take part in products
+	Per16        bool // Small: two scales a block
+
+	Load        func(dst []float32, src []byte)                  // float formats: exact conversion
+	LoadScaled  func(dst []float32, src []byte, scale []float32) // float formats with scales beside the data
+	Small       func(b *Small, src []byte)                       // blocks of 32
+	SmallBeside func(b *Small, src []byte, scale byte)           // blocks of 32, e8m0 scales beside the data
+	Super       func(b *Super, src []byte)                       // super-blocks of 256
+	kind        kind                                             // index into the dispatch table's kernels; 0 is the portable twin
+}
+
+// Integer reports whether products with f take activations in 8 bits, and in
+// blocks of how many values.
+func (f *Format) Integer() (block int, ok bool) {
+	switch {
+	case f.Super != nil:
+		return 256, true
+	case f.Small != nil || f.SmallBeside != nil:
+		return 32, true
+	}
+	return 0, false
+}
+
+// Weights is a view of rows of a weight matrix as they lie in a file.
+type Weights struct {
+	Format  *Format
+	Rows, K int    // K values a row
+	Data    []byte // row r starts at r*Stride
+	Stride  int    // bytes from one row to the next
+
+	// Scales that lie beside the data, for formats that have them.
+	Scale8      []byte    // e8m0, (Rows, K/32): row r starts at r*ScaleStride
+	Scale32     []float32 // (ceil((Row0+Rows)/128), ceil(K/128)): row r uses row (Row0+r)/128*ScaleStride
+	ScaleStride int
+	Row0        int // number of row 0 within the grid of Scale32
+}
+
+// Slice returns the view of rows lo..hi-1.
+func (w *Weights) Slice(lo, hi int) Weights {
+	s := *w
+	s.Rows = hi - lo
+	if s.Rows <= 0 {
+		s.Data = nil
+		return s
+	}
+	s.Data = w.Data[lo*w.Stride : (hi-1)*w.Stride+w.rowBytes()]
+	if w.Scale8 != nil {
+		s.Scale8 = w.Scale8[lo*w.ScaleStride : (hi-1)*w.ScaleStride+w.K/32]
+	}
+	s.Row0 = w.Row0 + lo
+	return s
+}
+
+func (w *Weights) rowBytes() int { return w.K / w.Format.Block * w.Format.Bytes }
+
+// row returns the bytes of row r and the scales that lie beside them.
+func (w *Weights) row(r int) (data []byte, scale8 []byte, scale32 []float32) {
+	data = w.Data[r*w.Stride:][:w.rowBytes()]
+	if w.Scale8 != nil {
+		scale8 = w.Scale8[r*w.ScaleStride:][:w.K/32]
+	}
+	if w.Scale32 != nil {
+		scale32 = w.Scale32[(w.Row0+r)/128*w.ScaleStride:][:(w.K+127)/128]
+	}
+	return
+}
+
+// Row sets dst (K) to the values of row r.
+func (w *Weights) Row(dst []float32, r int) {
+	f := w.Format
+	data, s8, s32 := w.row(r)
+	dst = dst[:w.K]
+	switch {
+	case f.Load != nil:
+		f.Load(dst, data)
+	case f.LoadScaled != nil:
+		f.LoadScaled(dst, data, s32)
+	case f.Super != nil:
+		var b Super
+		for i := 0; i < w.K; i += 256 {
+			f.Super(&b, data[i/256*f.Bytes:])
+			b.Values(dst[i : i+256])
+		}
+	default:
+		var b Small
+		for i := 0; i < w.K; i += 32 {
+			w.small(&b, data, s8, i/32)
+			b.Values(dst[i : i+32])
+		}
+	}
+}
+
+// small unpacks block i of a row. Formats whose block is longer than 32 values
+// are not Small.
+func (w *Weights) small(b *Small, data, s8 []byte, i int) {
+	if w.Format.SmallBeside != nil {
+		w.Format.SmallBeside(b, data[i*w.Format.Bytes:], s8[i])
+		return
+	}
+	w.Format.Small(b, data[i*w.Format.Bytes:])
+}
+
+// Values sets dst (256) to the weights that b stands for.
+func (b *Super) Values(dst []float32) {
+	for i, q := range b.Q {
+		d := float32(b.D * float32(b.Scale[i/16]))
+		dst[i] = float32(d*float32(q)) - float32(b.DMin*float32(b.Min[i/16]))
+	}
+}
+
+// Values sets dst (32) to the weights that b stands for.
+func (b *Small) Values(dst []float32) {
+	for i, q := range b.Q {
+		dst[i] = float32(b.D[i/16]*float32(q)) + b.M
+	}
+}
