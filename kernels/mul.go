@@ -1,13 +1,21 @@
 package kernels
 
 // Acts holds n rows of activations as products take them: always in float32, and
-// in 8 bits if Q8 is set. A product with integer weights uses Q8 where its block
-// length is the format's, and float32 (the exact values of the weights) where
-// there is none.
+// in 8 bits for the block lengths that are set. A product with block-quantised
+// weights takes the row of its block length, and float32 with the exact values of
+// the weights where there is none.
 type Acts struct {
-	K   int
-	F32 []float32 // (n, K)
-	Q8  *Q8       // (n, K) or nil
+	K         int
+	F32       []float32 // (n, K)
+	Q32, Q256 *Q8       // (n, K) or nil
+}
+
+// q8 returns the rows in blocks of block values, or nil.
+func (x *Acts) q8(block int) *Q8 {
+	if block == 256 {
+		return x.Q256
+	}
+	return x.Q32
 }
 
 // Scratch is one worker's room for unpacked weights. The zero value is ready.
@@ -31,10 +39,11 @@ func Mul(dst []float32, ld int, w *Weights, x *Acts, cols []int32, n int, s *Scr
 	if n == 0 || w.Rows == 0 {
 		return
 	}
-	block, integer := w.Format.Integer()
-	if integer && x.Q8 != nil && x.Q8.Block == block {
-		active.mulQ8(dst, ld, w, x.Q8, cols, n, s)
-		return
+	if block, ok := w.Format.Integer(); ok {
+		if q := x.q8(block); q != nil {
+			active.mulQ8(dst, ld, w, q, cols, n, s)
+			return
+		}
 	}
 	active.mulFloat(dst, ld, w, x.F32, cols, n, s)
 }
