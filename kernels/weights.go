@@ -1,7 +1,7 @@
 package kernels
 
 // Format says how a row of weights lies in memory and how to read it. Exactly
-// one of Load, LoadScaled, Small, SmallBeside and Super is set. The formats are
+// one of Load, LoadScaled, Small, SmallBeside, Pair and Super is set. The formats are
 // listed in formats.go; package quant gives them their names and numbers.
 type Format struct {
 	Name         string
@@ -13,6 +13,7 @@ type Format struct {
 	LoadScaled  func(dst []float32, src []byte, scale []float32) // float formats with scales beside the data
 	Small       func(b *Small, src []byte)                       // blocks of 32
 	SmallBeside func(b *Small, src []byte, scale byte)           // blocks of 32, e8m0 scales beside the data
+	Pair        func(b *[2]Small, src []byte)                    // blocks of 64
 	Super       func(b *Super, src []byte)                       // super-blocks of 256
 	kind        kind                                             // index into the dispatch table's kernels; 0 is the portable twin
 }
@@ -23,7 +24,7 @@ func (f *Format) Integer() (block int, ok bool) {
 	switch {
 	case f.Super != nil:
 		return 256, true
-	case f.Small != nil || f.SmallBeside != nil:
+	case f.Small != nil || f.SmallBeside != nil || f.Pair != nil:
 		return 32, true
 	}
 	return 0, false
@@ -98,14 +99,18 @@ func (w *Weights) Row(dst []float32, r int) {
 	}
 }
 
-// small unpacks block i of a row. Formats whose block is longer than 32 values
-// are not Small.
+// small unpacks the 32 values from 32*i of a row.
 func (w *Weights) small(b *Small, data, s8 []byte, i int) {
-	if w.Format.SmallBeside != nil {
-		w.Format.SmallBeside(b, data[i*w.Format.Bytes:], s8[i])
-		return
+	switch f := w.Format; {
+	case f.Small != nil:
+		f.Small(b, data[i*f.Bytes:])
+	case f.SmallBeside != nil:
+		f.SmallBeside(b, data[i*f.Bytes:], s8[i])
+	default:
+		var p [2]Small
+		f.Pair(&p, data[i/2*f.Bytes:])
+		*b = p[i%2]
 	}
-	w.Format.Small(b, data[i*w.Format.Bytes:])
 }
 
 // Values sets dst (256) to the weights that b stands for.
