@@ -1,0 +1,137 @@
+// Package par runs the parallel loops of a forward pass: a fixed set of
+// goroutines that wait between loops, spinning briefly and then asleep.
+package par
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// A Job is a parallel loop's body. Do is called once for each i in [0, n), from
+// several goroutines at a time; worker (0 <= worker < Workers) is different in
+// each of them, so that it can index scratch space.
+type Job interface {
+	Do(worker, i int)
+}
+
+// Pool is a set of workers. The goroutine that calls Run is one of them. Several
+// goroutines may call Run; their loops take turns.
+type Pool struct {
+	mu      sync.Mutex // held during a loop
+	workers int
+
+	job    Job
+	n      int64
+	next   atomic.Int64  // next index to hand out
+	round  atomic.Uint32 // number of the open loop; 0 when none is open
+	inside atomic.Int32  // helpers that may be touching job
+
+	last   uint32
+	asleep atomic.Int32
+	wake   chan struct{}
+	once   sync.Once
+	quit   chan struct{}
+}
+
+// spins is how often an idle worker looks for work before it sleeps: about 20 to
+// 50 microseconds, which covers the serial stretches between a layer's loops.
+const spins = 4000
+
+// New returns a pool of n workers, or of GOMAXPROCS (which follows the CPU
+// affinity and the container's quota) if n is 0 or less.
+func New(n int) *Pool {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	p := &Pool{workers: n, wake: make(chan struct{}, n), quit: make(chan struct{})}
+	for w := 1; w < n; w++ {
+		go p.help(w)
+	}
+	return p
+}
+
+// Workers returns the number of workers.
+func (p *Pool) Workers() int { return p.workers }
+
+// Close ends the helpers. No loop may run or follow.
+func (p *Pool) Close() { p.once.Do(func() { close(p.quit) }) }
+
+// Run calls job.Do for every i in [0, n) and returns when all calls have.
+// It allocates nothing.
+func (p *Pool) Run(n int, job Job) {
+	if n <= 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n == 1 || p.workers == 1 {
+		for i := range n {
+			job.Do(0, i)
+		}
+		return
+	}
+	p.job, p.n = job, int64(n)
+	p.next.Store(0)
+	p.last++
+	if p.last == 0 {
+		p.last = 1
+	}
+	p.round.Store(p.last)
+	for k := min(int(p.asleep.Load()), n-1); k > 0; k-- {
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
+	}
+	p.work(0)
+	p.round.Store(0) // a helper that arrives from here on turns back
+	for i := 0; p.inside.Load() != 0; i++ {
+		if i > 1000 {
+			runtime.Gosched()
+		}
+	}
+	p.job = nil
+}
+
+func (p *Pool) work(worker int) {
+	for {
+		i := p.next.Add(1) - 1
+		if i >= p.n {
+			return
+		}
+		p.job.Do(worker, int(i))
+	}
+}
+
+func (p *Pool) help(worker int) {
+	var seen uint32
+	for idle := 0; ; {
+		if r := p.round.Load(); r != 0 && r != seen {
+			p.inside.Add(1)
+			if r = p.round.Load(); r != 0 {
+				p.work(worker)
+				seen = r
+			}
+			p.inside.Add(-1)
+			idle = 0
+			continue
+		}
+		if idle++; idle < spins {
+			if idle%64 == 0 {
+				runtime.Gosched()
+			}
+			continue
+		}
+		p.asleep.Add(1)
+		if p.round.Load() == 0 || p.round.Load() == seen {
+			select {
+			case <-p.wake:
+			case <-p.quit:
+				return
+			}
+		}
+		p.asleep.Add(-1)
+		idle = 0
+	}
+}

@@ -1,0 +1,98 @@
+package par
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+type count struct {
+	hits []atomic.Int32
+	busy []atomic.Int32 // per worker: 1 while inside Do
+	t    *testing.T
+}
+
+func (c *count) Do(w, i int) {
+	if !c.busy[w].CompareAndSwap(0, 1) {
+		c.t.Error("two goroutines share a worker number")
+	}
+	c.hits[i].Add(1)
+	c.busy[w].Store(0)
+}
+
+func TestRunCallsEachIndexOnce(t *testing.T) {
+	for _, workers := range []int{1, 2, 5} {
+		p := New(workers)
+		for n := range 200 {
+			c := &count{make([]atomic.Int32, n), make([]atomic.Int32, workers), t}
+			p.Run(n, c)
+			for i := range c.hits {
+				if h := c.hits[i].Load(); h != 1 {
+					t.Fatalf("%d workers, n=%d: index %d ran %d times", workers, n, i, h)
+				}
+			}
+			if n%50 == 0 {
+				time.Sleep(time.Millisecond) // let the helpers fall asleep
+			}
+		}
+		p.Close()
+	}
+}
+
+func TestRunFromManyGoroutines(t *testing.T) {
+	p := New(3)
+	defer p.Close()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				c := &count{make([]atomic.Int32, 17), make([]atomic.Int32, 3), t}
+				p.Run(17, c)
+				for i := range c.hits {
+					if c.hits[i].Load() != 1 {
+						t.Error("an index did not run once")
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestCloseEndsGoroutines(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for range 10 {
+		p := New(4)
+		p.Run(8, &count{make([]atomic.Int32, 8), make([]atomic.Int32, 4), t})
+		p.Close()
+	}
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%d goroutines before, %d after", before, runtime.NumGoroutine())
+}
+
+type nop struct{}
+
+func (nop) Do(int, int) {}
+
+func TestRunAllocatesNothing(t *testing.T) {
+	p := New(2)
+	defer p.Close()
+	if n := testing.AllocsPerRun(100, func() { p.Run(8, nop{}) }); n != 0 {
+		t.Fatalf("%v allocations", n)
+	}
+}
+
+func BenchmarkRun(b *testing.B) {
+	p := New(0)
+	defer p.Close()
+	for b.Loop() {
+		p.Run(p.Workers(), nop{})
+	}
+}
