@@ -127,3 +127,24 @@ func (b *Small) Values(dst []float32) {
 		dst[i] = float32(b.D[i/16]*float32(q)) + b.M
 	}
 }
+
+// Columns returns the view of columns lo..hi-1 of weights whose format has one
+// value a block, or of whole blocks.
+func (w *Weights) Columns(lo, hi int) Weights {
+	s := *w
+	f := w.Format
+	if lo%f.Block != 0 || hi%f.Block != 0 || (w.Scale32 != nil && lo%128 != 0) || (w.Scale8 != nil && lo%32 != 0) {
+		panic("kernels: Columns: not at a block's edge")
+	}
+	s.K = hi - lo
+	if w.Rows > 0 {
+		s.Data = w.Data[lo/f.Block*f.Bytes:][:(w.Rows-1)*w.Stride+s.rowBytes()]
+	}
+	if w.Scale32 != nil {
+		s.Scale32 = w.Scale32[lo/128:]
+	}
+	if w.Scale8 != nil {
+		s.Scale8 = w.Scale8[lo/32:]
+	}
+	return s
+}
