@@ -17,6 +17,16 @@ func (q *Q8) Quantize(r int, x []float32) {
 	active.quantize(q.Q[r*k:][:k], q.D[r*(k/q.Block):][:k/q.Block], q.Sums[r*(k/16):][:k/16], x, q.Block)
 }
 
+// QuantizeRange sets values lo..lo+len(x)-1 of row r, of k values in all. lo and
+// len(x) are multiples of the block length.
+func (q *Q8) QuantizeRange(r, k, lo int, x []float32) {
+	if lo%q.Block != 0 || len(x)%q.Block != 0 || lo+len(x) > k {
+		panic("kernels: QuantizeRange: not at a block's edge")
+	}
+	i, n := r*k+lo, len(x)
+	active.quantize(q.Q[i:][:n], q.D[i/q.Block:][:n/q.Block], q.Sums[i/16:][:n/16], x, q.Block)
+}
+
 // row returns row r of q, of k values.
 func (q *Q8) row(r, k int) Q8 {
 	return Q8{q.Block, q.Q[r*k:][:k], q.D[r*(k/q.Block):][:k/q.Block], q.Sums[r*(k/16):][:k/16]}

@@ -25,45 +25,50 @@ func (f *Forms) Need(l *Linear) {
 // Acts is a buffer of activation rows in the forms that products need.
 type Acts struct {
 	kernels.Acts
-	q32, q256 *kernels.Q8 // kept when not in use
-	forms     Forms
-	n         int
+	rows, n   int
+	q32, q256 *kernels.Q8 // made when first used
 }
 
 // NewActs returns room for n rows of k values.
-func NewActs(n, k int, forms Forms) *Acts {
-	a := &Acts{Acts: kernels.Acts{K: k, F32: make([]float32, n*k)}, forms: forms}
-	if forms.Q32 {
-		a.q32 = kernels.NewQ8(32, n, k)
-	}
-	if forms.Q256 {
-		a.q256 = kernels.NewQ8(256, n, k)
-	}
-	return a
+func NewActs(n, k int) *Acts {
+	return &Acts{Acts: kernels.Acts{K: k, F32: make([]float32, n*k)}, rows: n}
 }
+
+// Rows returns how many rows there is room for.
+func (a *Acts) Rows() int { return a.rows }
 
 // Row returns row i in float32.
 func (a *Acts) Row(i int) []float32 { return a.F32[i*a.K:][:a.K] }
 
-// Prepare fills the 8-bit forms of rows 0..n-1 that forms asks for (and that the
-// buffer has room for) from the float32 rows.
-func (a *Acts) Prepare(pool *par.Pool, n int, forms Forms) {
+// Use says which 8-bit forms products shall take. Their values are set by
+// Prepare, Quantize or QuantizeRange.
+func (a *Acts) Use(forms Forms) {
 	a.Q32, a.Q256 = nil, nil
 	if forms.Q32 {
+		if a.q32 == nil {
+			a.q32 = kernels.NewQ8(32, a.rows, a.K)
+		}
 		a.Q32 = a.q32
 	}
 	if forms.Q256 {
+		if a.q256 == nil {
+			a.q256 = kernels.NewQ8(256, a.rows, a.K)
+		}
 		a.Q256 = a.q256
 	}
+}
+
+// Prepare fills the 8-bit forms that products with rows 0..n-1 take.
+func (a *Acts) Prepare(pool *par.Pool, n int, forms Forms) {
+	a.Use(forms)
 	a.n = n
-	if a.Q32 == nil && a.Q256 == nil {
-		return
+	switch {
+	case a.Q32 == nil && a.Q256 == nil:
+	case n == 1:
+		a.Quantize(0)
+	default:
+		pool.Run((n+7)/8, a)
 	}
-	if n == 1 {
-		a.Do(0, 0)
-		return
-	}
-	pool.Run((n+7)/8, a)
 }
 
 // Do quantises rows 8i..8i+7.
@@ -74,11 +79,14 @@ func (a *Acts) Do(_, i int) {
 }
 
 // Quantize fills the 8-bit forms in use of row r.
-func (a *Acts) Quantize(r int) {
+func (a *Acts) Quantize(r int) { a.QuantizeRange(r, 0, a.K) }
+
+// QuantizeRange does so for values lo..hi-1, which are whole blocks.
+func (a *Acts) QuantizeRange(r, lo, hi int) {
 	if a.Q32 != nil {
-		a.Q32.Quantize(r, a.Row(r))
+		a.Q32.QuantizeRange(r, a.K, lo, a.Row(r)[lo:hi])
 	}
 	if a.Q256 != nil {
-		a.Q256.Quantize(r, a.Row(r))
+		a.Q256.QuantizeRange(r, a.K, lo, a.Row(r)[lo:hi])
 	}
 }

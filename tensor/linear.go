@@ -40,18 +40,19 @@ func (l *Linear) Bytes() int64 {
 	return n + 4*int64(len(l.Scale32)+len(l.Bias))
 }
 
-// Apply sets rows lo..hi-1 of the outputs for n columns of x: dst[j*ld+r].
+// Apply computes outputs lo..hi-1 for n rows of x, those that cols names or the
+// first n if it is nil: output r of the j-th goes to dst[j*ld+r-lo].
 func (l *Linear) Apply(dst []float32, ld, lo, hi int, x *kernels.Acts, cols []int32, n int, s *kernels.Scratch) {
 	if l.Transposed {
 		w := l.Columns(lo, hi)
-		kernels.MulT(dst[lo:], ld, &w, x.F32, x.K, cols, n, s)
+		kernels.MulT(dst, ld, &w, x.F32, x.K, cols, n, s)
 	} else {
 		w := l.Slice(lo, hi)
-		kernels.Mul(dst[lo:], ld, &w, x, cols, n, s)
+		kernels.Mul(dst, ld, &w, x, cols, n, s)
 	}
 	if l.Bias != nil {
 		for j := range n {
-			kernels.Add(dst[j*ld+lo:j*ld+hi], l.Bias[lo:hi])
+			kernels.Add(dst[j*ld:][:hi-lo], l.Bias[lo:hi])
 		}
 	}
 }
@@ -124,5 +125,5 @@ func (p *Products) Do(worker, i int) {
 	q := &p.list[k]
 	lo := (i - q.first) * q.rows
 	hi := min(lo+q.rows, q.Linear.Out())
-	q.Linear.Apply(q.Dst, q.Ld, lo, hi, q.X, nil, p.n, &p.scratch[worker])
+	q.Linear.Apply(q.Dst[lo:], q.Ld, lo, hi, q.X, nil, p.n, &p.scratch[worker])
 }

@@ -1,0 +1,269 @@
+package expert
+
+import (
+	"github.com/coterie-go/coterie/internal/par"
+	"github.com/coterie-go/coterie/kernels"
+	"github.com/coterie-go/coterie/tensor"
+)
+
+// A Choice says which experts n tokens go to: token t to IDs[t*K+i] with weight
+// Weights[t*K+i], in the order in which their outputs are added. An id of -1
+// stands for none.
+type Choice struct {
+	K       int
+	IDs     []int32   // (n, K)
+	Weights []float32 // (n, K)
+}
+
+// Mixture computes a layer's mixture of experts for a chunk of tokens, in two
+// parallel loops: gate, up and activation in tasks of one expert's hidden rows;
+// then down in tasks of output rows over all experts, so that a token's outputs
+// are added in the router's order by one worker. Tokens are never copied: a
+// task names the rows of x that it reads.
+//
+// A Mixture holds only scratch; it serves any layer, one call at a time.
+type Mixture struct {
+	spec   *Spec
+	x      *tensor.Acts
+	exact  bool
+	n      int
+	choice Choice
+	dst    []float32
+	scale  float32
+	gate   []float32
+
+	parts  []part
+	order  []int32 // tokens sorted by expert
+	slot   []int32 // (n, K): row of each choice in hidden
+	start  []int32 // (E+1)
+	iota   []int32 // 0, 1, 2, ...
+	hidden map[bufferKey]*tensor.Acts
+	tasks  int
+	rows   int // output rows of a down task
+	down   downTasks
+	work   []workspace
+}
+
+// part is one expert with the tokens that go to it.
+type part struct {
+	e      *Expert
+	cols   []int32 // rows of x, nil for all
+	n      int
+	hidden *tensor.Acts
+	slot   int // first row in hidden
+	first  int // first gate-up task
+	rows   int // hidden rows a task
+	y      int // first row in a worker's y
+}
+
+type workspace struct {
+	up, y, sum []float32
+	scratch    kernels.Scratch
+}
+
+func (w *workspace) floats(buf *[]float32, n int) []float32 {
+	if cap(*buf) < n {
+		*buf = make([]float32, n)
+	}
+	return (*buf)[:n]
+}
+
+// Input is what a mixture works on.
+type Input struct {
+	X       *tensor.Acts // (n, Dim), prepared in the forms that the experts need
+	N       int
+	Choice  Choice
+	Experts int                  // E
+	Expert  func(id int) *Expert // routed experts; called for those chosen
+	Shared  []*Expert            // always on, added after the routed ones
+	Gate    []float32            // (n) weights of the shared experts, nil for 1
+	Dst     []float32            // (n, Dim): the mixture is added to it
+	Scale   float32              // what is added is multiplied by Scale, if that is neither 0 nor 1
+}
+
+// Run adds the mixture's output to in.Dst.
+func (m *Mixture) Run(pool *par.Pool, spec *Spec, in *Input) {
+	if in.N == 0 {
+		return
+	}
+	m.spec, m.x, m.n, m.choice = spec, in.X, in.N, in.Choice
+	m.dst, m.scale, m.gate, m.exact = in.Dst, in.Scale, in.Gate, in.Exact
+	if len(m.work) < pool.Workers() {
+		m.work = make([]workspace, pool.Workers())
+	}
+	m.group(in, pool.Workers())
+	if len(m.parts) == 0 {
+		return
+	}
+	pool.Run(m.tasks, m)
+
+	dim := m.x.K
+	m.rows = max(32, min(256, (dim/(pool.Workers()*6)+31)&^31))
+	if m.n > 16 {
+		m.rows = 32 // y stays in the second-level cache
+	}
+	m.down.m = m
+	pool.Run((dim+m.rows-1)/m.rows, &m.down)
+}
+
+// group sorts the choices by expert (a stable counting sort) and lays out tasks.
+func (m *Mixture) group(in *Input, workers int) {
+	e, k := in.Experts, in.Choice.K
+	pairs := m.n * k
+	m.start = resize(m.start, e+1)
+	m.order, m.slot = resize(m.order, pairs), resize(m.slot, pairs)
+	clear(m.start)
+	for _, id := range in.Choice.IDs[:pairs] {
+		if id >= 0 {
+			m.start[id+1]++
+		}
+	}
+	for i := range e {
+		m.start[i+1] += m.start[i]
+	}
+	for i, id := range in.Choice.IDs[:pairs] {
+		m.slot[i] = -1
+		if id >= 0 {
+			at := m.start[id]
+			m.order[at], m.slot[i] = int32(i/k), at
+			m.start[id]++
+		}
+	} // now start[id] is where id's run ends
+
+	for i := len(m.iota); i < max(pairs, m.n*len(in.Shared)); i++ {
+		m.iota = append(m.iota, int32(i))
+	}
+	m.parts, m.tasks = m.parts[:0], 0
+	var h *tensor.Acts
+	lo := int32(0)
+	for id := range e {
+		if hi := m.start[id]; hi > lo {
+			x := in.Expert(id)
+			if h == nil {
+				h = m.buffer(x, pairs, true)
+			}
+			m.add(x, m.order[lo:hi], int(hi-lo), h, int(lo), int(lo), workers)
+			lo = hi
+		}
+	}
+	for i, x := range in.Shared {
+		h := m.buffer(x, m.n*len(in.Shared), false)
+		m.add(x, nil, m.n, h, i*m.n, pairs+i*m.n, workers)
+	}
+}
+
+func resize(s []int32, n int) []int32 {
+	if cap(s) < n {
+		return make([]int32, n)
+	}
+	return s[:n]
+}
+
+// bufferKey: routed experts share one buffer, those always on another.
+type bufferKey struct {
+	ff     int
+	routed bool
+}
+
+// buffer returns at least rows hidden rows for experts like x.
+func (m *Mixture) buffer(x *Expert, rows int, routed bool) *tensor.Acts {
+	var forms tensor.Forms
+	if !m.exact {
+		forms.Need(&x.Down)
+	}
+	if m.hidden == nil {
+		m.hidden = make(map[bufferKey]*tensor.Acts)
+	}
+	key := bufferKey{x.FF(), routed}
+	h := m.hidden[key]
+	if h == nil || h.Rows() < rows {
+		h = tensor.NewActs(rows, x.FF())
+		m.hidden[key] = h
+	}
+	h.Use(forms)
+	return h
+}
+
+func (m *Mixture) add(x *Expert, cols []int32, n int, h *tensor.Acts, slot, y, workers int) {
+	rows := 256
+	if ff := x.FF(); ff < 256*workers {
+		rows = max(64, (ff/(2*workers)+31)&^31)
+		if x.downBlock() == 256 {
+			rows = 256
+		}
+	}
+	m.parts = append(m.parts, part{e: x, cols: cols, n: n, hidden: h, slot: slot, first: m.tasks, rows: rows, y: y})
+	m.tasks += (x.FF() + rows - 1) / rows
+}
+
+func (e *Expert) downBlock() int {
+	block, _ := e.Down.Format.Integer()
+	return block
+}
+
+// Do computes gate, up and activation for some hidden rows of one expert.
+func (m *Mixture) Do(worker, i int) {
+	lo, hi := 0, len(m.parts)-1
+	for lo < hi { // the last part with first <= i
+		if mid := (lo + hi + 1) / 2; m.parts[mid].first <= i {
+			lo = mid
+		} else {
+			hi = mid - 1
+		}
+	}
+	p, w := &m.parts[lo], &m.work[worker]
+	ff := p.e.FF()
+	a := (i - p.first) * p.rows
+	b := min(a+p.rows, ff)
+	gate := p.hidden.F32[p.slot*ff+a:]
+	up := w.floats(&w.up, p.n*(b-a))
+	p.e.Gate.Apply(gate, ff, a, b, &m.x.Acts, p.cols, p.n, &w.scratch)
+	p.e.Up.Apply(up, b-a, a, b, &m.x.Acts, p.cols, p.n, &w.scratch)
+	for j := range p.n {
+		g, u := gate[j*ff:][:b-a], up[j*(b-a):][:b-a]
+		m.spec.activate(g, u)
+		p.hidden.QuantizeRange(p.slot+j, a, b)
+	}
+}
+
+type downTasks struct{ m *Mixture }
+
+// Do computes some output rows of all experts and adds them up.
+func (d *downTasks) Do(worker, i int) {
+	m := d.m
+	w := &m.work[worker]
+	dim, k := m.x.K, m.choice.K
+	a := i * m.rows
+	b := min(a+m.rows, dim)
+	r := b - a
+	last := &m.parts[len(m.parts)-1]
+	y := w.floats(&w.y, (last.y+last.n)*r)
+	for i := range m.parts {
+		p := &m.parts[i]
+		p.e.Down.Apply(y[p.y*r:], r, a, b, &p.hidden.Acts, m.iota[p.slot:p.slot+p.n], p.n, &w.scratch)
+	}
+	sum := w.floats(&w.sum, r)
+	for t := range m.n {
+		clear(sum)
+		for i := range k {
+			if s := m.slot[t*k+i]; s >= 0 {
+				kernels.Axpy(sum, m.choice.Weights[t*k+i], y[int(s)*r:][:r])
+			}
+		}
+		for i := range m.parts {
+			if p := &m.parts[i]; p.cols == nil {
+				if m.gate != nil {
+					kernels.Axpy(sum, m.gate[t], y[(p.y+t)*r:][:r])
+				} else {
+					kernels.Add(sum, y[(p.y+t)*r:][:r])
+				}
+			}
+		}
+		dst := m.dst[t*dim+a:][:r]
+		if m.scale != 0 && m.scale != 1 {
+			kernels.Axpy(dst, m.scale, sum)
+		} else {
+			kernels.Add(dst, sum)
+		}
+	}
+}
