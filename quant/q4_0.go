@@ -1,0 +1,14 @@
+package quant
+
+var (
+	levelsQ4 = levels{lo: -8, hi: 7}
+	startsQ4 = []float32{0.82, 0.9, 0.98, 1.06, -0.85, -0.95}
+)
+
+func quantizeQ4_0(dst []byte, x, w []float32) {
+	var q [32]int8
+	le.PutUint16(dst, levelsQ4.block(q[:], x, w, startsQ4))
+	for l := range 16 {
+		dst[2+l] = uint8(q[l]+8) | uint8(q[l+16]+8)<<4
+	}
+}

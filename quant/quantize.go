@@ -1,0 +1,102 @@
+package quant
+
+import (
+	"fmt"
+	"math"
+)
+
+// Quantize sets dst to the blocks of type t that come nearest to src, whole rows
+// of values. importance, if not nil, has a weight for each column, not negative:
+// the mean square of the activations that the column is multiplied with. Then
+// src is a whole number of rows of that length.
+//
+// F32, F16 and BF16 are converted, rounding to nearest even. Other types take
+// values up to 65504 and report NaN, infinities and larger ones as ErrValue.
+// Types that are only decoded are reported as ErrCodec. Equal arguments give
+// equal blocks on every machine.
+func Quantize(dst []byte, t Type, src []float32, importance []float32) error {
+	f, err := checkLengths(t, len(src), len(dst))
+	if err != nil {
+		return err
+	}
+	if f.quantize == nil {
+		return store(dst, t, src)
+	}
+	cols := len(importance)
+	if importance != nil && (cols == 0 || cols%f.block != 0 || len(src)%cols != 0) {
+		return fmt.Errorf("%w: %d values of %v in rows of %d, the length of the importance", ErrLength, len(src), t, cols)
+	}
+	for i, v := range src {
+		if !(abs(v) <= 65504) {
+			return fmt.Errorf("%w: %g at %d does not fit %v", ErrValue, v, i, t)
+		}
+	}
+	norm, err := normalize(importance)
+	if err != nil {
+		return err
+	}
+	var w [256]float32
+	for i := 0; i < len(src); i += f.block {
+		x := src[i : i+f.block]
+		if importance == nil {
+			weights(w[:f.block], x, nil, 0)
+		} else {
+			weights(w[:f.block], x, importance[i%cols:], norm)
+		}
+		f.quantize(dst[i/f.block*f.bytes:], x, w[:f.block])
+	}
+	return nil
+}
+
+// normalize returns what importance is multiplied by to have a mean of 1, and
+// an error if a weight is negative or not finite.
+func normalize(importance []float32) (float64, error) {
+	var sum float64
+	for i, v := range importance {
+		if !(v >= 0) || math.IsInf(float64(v), 0) {
+			return 0, fmt.Errorf("%w: importance %g of column %d", ErrValue, v, i)
+		}
+		sum += float64(v)
+	}
+	if sum == 0 {
+		return 0, nil
+	}
+	return float64(len(importance)) / sum, nil
+}
+
+// weights sets w to the weight of each value's squared error.
+func weights(w, x, importance []float32, norm float64) {
+	for i := range w {
+		w[i] = 1
+	}
+	if norm == 0 {
+		return
+	}
+	for i := range w {
+		w[i] = float32(float64(importance[i]) * norm)
+	}
+}
+
+func store(dst []byte, t Type, src []float32) error {
+	switch t {
+	case F32:
+		for i, v := range src {
+			le.PutUint32(dst[4*i:], math.Float32bits(v))
+		}
+	case F16:
+		for i, v := range src {
+			h := F32ToF16(v)
+			if h&0x7fff == 0x7c00 && !math.IsInf(float64(v), 0) {
+				return fmt.Errorf("%w: %g at %d does not fit %v", ErrValue, v, i, t)
+			}
+			le.PutUint16(dst[2*i:], h)
+		}
+	case BF16:
+		for i, v := range src {
+			le.PutUint16(dst[2*i:], F32ToBF16(v))
+		}
+	default:
+		return fmt.Errorf("%w: to %v", ErrCodec, t)
+	}
+	return nil
+}
