@@ -63,7 +63,7 @@ func (r *Router) Route(ids []int32, weights, logits []float32, s *Scratch) int {
 	s.grow(r.spec.Experts)
 	ids, weights = ids[:k], weights[:k]
 	scores := r.spec.Score.score(s.scores[:len(logits)], logits)
-	r.choose(ids, weights, scores, s)
+	r.choose(ids, scores, s)
 	r.weigh(weights, ids, scores, logits, s)
 	return r.drop(ids, weights)
 }
@@ -93,29 +93,32 @@ func (r *Router) RouteBatch(ids []int32, weights, logits []float32, n int, s *Sc
 	return nil
 }
 
-// choose writes the k experts with the greatest choice score to ids, and those scores to top.
-func (r *Router) choose(ids []int32, top, scores []float32, s *Scratch) {
+// choose writes the k experts with the greatest choice score to ids.
+func (r *Router) choose(ids []int32, scores []float32, s *Scratch) {
 	choice := scores
 	if len(r.bias) > 0 {
 		choice = s.choice[:len(scores)]
-		for i, v := range scores {
-			choice[i] = v + r.bias[i]
+		for i, b := range r.bias[:len(scores)] {
+			choice[i] = scores[i] + b
 		}
 	}
-	b := best{ids: ids, top: top}
+	b := best{keys: s.keys[:len(ids)]}
 	if r.spec.Groups <= 1 {
 		b.offer(choice, 0)
-		return
-	}
-	size := len(choice) / r.spec.Groups
-	for g, kept := range r.keepGroups(choice, size, s) {
-		first := g * size
-		switch {
-		case kept:
-			b.offer(choice[first:first+size], first)
-		case r.spec.MaskToZero:
-			b.offerZeros(size, first)
+	} else {
+		size := len(choice) / r.spec.Groups
+		for g, kept := range r.keepGroups(choice, size, s) {
+			first := g * size
+			switch {
+			case kept:
+				b.offer(choice[first:first+size], first)
+			case r.spec.MaskToZero:
+				b.offerZeros(size, first)
+			}
 		}
+	}
+	for i, k := range b.keys {
+		ids[i] = keyID(k)
 	}
 }
 
@@ -123,28 +126,32 @@ func (r *Router) choose(ids []int32, top, scores []float32, s *Scratch) {
 func (r *Router) keepGroups(choice []float32, size int, s *Scratch) []bool {
 	values, kept := s.groups[:r.spec.Groups], s.kept[:r.spec.Groups]
 	for g := range values {
-		first, second := negInf, negInf
-		for _, v := range choice[g*size : (g+1)*size] {
-			if v > second {
-				if v > first {
-					first, second = v, first
-				} else {
-					second = v
-				}
-			}
-		}
-		if r.spec.GroupScore == GroupTop2Sum {
-			first += second
-		}
-		values[g] = first
+		values[g] = groupScore(choice[g*size:(g+1)*size], r.spec.GroupScore)
 	}
-	b := best{ids: s.ids[:r.spec.TopGroups], top: s.top[:r.spec.TopGroups]}
+	b := best{keys: s.keys[:r.spec.TopGroups]}
 	b.offer(values, 0)
 	clear(kept)
-	for _, g := range b.ids {
-		kept[g] = true
+	for _, k := range b.keys {
+		kept[keyID(k)] = true
 	}
 	return kept
+}
+
+func groupScore(choice []float32, f GroupScore) float32 {
+	first, second := negInf, negInf
+	for _, v := range choice {
+		if v > second {
+			if v > first {
+				first, second = v, first
+			} else {
+				second = v
+			}
+		}
+	}
+	if f == GroupTop2Sum {
+		return first + second
+	}
+	return first
 }
 
 // drop removes the choices that fall short of MinGate, keeping the order of the others, and returns their number.

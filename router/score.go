@@ -27,7 +27,7 @@ func sqrtSoftplus(z float32) float32 {
 	if a < 0 {
 		a = -a
 	}
-	s := log1p(exp32(-a))
+	s := log1p(exp(-a))
 	if z > 0 {
 		s += z
 	}
@@ -35,14 +35,17 @@ func sqrtSoftplus(z float32) float32 {
 }
 
 // log1p returns log(1+u) for u in [0, 1], as 2 artanh(t) with t = u/(2+u), at most 1/3: the odd series
-// t + t³/3 + t⁵/5 ... has fallen below 2⁻³⁰ of its sum after the term in t¹⁹. Every product is converted before it is
-// added, so that no compiler may fuse the two.
+// t + t³/3 + t⁵/5 ... has fallen below 2⁻³⁰ of its sum after the term in t¹⁷.
 func log1p(u float32) float32 {
 	t := float64(u) / (2 + float64(u))
-	t2 := float64(t * t)
-	s := 1.0 / 19
-	for d := 17.0; d >= 1; d -= 2 {
-		s = float64(s*t2) + 1/d
-	}
+	t2 := t * t
+	s := float64(t2*(1.0/17)) + 1.0/15
+	s = float64(t2*s) + 1.0/13
+	s = float64(t2*s) + 1.0/11
+	s = float64(t2*s) + 1.0/9
+	s = float64(t2*s) + 1.0/7
+	s = float64(t2*s) + 1.0/5
+	s = float64(t2*s) + 1.0/3
+	s = float64(t2*s) + 1
 	return float32(2 * float64(t*s))
 }

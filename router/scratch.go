@@ -5,10 +5,9 @@ package router
 type Scratch struct {
 	scores []float32 // E: scores without bias
 	choice []float32 // E: scores with bias
-	groups []float32 // E: at most Groups values of groups
-	top    []float32 // E: at most TopGroups of them, the best
-	ids    []int32   // E: their numbers
-	kept   []bool    // E: per group
+	groups []float32 // E, of which Groups are used: what the groups are worth
+	kept   []bool    // E, likewise
+	keys   []uint64  // E, of which TopGroups and then TopK are used
 }
 
 // NewScratch returns working memory that serves any router of up to the given number of experts without growing.
@@ -22,8 +21,9 @@ func (s *Scratch) grow(experts int) {
 	if len(s.scores) >= experts {
 		return
 	}
-	f := make([]float32, 4*experts)
-	s.scores, s.choice, s.groups, s.top = f[:experts:experts], f[experts:2*experts:2*experts], f[2*experts:3*experts:3*experts], f[3*experts:]
-	s.ids = make([]int32, experts)
+	s.scores = make([]float32, experts)
+	s.choice = make([]float32, experts)
+	s.groups = make([]float32, experts)
 	s.kept = make([]bool, experts)
+	s.keys = make([]uint64, experts)
 }

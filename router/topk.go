@@ -4,33 +4,46 @@ import "math"
 
 var negInf = float32(math.Inf(-1))
 
-// best keeps the k greatest of the scores offered, in descending order; equal scores keep the order in which they
-// were offered, which is that of their index. NaN counts as minus infinity.
+// best keeps the greatest of the scores offered, as keys in descending order, as many as keys has room for.
 type best struct {
-	ids []int32   // k
-	top []float32 // k: the scores of ids
-	n   int       // how many are kept so far
+	keys []uint64
+	n    int // how many are there so far
 }
 
-// offer puts forward c, the scores of the experts from id first on.
-func (b *best) offer(c []float32, first int) {
-	i := 0
-	for ; b.n < len(b.ids) && i < len(c); i++ {
-		v := c[i]
-		if v != v {
-			v = negInf
-		}
-		b.n++
-		b.insert(v, first+i)
+// key orders choices: by score, equal scores by descending id. The score's bits are made to ascend with it, NaN
+// counting as minus infinity and -0 as 0, above the complement of the id.
+func key(score float32, id int) uint64 {
+	if score != score {
+		score = negInf
 	}
-	if i == len(c) {
+	b := math.Float32bits(score + 0)
+	b ^= uint32(int32(b)>>31) | 1<<31
+	return uint64(b)<<32 | uint64(^uint32(id))
+}
+
+func keyID(k uint64) int32 { return int32(^uint32(k)) }
+
+func keyScore(k uint64) float32 {
+	b := uint32(k >> 32)
+	return math.Float32frombits(b ^ (^uint32(int32(b)>>31) | 1<<31))
+}
+
+// offer puts forward scores, those of the experts from id first on. Ids must ascend from call to call.
+func (b *best) offer(scores []float32, first int) {
+	i := 0
+	for ; b.n < len(b.keys) && i < len(scores); i++ {
+		b.keys[b.n] = 0
+		b.n++
+		b.insert(key(scores[i], first+i))
+	}
+	if i == len(scores) {
 		return
 	}
-	low := b.top[len(b.top)-1]
-	for ; i < len(c); i++ {
-		if v := c[i]; v > low { // never true of NaN
-			b.insert(v, first+i)
-			low = b.top[len(b.top)-1]
+	low := b.lowest()
+	for ; i < len(scores); i++ {
+		if v := scores[i]; v > low { // not true of NaN, nor of the later of two equals
+			b.insert(key(v, first+i))
+			low = b.lowest()
 		}
 	}
 }
@@ -38,20 +51,24 @@ func (b *best) offer(c []float32, first int) {
 // offerZeros puts forward n experts from id first on, with score 0.
 func (b *best) offerZeros(n, first int) {
 	for i := range n {
-		if b.n < len(b.ids) {
+		if b.n < len(b.keys) {
+			b.keys[b.n] = 0
 			b.n++
-		} else if !(0 > b.top[len(b.top)-1]) {
+		} else if !(0 > b.lowest()) {
 			return
 		}
-		b.insert(0, first+i)
+		b.insert(key(0, first+i))
 	}
 }
 
-// insert puts v in its place among the first n, of which the last is free or to be forgotten.
-func (b *best) insert(v float32, id int) {
-	j := b.n - 1
-	for ; j > 0 && v > b.top[j-1]; j-- {
-		b.top[j], b.ids[j] = b.top[j-1], b.ids[j-1]
+// lowest returns the score to be beaten once all room is taken.
+func (b *best) lowest() float32 { return keyScore(b.keys[len(b.keys)-1]) }
+
+// insert puts k in its place and lets the least go. It always walks all keys: a branch that stopped at the right place
+// would be mispredicted nearly every time, which costs more.
+func (b *best) insert(k uint64) {
+	for i, have := range b.keys[:b.n] {
+		b.keys[i] = max(have, k)
+		k = min(have, k)
 	}
-	b.top[j], b.ids[j] = v, int32(id)
 }

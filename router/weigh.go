@@ -55,11 +55,11 @@ func (r *Router) sparseMix(weights []float32, ids []int32, logits []float32) {
 		var sum float32
 		for i, z := range logits {
 			if !far(z) && !contains(ids[:j], int32(i)) {
-				sum += exp32(z - m)
+				sum += exp(z - m)
 			}
 		}
 		if weights[j] = 0; !far(logits[id]) {
-			weights[j] = exp32(logits[id]-m) / sum
+			weights[j] = exp(logits[id]-m) / sum
 		}
 	}
 }
