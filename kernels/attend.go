@@ -61,7 +61,7 @@ func attend(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale 
 		m := float32(math.Inf(-1))
 		for t := lo; t < hi; t++ {
 			k.Row(row, t)
-			score[t] = dot(q, row[:dk]) * scale
+			score[t] = float32(dot(q, row[:dk]) * scale)
 			if score[t] > m {
 				m = score[t]
 			}

@@ -2,5 +2,42 @@
 
 package kernels
 
+import "github.com/klauspost/cpuid/v2"
+
+// neon needs the dot-product instructions (SDOT), which every 64-bit Arm core of
+// the last years has, and nearly all other kernels here are built on ASIMD alone.
+// A kernel that is not named here is the portable one.
+var neon = portable.with(func(t *table) {
+	t.name = "neon"
+	t.dot = dotNEON
+	t.axpy = axpyNEON
+	t.add = addNEON
+	t.rmsNorm = rmsNormNEON
+	t.softmax = softmaxNEON
+	t.swiGLU = swiGLUNEON
+	t.swiGLUClamped = swiGLUClampedNEON
+	t.quantize = quantizeNEON
+})
+
+// i8mm is neon with the integer matrix product (SMMLA) where columns are many.
+var i8mm = neon.with(func(t *table) {
+	t.name = "i8mm"
+})
+
+// with returns a copy of t that change has changed.
+func (t table) with(change func(*table)) table {
+	change(&t)
+	return t
+}
+
 // available returns the tables of this CPU, the best last.
-func available() []*table { return []*table{&portable} }
+func available() []*table {
+	tables := []*table{&portable}
+	if cpuid.CPU.Supports(cpuid.ASIMD, cpuid.ASIMDDP) {
+		tables = append(tables, &neon)
+		if cpuid.CPU.Supports(cpuid.I8MM) {
+			tables = append(tables, &i8mm)
+		}
+	}
+	return tables
+}

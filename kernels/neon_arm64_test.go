@@ -1,0 +1,100 @@
+//go:build !purego
+
+package kernels
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"github.com/coterie-go/coterie/internal/testkit"
+)
+
+// eachTable runs f for every table of this CPU but the portable one.
+func eachTable(t *testing.T, f func(t *testing.T, isa *table)) {
+	for _, isa := range available()[1:] {
+		t.Run(isa.name, func(t *testing.T) { f(t, isa) })
+	}
+}
+
+func TestNEONVectors(t *testing.T) {
+	eachTable(t, func(t *testing.T, isa *table) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for n := range 100 {
+			for _, kind := range testkit.Kinds() {
+				off := r.IntN(5)
+				a, b := testkit.Before[float32](t, n, off), testkit.After[float32](t, n, off)
+				got, want := testkit.Before[float32](t, n, r.IntN(5)), make([]float32, n)
+				testkit.Fill(r, a, kind)
+				testkit.Fill(r, b, kind)
+				alpha := a0(a)
+				fill := func() { testkit.Fill(r, got, kind); copy(want, got) }
+				check := func(what string) { t.Helper(); testkit.SameBits(t, got, want, "%s, n=%d, %v", what, n, kind) }
+
+				testkit.SameBits(t, []float32{isa.dot(a, b)}, []float32{dot(a, b)}, "dot, n=%d, %v", n, kind)
+				fill()
+				isa.axpy(got, alpha, a)
+				axpy(want, alpha, a)
+				check("axpy")
+				fill()
+				isa.add(got, b)
+				add(want, b)
+				check("add")
+				isa.rmsNorm(got, a, nil, 1e-5)
+				rmsNorm(want, a, nil, 1e-5)
+				check("rmsNorm")
+				isa.rmsNorm(got, a, b, 1e-5)
+				rmsNorm(want, a, b, 1e-5)
+				check("rmsNorm weighted")
+				isa.swiGLU(got, a, b)
+				swiGLU(want, a, b)
+				check("swiGLU")
+				isa.swiGLUClamped(got, a, b, 1.702, 7)
+				swiGLUClamped(want, a, b, 1.702, 7)
+				check("swiGLUClamped")
+				if n == 0 {
+					continue
+				}
+				isa.softmax(got, a)
+				softmax(want, a)
+				check("softmax")
+				copy(got, a)
+				isa.softmax(got, got)
+				check("softmax in place")
+				testkit.SameBits(t, []float32{maximumNEON(a)}, []float32{maximum(a)}, "maximum, n=%d, %v", n, kind)
+			}
+		}
+	})
+}
+
+func a0(a []float32) float32 {
+	if len(a) == 0 {
+		return 1
+	}
+	return a[0]
+}
+
+func TestNEONQuantize(t *testing.T) {
+	eachTable(t, func(t *testing.T, isa *table) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for _, block := range []int{32, 256} {
+			for n := range 5 {
+				for _, kind := range testkit.Kinds() {
+					for range 20 {
+						k, off := n*block, r.IntN(4)
+						x := testkit.Before[float32](t, k, off)
+						testkit.Fill(r, x, kind)
+						got := &Q8{block, testkit.Before[int8](t, k, off), testkit.Before[float32](t, n, off), testkit.Before[int16](t, k/16, off)}
+						want := NewQ8(block, 1, k)
+						isa.quantize(got.Q, got.D, got.Sums, x, block)
+						quantize(want.Q, want.D, want.Sums, x, block)
+						testkit.SameBits(t, got.D, want.D, "scales")
+						if !reflect.DeepEqual(got.Q, want.Q) || !reflect.DeepEqual(got.Sums, want.Sums) {
+							t.Fatalf("block %d, n=%d, %v: codes or sums differ\n%v\n%v\n%v", block, n, kind, got.Q, want.Q, x)
+						}
+					}
+				}
+			}
+		}
+	})
+}
