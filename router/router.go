@@ -47,7 +47,7 @@ func (r *Router) Spec() Spec { return r.spec }
 // it kept: k, or fewer, at least 1, if the spec has a MinGate; the rest of the k then hold id -1 and weight 0.
 //
 // ids and weights have room for at least k values; of longer slices the rest is left alone. The logits are not
-// changed. A length that does not fit chooses nothing and returns 0. Route allocates nothing once s has grown; a nil
+// changed. If a length does not fit, nothing is chosen and 0 returned. Route allocates nothing once s has grown; a nil
 // s is replaced by a new one.
 //
 // Whatever the logits, the ids are k distinct valid ones. A choice score that is NaN counts as minus infinity; the
@@ -77,8 +77,8 @@ func (r *Router) RouteBatch(ids []int32, weights, logits []float32, n int, s *Sc
 		name       string
 		found, per int
 	}{{"ids", len(ids), k}, {"weights", len(weights), k}, {"logits", len(logits), e}} {
-		if n < 0 || a.found/a.per < n {
-			errs = append(errs, fmt.Errorf("%w: %s: want %d values for each of %d tokens, found %d", ErrShape, a.name, a.per, n, a.found))
+		if n < 0 || a.per > 0 && a.found/a.per < n {
+			errs = append(errs, fmt.Errorf("%w: %s: want %d for each of %d tokens, found %d", ErrShape, a.name, a.per, n, a.found))
 		}
 	}
 	if errs != nil {
@@ -90,6 +90,30 @@ func (r *Router) RouteBatch(ids []int32, weights, logits []float32, n int, s *Sc
 	for t := range n {
 		r.Route(ids[t*k:(t+1)*k], weights[t*k:(t+1)*k], logits[t*e:(t+1)*e], s)
 	}
+	return nil
+}
+
+// Weigh writes to weights what the outputs of the given experts, all different, are multiplied by if a token with
+// these logits (E) is sent to them by somebody else's choice: a table of tokens, say, or a person's. For the ids that
+// Route chooses they are Route's weights. MinGate plays no part. Errors wrap ErrShape and ErrID.
+func (r *Router) Weigh(weights []float32, ids []int32, logits []float32, s *Scratch) error {
+	if len(logits) != r.spec.Experts {
+		return fmt.Errorf("%w: logits: want Experts (%d), found %d", ErrShape, r.spec.Experts, len(logits))
+	}
+	if len(weights) < len(ids) {
+		return fmt.Errorf("%w: weights: want one for each of %d ids, found %d", ErrShape, len(ids), len(weights))
+	}
+	for i, id := range ids {
+		if id < 0 || int(id) >= len(logits) || contains(ids[:i], id) {
+			return fmt.Errorf("%w: choice %d: want a new one of 0 to %d, found %d", ErrID, i, len(logits)-1, id)
+		}
+	}
+	if s == nil {
+		s = new(Scratch)
+	}
+	s.grow(len(logits))
+	scores := r.spec.Score.score(s.scores[:len(logits)], logits)
+	r.weigh(weights[:len(ids)], ids, scores, logits, s)
 	return nil
 }
 

@@ -100,15 +100,13 @@ func (s Spec) Validate() error {
 	}{
 		{"NormEps", s.NormEps, math.MaxFloat32},
 		{"NormMin", s.NormMin, math.MaxFloat32},
+		{"Scale", s.Scale, math.MaxFloat32},
 		{"SparseEps", s.SparseEps, math.MaxFloat32},
 		{"MinGate", s.MinGate, 1},
 	} {
 		if !(f.v >= 0 && f.v <= f.max) {
 			misfit(f.name, fmt.Sprintf("0 to %g", f.max), f.v)
 		}
-	}
-	if !(s.Scale >= -math.MaxFloat32 && s.Scale <= math.MaxFloat32) {
-		misfit("Scale", "a finite number", s.Scale)
 	}
 	return errors.Join(errs...)
 }
