@@ -5,22 +5,36 @@ import "math"
 // Fitting a block means choosing a scale (and an offset) and whole codes so that
 // sum w*(x - value)^2 is least, w >= 0. For given codes the best scale is a
 // least-squares solution; for a given scale the best codes are the nearest. The
-// searches below start from several scales and alternate between the two.
+// searches below start from several scales and alternate between the two. The
+// starts of each type were chosen greedily from a fine grid, for the least error
+// on normal values with and without importance; the whole grid would gain about
+// another percent.
 //
 // Every product is rounded before it is added (the conversions keep compilers
 // from fusing), so the same values give the same blocks on every machine.
 
-// round returns the integer nearest to x, ties to even: the sum has no room for a
-// fraction. From 2^22 on the result is some larger integer of the same sign, which
-// limiting makes right again.
-func round(x float32) int64 {
-	const shift = 3 << 22
-	return int64(int32(math.Float32bits(x+shift))) - 0x4b400000
+// Codes are rounded and limited in the bits of shift + x: for whole numbers around 0
+// these are zero + x, the sum having no room for a fraction, and they stay in
+// order for all x, so that what is out of range is limited to the right end.
+const (
+	shift = 3 << 22 // 1.5 * 2^23
+	zero  = 0x4b400000
+)
+
+// nearest returns the whole number nearest to x, ties to even, limited to lo..hi;
+// lo and hi are given plus zero.
+func nearest(x float32, lo, hi int32) float32 {
+	return math.Float32frombits(uint32(min(max(int32(math.Float32bits(x+shift)), lo), hi))) - shift
+}
+
+// code is nearest as an integer, with plain limits.
+func code(x float32, lo, hi int32) int32 {
+	return min(max(int32(math.Float32bits(x+shift)), zero+lo), zero+hi) - zero
 }
 
 // levels are the values that codes stand for before scaling.
 type levels struct {
-	lo, hi int64      // whole numbers lo..hi, or
+	lo, hi int32      // whole numbers lo..hi, or
 	near   *[512]int8 // the level nearest to (i-256)/2 + 1/4, for levels of unequal distance
 }
 
@@ -42,25 +56,28 @@ func newLevels(level []int8) levels {
 	for _, l := range level {
 		lo, hi = min(lo, l), max(hi, l)
 	}
-	return levels{int64(lo), int64(hi), near}
+	return levels{int32(lo), int32(hi), near}
 }
 
+// at returns the level nearest to x/2, for levels that are not equidistant.
+func (g *levels) at(x float32) int8 { return g.near[(code(x-0.5, -256, 255)+256)&511] }
+
 // sums returns sum w*x*q and sum w*q*q for the codes q nearest to x*inv.
-func (g levels) sums(x, w []float32, inv float32) (wxq, wqq float32) {
+func (g *levels) sums(x, w []float32, inv float32) (wxq, wqq float32) {
 	w = w[:len(x)]
 	if g.near != nil {
 		inv *= 2
 		for i, v := range x {
-			k := round(float32(v*inv) - 0.5)
-			q := float32(g.near[min(max(k, -256), 255)+256])
+			q := float32(g.at(float32(v * inv)))
 			wq := w[i] * q
 			wxq += float32(wq * v)
 			wqq += float32(wq * q)
 		}
 		return
 	}
+	lo, hi := zero+g.lo, zero+g.hi
 	for i, v := range x {
-		q := float32(min(max(round(float32(v*inv)), g.lo), g.hi))
+		q := nearest(float32(v*inv), lo, hi)
 		wq := w[i] * q
 		wxq += float32(wq * v)
 		wqq += float32(wq * q)
@@ -69,24 +86,19 @@ func (g levels) sums(x, w []float32, inv float32) (wxq, wqq float32) {
 }
 
 // quantize sets q to the codes nearest to x*inv.
-func (g levels) quantize(q []int8, x []float32, inv float32) {
-	q = q[:len(x)]
-	if g.near != nil {
-		inv *= 2
-		for i, v := range x {
-			k := round(float32(v*inv) - 0.5)
-			q[i] = g.near[min(max(k, -256), 255)+256]
+func (g *levels) quantize(q []int8, x []float32, inv float32) {
+	for i := range q {
+		if g.near != nil {
+			q[i] = g.at(float32(2 * inv * x[i]))
+		} else {
+			q[i] = int8(code(float32(inv*x[i]), g.lo, g.hi))
 		}
-		return
-	}
-	for i, v := range x {
-		q[i] = int8(min(max(round(float32(v*inv)), g.lo), g.hi))
 	}
 }
 
 // scale returns the scale s for which x ~ s*q fits best, of the starts in which
 // the value farthest from 0 lands on a level at or near either end.
-func (g levels) scale(x, w []float32, starts []float32) float32 {
+func (g *levels) scale(x, w []float32, starts []float32) float32 {
 	ext := extreme(x)
 	if abs(ext) < tiny {
 		return 0
@@ -136,9 +148,9 @@ type affineSums struct{ wq, wqq, wxq float32 }
 
 func sumsAffine(x, w []float32, inv, off, top float32) (a affineSums) {
 	w = w[:len(x)]
-	hi := int64(top)
+	hi := zero + int32(top)
 	for i, v := range x {
-		q := float32(min(max(round(float32((v-off)*inv)), 0), hi))
+		q := nearest(float32((v-off)*inv), zero, hi)
 		wq := w[i] * q
 		a.wq += wq
 		a.wqq += float32(wq * q)

@@ -4,7 +4,7 @@ import "github.com/coterie-go/coterie/kernels"
 
 var (
 	levelsNL = newLevels(kernels.NL4[:])
-	startsNL = []float32{0.85, 0.92, 1, 1.08, -0.85, -0.95}
+	startsNL = []float32{1.02, -0.9, 1.1, 0.86, 0.98, -0.98}
 	codeNL   = invert(&kernels.NL4)
 )
 

@@ -1,6 +1,6 @@
 package quant
 
-var shapeQ2K = minShape{group: 16, top: 3, topSM: 15, starts: []float32{0.7, 0.8, 0.9, 1, 1.1}}
+var shapeQ2K = minShape{group: 16, top: 3, topSM: 15, starts: []float32{1.05, 0.9, 1.2, 0.95, 0.85, 0.8}}
 
 func quantizeQ2K(dst []byte, x, w []float32) {
 	var b minBlock

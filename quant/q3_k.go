@@ -1,7 +1,7 @@
 package quant
 
 var shapeQ3K = scaleShape{levels: levels{lo: -4, hi: 3}, group: 16, slo: -32, shi: 31,
-	starts: []float32{0.65, 0.75, 0.85, 0.95, 1.05, -0.7, -0.85}}
+	starts: []float32{1.05, 0.8, 1.25, 0.95, -1.1, 1.15}}
 
 func quantizeQ3K(dst []byte, x, w []float32) {
 	var b scaleBlock

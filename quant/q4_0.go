@@ -2,7 +2,7 @@ package quant
 
 var (
 	levelsQ4 = levels{lo: -8, hi: 7}
-	startsQ4 = []float32{0.82, 0.9, 0.98, 1.06, -0.85, -0.95}
+	startsQ4 = []float32{1.05, 0.95, 1.15, 0.9, 1, 0.8}
 )
 
 func quantizeQ4_0(dst []byte, x, w []float32) {

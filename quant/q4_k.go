@@ -1,6 +1,6 @@
 package quant
 
-var shapeQ4K = minShape{group: 32, top: 15, topSM: 63, starts: []float32{0.90, 0.95, 1, 1.05}}
+var shapeQ4K = minShape{group: 32, top: 15, topSM: 63, starts: []float32{1, 1.04, 0.94, 0.98, 0.86, 0.96}}
 
 func quantizeQ4K(dst []byte, x, w []float32) {
 	var b minBlock

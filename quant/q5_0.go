@@ -2,7 +2,7 @@ package quant
 
 var (
 	levelsQ5 = levels{lo: -16, hi: 15}
-	startsQ5 = []float32{0.9, 0.95, 1, -0.92}
+	startsQ5 = []float32{1, 0.94, 1.04, 0.88, 0.82}
 )
 
 func quantizeQ5_0(dst []byte, x, w []float32) {

@@ -1,6 +1,6 @@
 package quant
 
-var shapeQ5K = minShape{group: 32, top: 31, topSM: 63, starts: []float32{0.97, 1, 1.03}}
+var shapeQ5K = minShape{group: 32, top: 31, topSM: 63, starts: []float32{1, 0.96, 0.93, 1.02, 0.98, 0.90}}
 
 func quantizeQ5K(dst []byte, x, w []float32) {
 	var b minBlock

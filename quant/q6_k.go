@@ -1,7 +1,7 @@
 package quant
 
 var shapeQ6K = scaleShape{levels: levels{lo: -32, hi: 31}, group: 16, slo: -128, shi: 127,
-	starts: []float32{0.97, 1, -0.97}}
+	starts: []float32{1, 0.97, -0.94, -0.91, 0.88}}
 
 func quantizeQ6K(dst []byte, x, w []float32) {
 	var b scaleBlock

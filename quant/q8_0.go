@@ -7,6 +7,6 @@ func quantizeQ8_0(dst []byte, x, _ []float32) {
 	le.PutUint16(dst, bits)
 	inv := inverse(d)
 	for i, v := range x {
-		dst[2+i] = uint8(int8(min(max(round(float32(v*inv)), -127), 127)))
+		dst[2+i] = uint8(code(float32(v*inv), -127, 127))
 	}
 }

@@ -64,6 +64,10 @@ func normalize(importance []float32) (float64, error) {
 	return float64(len(importance)) / sum, nil
 }
 
+// leastWeight is the weight, of a mean of 1, that a column has at the least: text
+// that the importance was not measured on may need it.
+const leastWeight = 0x1p-10
+
 // weights sets w to the weight of each value's squared error.
 func weights(w, x, importance []float32, norm float64) {
 	for i := range w {
@@ -73,7 +77,7 @@ func weights(w, x, importance []float32, norm float64) {
 		return
 	}
 	for i := range w {
-		w[i] = float32(float64(importance[i]) * norm)
+		w[i] = max(float32(float64(importance[i])*norm), leastWeight)
 	}
 }
 

@@ -1,7 +1,7 @@
 package quant
 
 // block fits x ~ d*q with one scale, sets q and returns d.
-func (g levels) block(q []int8, x, w []float32, starts []float32) (bits uint16) {
+func (g *levels) block(q []int8, x, w []float32, starts []float32) (bits uint16) {
 	bits, d := half(g.scale(x, w, starts))
 	g.quantize(q, x, inverse(d))
 	return bits
@@ -14,7 +14,7 @@ func blockMin(q []uint8, x, w []float32, top float32, starts []float32) (bitsD, 
 	bitsM, m := half(f.off)
 	inv := inverse(d)
 	for i, v := range x {
-		q[i] = uint8(min(max(round(float32((v-m)*inv)), 0), int64(top)))
+		q[i] = uint8(code(float32((v-m)*inv), 0, int32(top)))
 	}
 	return bitsD, bitsM
 }

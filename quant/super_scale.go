@@ -13,7 +13,7 @@ type scaleBlock struct {
 type scaleShape struct {
 	levels
 	group    int   // values a scale is for
-	slo, shi int64 // scales slo..shi, -slo > shi
+	slo, shi int32 // scales slo..shi, -slo > shi
 	starts   []float32
 }
 
@@ -35,7 +35,7 @@ func (b *scaleBlock) fit(x, w []float32, sh *scaleShape) {
 		b.scale[j] = sh.limit(fits[j] / d)
 	}
 	cur, best := *b, float32(0)
-	for range 4 {
+	for range rounds {
 		var gain, p, a float32
 		for j := range n {
 			g := j * sh.group
@@ -70,4 +70,4 @@ func (b *scaleBlock) fit(x, w []float32, sh *scaleShape) {
 }
 
 // limit rounds a scale to those there are.
-func (sh *scaleShape) limit(s float32) int8 { return int8(min(max(round(s), sh.slo), sh.shi)) }
+func (sh *scaleShape) limit(s float32) int8 { return int8(code(s, sh.slo, sh.shi)) }

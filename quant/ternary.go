@@ -1,7 +1,6 @@
 package quant
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -10,14 +9,15 @@ import (
 // the best are the largest values and d is their weighted mean, so the optimum is
 // found by walking the values in descending order.
 func ternary(q *[256]uint8, x, w []float32) (bits uint16) {
-	var order [256]uint8
-	for i := range order {
-		order[i] = uint8(i)
+	var order [256]uint64 // magnitude (its bits are in its order) and number
+	for i, v := range x {
+		order[i] = uint64(math.Float32bits(abs(v)))<<8 | uint64(i)
 	}
-	slices.SortStableFunc(order[:], func(a, b uint8) int { return cmp.Compare(abs(x[b]), abs(x[a])) })
+	slices.Sort(order[:])
 	var sw, swx, best float64
 	var d float64
-	for _, i := range order {
+	for _, o := range slices.Backward(order[:]) {
+		i := uint8(o)
 		sw += float64(w[i])
 		swx += float64(w[i]) * math.Abs(float64(x[i]))
 		// The error is sum w*x*x - swx*swx/sw.
@@ -28,7 +28,7 @@ func ternary(q *[256]uint8, x, w []float32) (bits uint16) {
 	bits, f := half(float32(d))
 	inv := inverse(f)
 	for i, v := range x {
-		q[i] = uint8(1 + min(max(round(float32(v*inv)), -1), 1))
+		q[i] = uint8(1 + code(float32(v*inv), -1, 1))
 	}
 	return bits
 }
