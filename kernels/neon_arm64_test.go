@@ -3,6 +3,8 @@
 package kernels
 
 import (
+	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -93,6 +95,52 @@ func TestNEONQuantize(t *testing.T) {
 							t.Fatalf("block %d, n=%d, %v: codes or sums differ\n%v\n%v\n%v", block, n, kind, got.Q, want.Q, x)
 						}
 					}
+				}
+			}
+		}
+	})
+}
+
+// matrix returns rows of random weights of a float format at the end of a page.
+func matrix(t *testing.T, r *rand.Rand, f *Format, rows, k int, kind testkit.Kind) *Weights {
+	data := testkit.Before[byte](t, rows*k*f.Bytes, 0)
+	v := make([]float32, rows*k)
+	testkit.Fill(r, v, kind)
+	for i, v := range v {
+		switch p := data[i*f.Bytes:]; f {
+		case F32:
+			binary.LittleEndian.PutUint32(p, math.Float32bits(v))
+		case F16:
+			binary.LittleEndian.PutUint16(p, F32ToF16(v))
+		case BF16:
+			binary.LittleEndian.PutUint16(p, F32ToBF16(v))
+		}
+	}
+	return &Weights{Format: f, Rows: rows, K: k, Data: data, Stride: k * f.Bytes}
+}
+
+func TestNEONMulFloat(t *testing.T) {
+	eachTable(t, func(t *testing.T, isa *table) {
+		r := rand.New(rand.NewPCG(1, 2))
+		var s, s2 Scratch
+		for _, f := range []*Format{F32, F16, BF16} {
+			for k := range 70 {
+				rows, n := r.IntN(10)+1, r.IntN(8)+1
+				for _, kind := range testkit.Kinds() {
+					w := matrix(t, r, f, rows, k, kind)
+					x := testkit.Before[float32](t, n*k, 0)
+					testkit.Fill(r, x, kind)
+					var cols []int32
+					if r.IntN(2) == 0 {
+						cols = make([]int32, n)
+						for j := range cols {
+							cols[j] = r.Int32N(int32(n))
+						}
+					}
+					got, want := testkit.Before[float32](t, n*rows, 0), make([]float32, n*rows)
+					isa.mulFloat(got, rows, w, x, cols, n, &s)
+					mulFloat(want, rows, w, x, cols, n, &s2)
+					testkit.SameBits(t, got, want, "%s, (%d, %d) by %d, %v", f.Name, rows, k, n, kind)
 				}
 			}
 		}

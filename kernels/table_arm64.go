@@ -17,6 +17,7 @@ var neon = portable.with(func(t *table) {
 	t.swiGLU = swiGLUNEON
 	t.swiGLUClamped = swiGLUClampedNEON
 	t.quantize = quantizeNEON
+	t.mulFloat = mulFloatNEON
 })
 
 // i8mm is neon with the integer matrix product (SMMLA) where columns are many.
