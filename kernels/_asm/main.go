@@ -27,6 +27,11 @@ type stem struct {
 
 var stems = []stem{
 	{"mul_float", mulFloat},
+	{"quantize", quantize},
+	{"rotate", rotate},
+	{"softmax", softmax},
+	{"swiglu", swiglu},
+	{"vector", vector},
 }
 
 // highRegister is a register that AVX2 lacks.
@@ -87,7 +92,7 @@ func (s stem) generate() (map[string][]byte, error) {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
 	return map[string][]byte{
-		s.name + "_amd64.s":       bytes.TrimSpace(asm),
+		s.name + "_amd64.s":       append(bytes.TrimSpace(asm), '\n'),
 		s.name + "_stub_amd64.go": stub,
 	}, nil
 }
