@@ -78,6 +78,7 @@ type Input struct {
 	Shared  []*Expert            // always on, added after the routed ones
 	Gate    []float32            // (n) weights of the shared experts, nil for 1
 	Dst     []float32            // (n, Dim): the mixture is added to it
+	Exact   bool                 // hidden activations stay in float32
 	Scale   float32              // what is added is multiplied by Scale, if that is neither 0 nor 1
 }
 

@@ -64,6 +64,18 @@ func loadBF16(dst []float32, src []byte) {
 	}
 }
 
+func storeF32(dst []byte, src []float32) {
+	for i, v := range src {
+		binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(v))
+	}
+}
+
+func storeF16(dst []byte, src []float32) {
+	for i, v := range src {
+		binary.LittleEndian.PutUint16(dst[2*i:], F32ToF16(v))
+	}
+}
+
 // loadF8 converts and applies the scales of one row: scale[c/128] for column c.
 func loadF8(dst []float32, src []byte, scale []float32) {
 	for i := range dst {

@@ -2,22 +2,22 @@ package kernels
 
 // The formats, a row each. Package quant names and numbers them.
 var (
-	F32      = &Format{Name: "f32", Block: 1, Bytes: 4, Load: loadF32}
-	F16      = &Format{Name: "f16", Block: 1, Bytes: 2, Load: loadF16}
+	F32      = &Format{Name: "f32", Block: 1, Bytes: 4, Load: loadF32, Store: storeF32}
+	F16      = &Format{Name: "f16", Block: 1, Bytes: 2, Load: loadF16, Store: storeF16}
 	BF16     = &Format{Name: "bf16", Block: 1, Bytes: 2, Load: loadBF16}
 	F8E4M3   = &Format{Name: "f8_e4m3", Block: 1, Bytes: 1, LoadScaled: loadF8}
 	Q4_0     = &Format{Name: "q4_0", Block: 32, Bytes: 18, Small: UnpackQ4_0}
 	Q4_1     = &Format{Name: "q4_1", Block: 32, Bytes: 20, Small: UnpackQ4_1, Min: true}
 	Q5_0     = &Format{Name: "q5_0", Block: 32, Bytes: 22, Small: UnpackQ5_0}
 	Q5_1     = &Format{Name: "q5_1", Block: 32, Bytes: 24, Small: UnpackQ5_1, Min: true}
-	Q8_0     = &Format{Name: "q8_0", Block: 32, Bytes: 34, Small: UnpackQ8_0}
+	Q8_0     = &Format{Name: "q8_0", Block: 32, Bytes: 34, Small: UnpackQ8_0, kind: kindQ8_0}
 	IQ4NL    = &Format{Name: "iq4_nl", Block: 32, Bytes: 18, Small: UnpackIQ4NL}
 	MXFP4    = &Format{Name: "mxfp4", Block: 32, Bytes: 17, Small: UnpackMXFP4}
 	MXFP4Hub = &Format{Name: "mxfp4_hub", Block: 32, Bytes: 16, SmallBeside: UnpackMXFP4Hub}
 	NVFP4    = &Format{Name: "nvfp4", Block: 64, Bytes: 36, Pair: UnpackNVFP4, Per16: true}
 	Q2K      = &Format{Name: "q2_K", Block: 256, Bytes: 84, Super: UnpackQ2K, Min: true}
 	Q3K      = &Format{Name: "q3_K", Block: 256, Bytes: 110, Super: UnpackQ3K}
-	Q4K      = &Format{Name: "q4_K", Block: 256, Bytes: 144, Super: UnpackQ4K, Min: true}
+	Q4K      = &Format{Name: "q4_K", Block: 256, Bytes: 144, Super: UnpackQ4K, Min: true, kind: kindQ4K}
 	Q5K      = &Format{Name: "q5_K", Block: 256, Bytes: 176, Super: UnpackQ5K, Min: true}
 	Q6K      = &Format{Name: "q6_K", Block: 256, Bytes: 210, Super: UnpackQ6K}
 	IQ1S     = &Format{Name: "iq1_s", Block: 256, Bytes: 50, Super: UnpackIQ1S}

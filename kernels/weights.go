@@ -10,6 +10,7 @@ type Format struct {
 	Per16        bool // Small: two scales a block
 
 	Load        func(dst []float32, src []byte)                  // float formats: exact conversion
+	Store       func(dst []byte, src []float32)                  // formats of caches: rounds to nearest
 	LoadScaled  func(dst []float32, src []byte, scale []float32) // float formats with scales beside the data
 	Small       func(b *Small, src []byte)                       // blocks of 32
 	SmallBeside func(b *Small, src []byte, scale byte)           // blocks of 32, e8m0 scales beside the data
@@ -147,4 +148,14 @@ func (w *Weights) Columns(lo, hi int) Weights {
 		s.Scale8 = w.Scale8[lo/32:]
 	}
 	return s
+}
+
+// SetRow writes float32 values, the parts one after another, to row r of weights
+// in a float format.
+func (w *Weights) SetRow(r int, parts ...[]float32) {
+	dst := w.Data[r*w.Stride:]
+	for _, x := range parts {
+		w.Format.Store(dst, x)
+		dst = dst[len(x)/w.Format.Block*w.Format.Bytes:]
+	}
 }

@@ -1,0 +1,178 @@
+package moe
+
+import (
+	"github.com/coterie-go/coterie/kernels"
+)
+
+// groupedQKV computes queries, keys and values, turns queries and keys by their
+// positions, and writes keys and values to the cache.
+func (r *runner) groupedQKV(l *layer, i int) {
+	c, n := &r.m.cfg, len(r.ids)
+	qn, kn, vn := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, c.KVHeads*c.ValueDim
+	r.products.Reset()
+	r.products.Add(l.q, &r.h.Acts, r.q, qn)
+	r.products.Add(l.k, &r.h.Acts, r.k, kn)
+	r.products.Add(l.v, &r.h.Acts, r.v, vn)
+	r.products.Run(r.m.pool, n)
+	for _, sq := range r.seqs {
+		pages := sq.s.layers[i].pages
+		for t := sq.first; t < sq.first+sq.n; t++ {
+			q, k, v := r.q[t*qn:][:qn], r.k[t*kn:][:kn], r.v[t*vn:][:vn]
+			if c.QKVClip > 0 {
+				clamp(q, c.QKVClip)
+				clamp(k, c.QKVClip)
+				clamp(v, c.QKVClip)
+			}
+			r.normHeads(q, l.qNorm)
+			r.normHeads(k, l.kNorm)
+			for h := range c.Heads {
+				r.rotate(q[h*c.HeadDim:][:c.HeadDim], t)
+			}
+			page, at := pages[r.pos[t]/kernels.AttnBlock].data, r.pos[t]%kernels.AttnBlock
+			for h := range c.KVHeads {
+				key := k[h*c.HeadDim:][:c.HeadDim]
+				r.rotate(key, t)
+				kw, vw := r.m.cache.keys(page, h), r.m.cache.values(page, h)
+				kw.SetRow(at, key)
+				vw.SetRow(at, v[h*c.ValueDim:][:c.ValueDim])
+			}
+		}
+	}
+}
+
+// normHeads norms all heads together or each by itself, as the length of w says.
+func (r *runner) normHeads(x, w []float32) {
+	if w == nil {
+		return
+	}
+	for h := 0; h < len(x); h += len(w) {
+		kernels.RMSNorm(x[h:h+len(w)], x[h:h+len(w)], w, r.m.cfg.NormEps)
+	}
+}
+
+func clamp(x []float32, limit float32) {
+	for i, v := range x {
+		x[i] = min(max(v, -limit), limit)
+	}
+}
+
+// rotate turns a head's rotary values (the first ones) by token t's position.
+func (r *runner) rotate(x []float32, t int) {
+	d := r.m.cfg.RoPE.Dim
+	cos, sin := r.cos[t*d/2:][:d/2], r.sin[t*d/2:][:d/2]
+	if r.m.cfg.RoPE.Pairs {
+		kernels.RotatePairs(x[:d], cos, sin)
+	} else {
+		kernels.RotateHalf(x[:d], cos, sin)
+	}
+}
+
+// attnTile is how many tokens of a sequence one task takes.
+const attnTile = 16
+
+// attnTasks computes attention: a task is some heads that share keys and values,
+// for some tokens of one sequence.
+type attnTasks struct {
+	r      *runner
+	l      *layer
+	layer  int
+	heads  int // a task
+	groups int // tasks for the same tokens
+}
+
+// attnWork is one worker's scratch.
+type attnWork struct {
+	q       []float32
+	lo, hi  []int32
+	attn    kernels.Attn
+	sinks   []float32
+	scratch kernels.Scratch
+}
+
+// attend sets heads (grouped) or mixed (latent) to the attention's output.
+func (r *runner) attend(l *layer, i int) {
+	c := &r.m.cfg
+	a := &r.attending
+	*a = attnTasks{r: r, l: l, layer: i, heads: c.Heads / r.m.cache.heads}
+	if c.Latent != nil {
+		a.heads = min(a.heads, max(8, (c.Heads+r.m.pool.Workers()-1)/r.m.pool.Workers()))
+	}
+	a.groups = (c.Heads + a.heads - 1) / a.heads
+	tiles := 0
+	for _, sq := range r.seqs {
+		tiles += (sq.n + attnTile - 1) / attnTile
+	}
+	r.m.pool.Run(tiles*a.groups, a)
+}
+
+func (a *attnTasks) Do(worker, i int) {
+	r := a.r
+	c, lay, w := &r.m.cfg, &r.m.cache, &r.work[worker]
+	tile, group := i/a.groups, i%a.groups
+	sq := r.seqs[0]
+	for _, sq = range r.seqs {
+		if n := (sq.n + attnTile - 1) / attnTile; tile >= n {
+			tile -= n
+			continue
+		}
+		break
+	}
+	first := sq.first + tile*attnTile
+	tokens := min(attnTile, sq.first+sq.n-first)
+	h0 := group * a.heads
+	heads := min(a.heads, c.Heads-h0)
+	kvHead := h0 / (c.Heads / lay.heads)
+	n := tokens * heads
+
+	// query t*heads+g is head h0+g of token first+t
+	w.grow(n, lay.dk)
+	for t := range tokens {
+		copy(w.q[t*heads*lay.dk:][:heads*lay.dk], r.q[((first+t)*c.Heads+h0)*lay.dk:])
+	}
+	var sinks []float32
+	if a.l.sinks != nil {
+		for j := range n {
+			w.sinks[j] = a.l.sinks[h0+j%heads]
+		}
+		sinks = w.sinks[:n]
+	}
+	w.attn.Reset(n, lay.dv, sinks)
+	start := func(pos int) int { // first position that a query at pos sees
+		if a.l.window > 0 {
+			return max(0, pos-a.l.window+1)
+		}
+		return 0
+	}
+	pages := sq.s.layers[a.layer].pages
+	lastPos := r.pos[first+tokens-1]
+	for b := start(r.pos[first]) / kernels.AttnBlock; b <= lastPos/kernels.AttnBlock; b++ {
+		base := b * kernels.AttnBlock
+		for t := range tokens {
+			pos := r.pos[first+t]
+			lo, hi := int32(max(start(pos)-base, 0)), int32(min(pos+1-base, kernels.AttnBlock))
+			for g := range heads {
+				w.lo[t*heads+g], w.hi[t*heads+g] = lo, hi
+			}
+		}
+		k, v := lay.keys(pages[b].data, kvHead), lay.values(pages[b].data, kvHead)
+		w.attn.Attend(w.q, lay.dk, &k, &v, w.lo[:n], w.hi[:n], c.AttnScale, &w.scratch)
+	}
+	for t := range tokens {
+		for g := range heads {
+			if c.Latent != nil { // head by head, for the products that follow
+				w.attn.Values(r.mixed.Row((h0+g)*len(r.ids)+first+t), t*heads+g)
+			} else {
+				w.attn.Values(r.heads.Row(first + t)[(h0+g)*c.ValueDim:][:c.ValueDim], t*heads+g)
+			}
+		}
+	}
+}
+
+func (w *attnWork) grow(n, dk int) {
+	if len(w.q) < n*dk {
+		w.q = make([]float32, n*dk)
+	}
+	if len(w.lo) < n {
+		w.lo, w.hi, w.sinks = make([]int32, n), make([]int32, n), make([]float32, n)
+	}
+}

@@ -1,0 +1,175 @@
+package moe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/coterie-go/coterie/kernels"
+	"github.com/coterie-go/coterie/tensor"
+)
+
+// Step is one sequence's part of a batch.
+type Step struct {
+	State  *State
+	Tokens []int32 // one or more, after those that State has processed
+	All    bool    // logits of every token, not of the last one only
+
+	// Logits is set by ForwardBatch: (Vocab), valid until the next call with State;
+	// or (len(Tokens), Vocab) if All is set, the caller's own.
+	Logits []float32
+}
+
+// ForwardAll is Forward with the logits of every token: (len(ids), Vocab).
+func (m *Model) ForwardAll(ctx context.Context, s *State, ids []int32) ([]float32, error) {
+	step := [1]Step{{State: s, Tokens: ids, All: true}}
+	err := m.ForwardBatch(ctx, step[:])
+	return step[0].Logits, err
+}
+
+// ForwardBatch advances several sequences together, prompts and single tokens in
+// any mix. The results are, bit for bit, those of one Forward for each step.
+// Tokens travel in chunks (WithChunk). On an error each State holds the tokens of
+// the chunks that were completed before it.
+func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
+	if err := m.checkSteps(steps); err != nil {
+		return err
+	}
+	r, err := m.acquire()
+	if err != nil {
+		return err
+	}
+	defer m.release(r)
+	for i := range steps {
+		if !steps[i].State.busy.CompareAndSwap(false, true) {
+			for _, s := range steps[:i] {
+				s.State.busy.Store(false)
+			}
+			return fmt.Errorf("%w: step %d: another call uses it", ErrState, i)
+		}
+	}
+	defer func() {
+		for i := range steps {
+			steps[i].State.busy.Store(false)
+		}
+	}()
+	for i := range steps {
+		st := &steps[i]
+		switch {
+		case st.All:
+			st.Logits = make([]float32, len(st.Tokens)*m.cfg.Vocab)
+		case st.State.logits == nil:
+			st.State.logits = make([]float32, m.cfg.Vocab)
+		}
+	}
+	step, done := 0, 0 // the next token to take
+	for step < len(steps) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		step, done = r.fill(steps, step, done)
+		if err := r.run(ctx); err != nil {
+			return err
+		}
+	}
+	for i := range steps {
+		if !steps[i].All {
+			steps[i].Logits = steps[i].State.logits
+		}
+	}
+	return nil
+}
+
+// checkSteps reports every misfit at once, before anything is computed.
+func (m *Model) checkSteps(steps []Step) error {
+	var errs []error
+	for i := range steps {
+		st := &steps[i]
+		st.Logits = nil
+		switch {
+		case st.State == nil || st.State.m != m:
+			errs = append(errs, fmt.Errorf("%w: step %d", ErrState, i))
+			continue
+		case len(st.Tokens) == 0:
+			errs = append(errs, fmt.Errorf("%w: step %d: want one token or more, found none", ErrToken, i))
+		case st.State.n+len(st.Tokens) > m.cfg.Context:
+			errs = append(errs, fmt.Errorf("%w: step %d: want at most %d positions, found %d processed and %d more", ErrContext, i, m.cfg.Context, st.State.n, len(st.Tokens)))
+		}
+		for j, id := range st.Tokens {
+			if id < 0 || int(id) >= m.cfg.Vocab {
+				errs = append(errs, fmt.Errorf("%w: step %d, token %d: want 0 to %d, found %d", ErrToken, i, j, m.cfg.Vocab-1, id))
+				break
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// fill takes the next chunk of tokens from the steps, from token done of step on,
+// and returns where the following chunk begins.
+func (r *runner) fill(steps []Step, step, done int) (int, int) {
+	m := r.m
+	r.ids, r.pos, r.seqs, r.wanted = r.ids[:0], r.pos[:0], r.seqs[:0], r.wanted[:0]
+	for step < len(steps) && len(r.ids) < m.opts.chunk {
+		st := &steps[step]
+		n := min(len(st.Tokens)-done, m.opts.chunk-len(r.ids))
+		sq := seq{st.State, len(r.ids), n}
+		for j := done; j < done+n; j++ {
+			t := len(r.ids)
+			r.ids, r.pos = append(r.ids, st.Tokens[j]), append(r.pos, st.State.n+j-done)
+			if st.All {
+				r.wanted = append(r.wanted, wanted{t, st.Logits[j*m.cfg.Vocab:][:m.cfg.Vocab]})
+			} else if j == len(st.Tokens)-1 {
+				r.wanted = append(r.wanted, wanted{t, st.State.logits})
+			}
+		}
+		r.seqs = append(r.seqs, sq)
+		if done += n; done == len(st.Tokens) {
+			step, done = step+1, 0
+		}
+	}
+	return step, done
+}
+
+// run sends the filled batch through the model and counts its tokens as
+// processed.
+func (r *runner) run(ctx context.Context) error {
+	n := len(r.ids)
+	r.grow(n)
+	if rows := min(len(r.wanted), logitRows); rows > 1 && len(r.vocab) < rows*r.m.cfg.Vocab {
+		r.vocab = make([]float32, rows*r.m.cfg.Vocab)
+	}
+	if r.last.Rows() < min(len(r.wanted), logitRows) {
+		r.last = tensor.NewActs(min(len(r.wanted), logitRows), r.m.cfg.Dim)
+	}
+	half := r.m.cfg.RoPE.Dim / 2
+	for t, p := range r.pos {
+		r.m.cfg.RoPE.angles(r.cos[t*half:][:half], r.sin[t*half:][:half], r.m.freq, p)
+	}
+	for _, sq := range r.seqs {
+		sq.s.grow(sq.n)
+	}
+	r.badID = nil
+	if err := r.forward(ctx); err != nil {
+		return err
+	}
+	for _, sq := range r.seqs {
+		sq.s.n += sq.n
+	}
+	return nil
+}
+
+// checkRoute keeps what an override left within bounds: an id out of range
+// becomes none and is reported by the call.
+func (r *runner) checkRoute(layer int, ids []int32) {
+	for i, id := range ids {
+		if id < -1 || int(id) >= r.m.cfg.Router.Experts {
+			if r.badID == nil {
+				r.badID = fmt.Errorf("%w: route override, layer %d: want experts -1 to %d, found %d", ErrOption, layer, r.m.cfg.Router.Experts-1, id)
+			}
+			ids[i] = -1
+		}
+	}
+}
+
+var _ = kernels.AttnBlock

@@ -1,0 +1,316 @@
+package moe
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/coterie-go/coterie/internal/gguf"
+	"github.com/coterie-go/coterie/internal/mmap"
+	"github.com/coterie-go/coterie/internal/safetensors"
+	"github.com/coterie-go/coterie/moe/tokenizer"
+	"github.com/coterie-go/coterie/quant"
+)
+
+// tensorView is a tensor as it lies in a file.
+type tensorView struct {
+	name   string
+	typ    quant.Type
+	shape  []int // rows before columns, the last dimension contiguous
+	data   []byte
+	shard  int // file that holds it, and where
+	offset int64
+}
+
+// checkpoint is an open file or directory in one of the two spellings.
+type checkpoint struct {
+	path   string
+	family *family
+	config Config
+	hub    bool
+
+	find   func(name string) (tensorView, bool, error)
+	names  []string
+	shards []*mmap.File
+	close  func() error
+
+	tokenizer func() (*tokenizer.Tokenizer, error)
+	template  string // chat template, if there is one
+}
+
+// openCheckpoint opens a GGUF file, the first of a split one, or a hub directory.
+func openCheckpoint(path string) (*checkpoint, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if info.IsDir() {
+		return openHub(path)
+	}
+	f, err := gguf.Open(path, quant.SizeOf)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
+	}
+	return newGGUF(path, f)
+}
+
+func newGGUF(path string, f *gguf.File) (_ *checkpoint, err error) {
+	defer func() {
+		if err != nil {
+			f.Close()
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+	}()
+	arch, _, err := f.String("general.architecture")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	kv := f.KV()
+	k := keys{
+		get:    func(key string) (any, bool) { v, ok := kv[arch+"."+key]; return v, ok },
+		tensor: func(name string) bool { _, ok := f.Tensor(name); return ok },
+		errs:   new([]error),
+	}
+	c := &checkpoint{path: path, close: f.Close, shards: f.Shards()}
+	if c.family, err = familyOfGGUF(arch, k); err != nil {
+		return nil, err
+	}
+	c.config.Family = c.family.name
+	readGGUF(k, &c.config)
+	c.family.readGGUF(k, &c.config)
+	c.find = func(name string) (tensorView, bool, error) {
+		t, ok := f.Tensor(name)
+		if !ok {
+			return tensorView{}, false, nil
+		}
+		v := tensorView{name: name, typ: quant.Type(t.Type), data: f.Bytes(t), shard: t.Shard, offset: t.Offset}
+		for i := len(t.Shape) - 1; i >= 0; i-- {
+			v.shape = append(v.shape, int(t.Shape[i]))
+		}
+		return v, true, nil
+	}
+	for _, t := range f.Tensors() {
+		c.names = append(c.names, t.Name)
+	}
+	if v, ok, _ := c.find("token_embd.weight"); ok && len(v.shape) == 2 {
+		c.config.Vocab = v.shape[0]
+	}
+	if v, ok, _ := c.find("rope_freqs.weight"); ok && v.typ == quant.F32 && len(v.shape) == 1 {
+		c.config.RoPE.Factors = make([]float32, v.shape[0])
+		if err := quant.Dequantize(c.config.RoPE.Factors, v.typ, v.data); err != nil {
+			return nil, fmt.Errorf("%w: rope_freqs.weight: %w", ErrTensor, err)
+		}
+	}
+	_, separate := f.Tensor("output.weight")
+	c.config.TiedOutput = !separate
+	c.tokenizer = func() (*tokenizer.Tokenizer, error) { return tokenizer.FromGGUF(kv) }
+	c.template, _, _ = f.String("tokenizer.chat_template")
+	if id, ok, _ := f.Uint("tokenizer.ggml.bos_token_id"); ok && id < 1<<31 {
+		c.config.BOS = int32(id)
+	}
+	if id, ok, _ := f.Uint("tokenizer.ggml.eos_token_id"); ok && id < 1<<31 {
+		c.config.EOS = []int32{int32(id)}
+	}
+	return c, c.check(k)
+}
+
+// check validates the configuration once everything that it says has been read.
+func (c *checkpoint) check(k keys) error {
+	if err := errors.Join(k.err(), c.config.Validate()); err != nil {
+		return err
+	}
+	return nil
+}
+
+func openHub(dir string) (_ *checkpoint, err error) {
+	c, k, err := readHubConfig(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, err
+	}
+	f, err := safetensors.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, dir, err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	c.path, c.close, c.names, c.shards = dir, f.Close, f.Names(), f.Shards()
+	c.find = func(name string) (tensorView, bool, error) {
+		t, ok := f.Tensor(name)
+		if !ok {
+			return tensorView{}, false, nil
+		}
+		v := tensorView{name: name, data: f.Bytes(t), shard: t.Shard, offset: t.Offset}
+		for _, n := range t.Shape {
+			v.shape = append(v.shape, int(n))
+		}
+		if v.typ, ok = hubTypes[t.Dtype]; !ok {
+			return v, true, fmt.Errorf("%w: %s: want one of BF16, F16, F32, F8_E4M3, found %s", ErrTensor, name, t.Dtype)
+		}
+		return v, true, nil
+	}
+	read := func(name string) []byte {
+		data, err := readSmall(filepath.Join(dir, name))
+		if err != nil {
+			return nil
+		}
+		return data
+	}
+	c.tokenizer = func() (*tokenizer.Tokenizer, error) {
+		data, err := readSmall(filepath.Join(dir, "tokenizer.json"))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", tokenizer.ErrNoTokenizer, err)
+		}
+		return tokenizer.FromJSON(data, read("tokenizer_config.json"))
+	}
+	c.template = hubTemplate(read)
+	c.generation(read("generation_config.json"))
+	return c, c.check(k)
+}
+
+// hubTypes are the element types of weights in safetensors files. U8 holds
+// blocks whose meaning the tensor's name tells.
+var hubTypes = map[safetensors.Dtype]quant.Type{
+	"BF16": quant.BF16, "F16": quant.F16, "F32": quant.F32, "F8_E4M3": quant.F8E4M3, "U8": quant.I8,
+}
+
+// readHubConfig reads a config.json; it suffices for everything but weights.
+func readHubConfig(path string) (*checkpoint, keys, error) {
+	k := keys{errs: new([]error), tensor: func(string) bool { return false }}
+	data, err := readSmall(path)
+	if err != nil {
+		return nil, k, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	var m map[string]any
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err := d.Decode(&m); err != nil {
+		return nil, k, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
+	}
+	k.get = func(key string) (any, bool) { v, ok := m[key]; return v, ok }
+	c := &checkpoint{path: path, hub: true}
+	if c.family, err = familyOfHub(k); err != nil {
+		return nil, k, fmt.Errorf("%s: %w", path, err)
+	}
+	c.config.Family = c.family.name
+	readHub(k, &c.config)
+	c.family.readHub(k, &c.config)
+	checkQuantisation(k)
+	if err := c.check(k); err != nil {
+		return nil, k, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, k, nil
+}
+
+// checkQuantisation refuses ways of quantising that the loader does not know.
+func checkQuantisation(k keys) {
+	if !k.has("quantization_config") {
+		return
+	}
+	q := k.sub("quantization_config")
+	switch method := q.string("quant_method", ""); method {
+	case "mxfp4":
+	case "fp8":
+		if b := q.ints("weight_block_size"); len(b) != 2 || b[0] != 128 || b[1] != 128 {
+			q.fail("quantization_config.weight_block_size", "[128 128]", b)
+		}
+	default:
+		q.fail("quantization_config.quant_method", "fp8 or mxfp4", strconv.Quote(method))
+	}
+}
+
+// readSmall reads a file of at most 256 MB, which no configuration or tokenizer
+// exceeds.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > 256<<20 {
+		return nil, fmt.Errorf("%s: want a file of at most 256 MB, found %d bytes, mode %v", path, info.Size(), info.Mode())
+	}
+	return os.ReadFile(path)
+}
+
+// hubTemplate returns the chat template from its own file or from the
+// tokenizer's configuration, where it may be one of several.
+func hubTemplate(read func(string) []byte) string {
+	if t := read("chat_template.jinja"); t != nil {
+		return string(t)
+	}
+	var cfg struct {
+		Template json.RawMessage `json:"chat_template"`
+	}
+	if json.Unmarshal(read("tokenizer_config.json"), &cfg) != nil {
+		return ""
+	}
+	var one string
+	if json.Unmarshal(cfg.Template, &one) == nil {
+		return one
+	}
+	var many []struct{ Name, Template string }
+	if json.Unmarshal(cfg.Template, &many) == nil {
+		for _, t := range many {
+			if t.Name == "default" {
+				return t.Template
+			}
+		}
+	}
+	return ""
+}
+
+// generation adds the ending tokens of generation_config.json.
+func (c *checkpoint) generation(data []byte) {
+	var g struct {
+		EOS json.RawMessage `json:"eos_token_id"`
+	}
+	if json.Unmarshal(data, &g) != nil {
+		return
+	}
+	var ids []int32
+	if json.Unmarshal(g.EOS, &ids) != nil {
+		var id int32
+		if json.Unmarshal(g.EOS, &id) != nil {
+			return
+		}
+		ids = []int32{id}
+	}
+	for _, id := range ids {
+		seen := false
+		for _, e := range c.config.EOS {
+			seen = seen || e == id
+		}
+		if !seen {
+			c.config.EOS = append(c.config.EOS, id)
+		}
+	}
+}
+
+// name returns the checkpoint's own name for a tensor of layer l (-1 for none)
+// and expert e, given in GGUF's words.
+func (c *checkpoint) name(role string, l, e int) string {
+	if !c.hub {
+		if n, ok := c.family.ggufNames[role]; ok {
+			role = n
+		}
+		if l >= 0 {
+			return "blk." + strconv.Itoa(l) + "." + role
+		}
+		return role
+	}
+	t, ok := c.family.names[role]
+	if !ok {
+		if t, ok = hubNames[role]; !ok {
+			return ""
+		}
+	}
+	t = strings.Replace(t, "{l}", strconv.Itoa(l), 1)
+	return strings.Replace(t, "{e}", strconv.Itoa(e), 1)
+}

@@ -1,0 +1,13 @@
+package moe
+
+// Llama, also R1's distilled models of that name.
+var llama = family{
+	name:    "llama",
+	hub:     []string{"LlamaForCausalLM"},
+	gguf:    []string{"llama"},
+	readHub: func(k keys, c *Config) {},
+	readGGUF: func(k keys, c *Config) {
+		c.RoPE.Pairs = true // the converter reorders the rows of queries and keys
+	},
+	match: func(k keys) bool { return k.int("expert_count", 0) == 0 },
+}

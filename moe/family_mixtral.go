@@ -1,0 +1,20 @@
+package moe
+
+import "github.com/coterie-go/coterie/router"
+
+// Mixtral. Its GGUF files call themselves llama.
+var mixtral = family{
+	name: "mixtral",
+	hub:  []string{"MixtralForCausalLM"},
+	gguf: []string{"llama"},
+	readHub: func(k keys, c *Config) {
+		c.Router.Score, c.Router.Normalize = router.Softmax, true
+		hubWindows(k, c)
+	},
+	readGGUF: func(k keys, c *Config) {
+		c.RoPE.Pairs = true // the converter reorders the rows of queries and keys
+		c.Router.Score, c.Router.Normalize = router.Softmax, true
+	},
+	match: func(k keys) bool { return k.int("expert_count", 0) > 0 },
+	names: sparseBlock(nil),
+}

@@ -1,0 +1,169 @@
+package moe
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/coterie-go/coterie/kernels"
+)
+
+// Forward sends tokens through the model, after those that s has processed, and
+// returns the logits (Vocab) of the last one, valid until the next call with s.
+// On an error, s holds the tokens of the chunks that were completed before it.
+func (m *Model) Forward(ctx context.Context, s *State, ids []int32) ([]float32, error) {
+	step := [1]Step{{State: s, Tokens: ids}}
+	err := m.ForwardBatch(ctx, step[:])
+	return step[0].Logits, err
+}
+
+// forward sends the batch in r through all layers.
+func (r *runner) forward(ctx context.Context) error {
+	m := r.m
+	// each token becomes its row of the embedding
+	r.embed()
+	for i := range m.w.layers {
+		l := &m.w.layers[i]
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		// x += attention(norm(x)): tokens look at those before them
+		r.norm(r.h, l.attnNorm, l.attnForms)
+		if m.cfg.Latent != nil {
+			r.latentQKV(l, i)
+		} else {
+			r.groupedQKV(l, i)
+		}
+		r.attend(l, i)
+		if m.cfg.Latent != nil {
+			r.latentValues(l)
+		}
+		r.addProjected(l.attnOut, l.attnOutForms)
+
+		// x += mixture(norm(x)): each token passes through the experts it is sent to
+		r.norm(r.h, l.ffnNorm, l.ffnForms)
+		r.route(l, i)
+		r.mix(l)
+
+		// what is not a number is reported with the layer it came from
+		if err := r.finite(i); err != nil {
+			return err
+		}
+	}
+	// the last norm, and the scores of all tokens of the vocabulary
+	r.logits()
+	return nil
+}
+
+// embed sets x to the embeddings of the batch's tokens.
+func (r *runner) embed() {
+	for t, id := range r.ids {
+		r.m.w.embed.Row(r.row(t), int(id))
+	}
+	r.show(0)
+}
+
+// norm sets dst to the normed x, also in the forms that products will take.
+func (r *runner) norm(dst *rows, w []float32, forms forms) {
+	dst.Use(r.forms(forms))
+	r.norming = normTasks{r: r, dst: dst, w: w}
+	r.m.pool.Run(len(r.ids), &r.norming)
+}
+
+// route chooses the experts of each token.
+func (r *runner) route(l *layer, i int) {
+	if l.routes == nil {
+		r.mixture.Choice.K = 0
+		return
+	}
+	e, k := r.m.cfg.Router.Experts, r.m.cfg.Router.TopK
+	r.products.Reset()
+	r.products.Add(l.router, &r.h.Acts, r.scores, e)
+	r.products.Run(r.m.pool, len(r.ids))
+	for t := range r.ids {
+		ids, w := r.chosen[t*k:][:k], r.gates[t*k:][:k]
+		l.routes.Route(ids, w, r.scores[t*e:][:e], &r.routing)
+		if f := r.m.opts.override; f != nil {
+			f(i, r.pos[t], ids, w)
+			r.checkRoute(i, ids)
+		}
+		if f := r.m.opts.observe; f != nil {
+			f(i, r.pos[t], ids, w)
+		}
+	}
+	r.mixture.Choice.K = k
+}
+
+// mix adds the output of the chosen experts, and of those always on, to x.
+func (r *runner) mix(l *layer) {
+	in := &r.mixture
+	in.N, in.Experts, in.Shared, in.Gate = len(r.ids), len(l.experts), l.shared, nil
+	r.bank = l.experts
+	if l.sharedGate != nil {
+		in.Gate = r.sharedGates(l)
+	}
+	r.experts.Run(r.m.pool, &r.m.cfg.Expert, in)
+}
+
+// sharedGates returns sigmoid(w x) for each token.
+func (r *runner) sharedGates(l *layer) []float32 {
+	g := r.shared[:len(r.ids)]
+	r.products.Reset()
+	r.products.Add(l.sharedGate, &r.h.Acts, g, 1)
+	r.products.Run(r.m.pool, len(g))
+	for t, v := range g {
+		g[t] = kernels.Sigmoid(v)
+	}
+	return g
+}
+
+// addProjected adds the projection of the heads' outputs to x.
+func (r *runner) addProjected(l *linear, forms forms) {
+	n, dim := len(r.ids), r.m.cfg.Dim
+	r.heads.Prepare(r.m.pool, n, r.forms(forms))
+	r.products.Reset()
+	r.products.Add(l, &r.heads.Acts, r.projected, dim)
+	r.products.Run(r.m.pool, n)
+	kernels.Add(r.x[:n*dim], r.projected[:n*dim])
+}
+
+// logits computes the scores of the tokens that were asked for.
+func (r *runner) logits() {
+	m, v := r.m, r.m.cfg.Vocab
+	if m.opts.hidden != nil {
+		r.norm(r.h, m.w.norm, forms{})
+		m.opts.hidden(len(m.w.layers), r.h.F32[:len(r.ids)*m.cfg.Dim])
+	}
+	for from := 0; from < len(r.wanted); from += r.last.Rows() {
+		some := r.wanted[from:min(from+r.last.Rows(), len(r.wanted))]
+		r.last.Use(r.forms(m.outputForms))
+		for i, w := range some {
+			kernels.RMSNorm(r.last.Row(i), r.row(w.token), m.w.norm, m.cfg.NormEps)
+			r.last.Quantize(i)
+		}
+		r.products.Reset()
+		if len(some) == 1 {
+			r.products.Add(m.w.output, &r.last.Acts, some[0].dst, v)
+			r.products.Run(m.pool, 1)
+			continue
+		}
+		r.products.Add(m.w.output, &r.last.Acts, r.vocab[:len(some)*v], v)
+		r.products.Run(m.pool, len(some))
+		for i, w := range some {
+			copy(w.dst, r.vocab[i*v:][:v])
+		}
+	}
+}
+
+// finite reports the first layer whose output is not finite.
+func (r *runner) finite(layer int) error {
+	dim := r.m.cfg.Dim
+	for t := range r.ids {
+		x := r.row(t)
+		if s := kernels.Dot(x, x); s-s != 0 {
+			return fmt.Errorf("%w: output of layer %d at position %d", ErrNumber, layer, r.pos[t])
+		}
+	}
+	r.show(layer + 1)
+	_ = dim
+	return nil
+}

@@ -1,0 +1,83 @@
+package moe
+
+import (
+	"github.com/coterie-go/coterie/kernels"
+	"github.com/coterie-go/coterie/tensor"
+)
+
+// latentQKV computes queries and the latent row of each token, writes the row to
+// the cache, and takes the queries into the latent space (absorption): a score
+// q . (Wk c) is computed as (Wk' q) . c, so that keys never have to be expanded.
+func (r *runner) latentQKV(l *layer, i int) {
+	c, a, n := &r.m.cfg, r.m.cfg.Latent, len(r.ids)
+	qn, kvn := c.Heads*c.HeadDim, a.KVRank+a.RopeDim
+	r.products.Reset()
+	r.products.Add(l.kvA, &r.h.Acts, r.kv, kvn)
+	if l.qA != nil {
+		r.products.Add(l.qA, &r.h.Acts, r.qa.F32, a.QRank)
+		r.products.Run(r.m.pool, n)
+		for t := range n {
+			kernels.RMSNorm(r.qa.Row(t), r.qa.Row(t), l.qANorm, c.NormEps)
+		}
+		r.qa.Prepare(r.m.pool, n, r.forms(l.qBForms))
+		r.products.Reset()
+		r.products.Add(l.qB, &r.qa.Acts, r.qHeads, qn)
+	} else {
+		r.products.Add(l.q, &r.h.Acts, r.qHeads, qn)
+	}
+	r.products.Run(r.m.pool, n)
+
+	for _, sq := range r.seqs {
+		pages := sq.s.layers[i].pages
+		for t := sq.first; t < sq.first+sq.n; t++ {
+			kv := r.kv[t*kvn:][:kvn]
+			latent, rope := kv[:a.KVRank], kv[a.KVRank:]
+			kernels.RMSNorm(latent, latent, l.kvANorm, c.NormEps)
+			r.rotate(rope, t)
+			row := r.m.cache.keys(pages[r.pos[t]/kernels.AttnBlock].data, 0)
+			at := r.pos[t] % kernels.AttnBlock
+			row.SetRow(at, rope, latent)
+			for h := range c.Heads {
+				q := r.qHeads[t*qn+h*c.HeadDim:][:c.HeadDim]
+				copy(r.nope.Row(h*n+t), q[:a.NopeDim])
+				turned := r.q[(t*c.Heads+h)*r.m.cache.dk:][:a.RopeDim]
+				copy(turned, q[a.NopeDim:])
+				r.rotate(turned, t)
+			}
+		}
+	}
+	r.nope.Prepare(r.m.pool, n*c.Heads, r.forms(l.kBForms))
+	r.latent.run(r, l.kB, r.nope, r.q[a.RopeDim:], c.Heads*r.m.cache.dk, r.m.cache.dk)
+}
+
+// latentValues takes the attention's output from the latent space to the heads'.
+func (r *runner) latentValues(l *layer) {
+	c, n := &r.m.cfg, len(r.ids)
+	r.mixed.Prepare(r.m.pool, n*c.Heads, r.forms(l.vBForms))
+	r.latent.run(r, l.vB, r.mixed, r.heads.F32, c.Heads*c.ValueDim, c.ValueDim)
+}
+
+// latentTasks applies a map of its own to each head: rows h*n.. of x, head h, to
+// dst[t*ld+h*step:].
+type latentTasks struct {
+	r        *runner
+	maps     []tensor.Linear
+	x        *rows
+	dst      []float32
+	ld, step int
+	order    []int32
+}
+
+func (p *latentTasks) run(r *runner, maps []tensor.Linear, x *rows, dst []float32, ld, step int) {
+	p.r, p.maps, p.x, p.dst, p.ld, p.step = r, maps, x, dst, ld, step
+	for i := len(p.order); i < len(maps)*len(r.ids); i++ {
+		p.order = append(p.order, int32(i))
+	}
+	r.m.pool.Run(len(maps), p)
+}
+
+func (p *latentTasks) Do(worker, h int) {
+	n := len(p.r.ids)
+	l := &p.maps[h]
+	l.Apply(p.dst[h*p.step:], p.ld, 0, l.Out(), &p.x.Acts, p.order[h*n:(h+1)*n], n, &p.r.work[worker].scratch)
+}

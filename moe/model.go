@@ -1,0 +1,129 @@
+package moe
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/coterie-go/coterie/internal/par"
+	"github.com/coterie-go/coterie/kernels"
+	"github.com/coterie-go/coterie/moe/tokenizer"
+)
+
+// Model is an open checkpoint. It may be used by many goroutines at once.
+type Model struct {
+	ckpt  *checkpoint
+	cfg   Config
+	w     *weights
+	opts  options
+	cache cacheLayout
+	freq  []float32 // rotary frequencies
+	pool  *par.Pool
+
+	mu      sync.Mutex // guards what follows
+	running sync.WaitGroup
+	closed  bool
+	idle    []*runner
+
+	tokOnce sync.Once
+	tok     *tokenizer.Tokenizer
+	tokErr  error
+}
+
+// Open opens a checkpoint: a GGUF file (the first of a split one), or a directory
+// in the hub's layout (config.json, safetensors, tokenizer.json). Files are
+// mapped; weights are used where they lie. Close the model when done.
+func Open(path string, opts ...Option) (*Model, error) {
+	if _, err := kernels.ISA(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOption, err)
+	}
+	c, err := openCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	return newModel(c, opts)
+}
+
+func newModel(c *checkpoint, opts []Option) (_ *Model, err error) {
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	m := &Model{ckpt: c, opts: defaults()}
+	for _, o := range opts {
+		err = errors.Join(err, o(&m.opts))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if m.opts.topK > 0 && c.config.Routed() > 0 {
+		c.config.Router.TopK = m.opts.topK
+	}
+	c.config.Router.MinGate = m.opts.minGate
+	if err = c.config.Validate(); err != nil {
+		return nil, err
+	}
+	if m.w, err = c.bind(); err != nil {
+		return nil, err
+	}
+	m.cfg = c.config
+	m.cache = newCacheLayout(&m.cfg, m.opts.cache)
+	m.freq = m.cfg.RoPE.frequencies()
+	m.pool = par.New(m.opts.threads)
+	return m, nil
+}
+
+// Close waits for running calls, then releases the files and the threads.
+// Later calls return ErrClosed.
+func (m *Model) Close() error {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return nil
+	}
+	m.closed = true
+	m.mu.Unlock()
+	m.running.Wait()
+	m.pool.Close()
+	m.idle = nil
+	return m.ckpt.close()
+}
+
+// Config returns what the model is like. The caller must not change its slices.
+func (m *Model) Config() Config { return m.cfg }
+
+// Threads returns the number of worker threads.
+func (m *Model) Threads() int { return m.pool.Workers() }
+
+// ChatTemplate returns the checkpoint's chat template, "" if it has none.
+func (m *Model) ChatTemplate() string { return m.ckpt.template }
+
+// Tokenizer returns the checkpoint's tokenizer.
+func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) {
+	m.tokOnce.Do(func() { m.tok, m.tokErr = m.ckpt.tokenizer() })
+	return m.tok, m.tokErr
+}
+
+// acquire returns a runner for a call; release gives it back.
+func (m *Model) acquire() (*runner, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	m.running.Add(1)
+	if n := len(m.idle); n > 0 {
+		r := m.idle[n-1]
+		m.idle = m.idle[:n-1]
+		return r, nil
+	}
+	return newRunner(m), nil
+}
+
+func (m *Model) release(r *runner) {
+	m.mu.Lock()
+	m.idle = append(m.idle, r)
+	m.mu.Unlock()
+	m.running.Done()
+}

@@ -1,0 +1,149 @@
+package moe
+
+import (
+	"github.com/coterie-go/coterie/expert"
+	"github.com/coterie-go/coterie/kernels"
+	"github.com/coterie-go/coterie/router"
+	"github.com/coterie-go/coterie/tensor"
+)
+
+type (
+	rows   = tensor.Acts
+	forms  = tensor.Forms
+	linear = tensor.Linear
+)
+
+// runner holds the scratch memory of one call: the current wave of activations.
+// Its buffers grow to the largest batch seen and are reused, so that a step
+// allocates nothing.
+type runner struct {
+	m *Model
+
+	// The batch: n tokens of one or several sequences.
+	ids    []int32 // (n)
+	pos    []int   // (n)
+	seqs   []seq
+	wanted []wanted
+
+	room      int       // rows that the buffers have
+	x         []float32 // (n, Dim) residual stream
+	h         *rows     // (n, Dim) normed
+	q         []float32 // (n, Heads, dk)
+	k, v      []float32 // (n, KVHeads, HeadDim), (n, KVHeads, ValueDim)
+	heads     *rows     // (n, Heads*ValueDim) attention's output
+	projected []float32 // (n, Dim)
+	cos, sin  []float32 // (n, RoPE.Dim/2)
+
+	// Latent attention.
+	qa     *rows     // (n, QRank)
+	qHeads []float32 // (n, Heads, HeadDim)
+	kv     []float32 // (n, KVRank+RopeDim)
+	nope   *rows     // (Heads*n, NopeDim)
+	mixed  *rows     // (Heads*n, KVRank)
+
+	// Mixture.
+	scores  []float32 // (n, Experts)
+	chosen  []int32   // (n, TopK)
+	gates   []float32 // (n, TopK)
+	shared  []float32 // (n)
+	bank    []expert.Expert
+	mixture expert.Input
+	experts expert.Mixture
+	routing router.Scratch
+	badID   error
+
+	last  *rows     // rows whose logits are wanted
+	vocab []float32 // (rows of last, Vocab)
+
+	products  tensor.Products
+	norming   normTasks
+	attending attnTasks
+	latent    latentTasks
+	work      []attnWork
+}
+
+// seq is a run of the batch's tokens that belongs to one state.
+type seq struct {
+	s        *State
+	first, n int
+}
+
+// wanted is a token of the batch whose logits go to dst.
+type wanted struct {
+	token int
+	dst   []float32
+}
+
+// logitRows is how many rows of logits are computed at a time.
+const logitRows = 32
+
+func newRunner(m *Model) *runner {
+	r := &runner{m: m, work: make([]attnWork, m.pool.Workers())}
+	r.mixture.Expert = func(id int) *expert.Expert { return &r.bank[id] }
+	r.mixture.Exact = m.opts.exact
+	return r
+}
+
+// grow makes room for n tokens.
+func (r *runner) grow(n int) {
+	if n <= r.room {
+		return
+	}
+	c := &r.m.cfg
+	floats := func(per int) []float32 { return make([]float32, n*per) }
+	r.room = n
+	r.x, r.h, r.projected = floats(c.Dim), tensor.NewActs(n, c.Dim), floats(c.Dim)
+	r.q = floats(c.Heads * r.m.cache.dk)
+	r.heads = tensor.NewActs(n, c.Heads*c.ValueDim)
+	r.cos, r.sin = floats(c.RoPE.Dim/2), floats(c.RoPE.Dim/2)
+	if a := c.Latent; a != nil {
+		if a.QRank > 0 {
+			r.qa = tensor.NewActs(n, a.QRank)
+		}
+		r.qHeads, r.kv = floats(c.Heads*c.HeadDim), floats(a.KVRank+a.RopeDim)
+		r.nope, r.mixed = tensor.NewActs(n*c.Heads, a.NopeDim), tensor.NewActs(n*c.Heads, a.KVRank)
+	} else {
+		r.k, r.v = floats(c.KVHeads*c.HeadDim), floats(c.KVHeads*c.ValueDim)
+	}
+	if c.Routed() > 0 {
+		r.scores, r.gates = floats(c.Router.Experts), floats(c.Router.TopK)
+		r.chosen = make([]int32, n*c.Router.TopK)
+	}
+	r.shared = floats(1)
+	r.mixture.X, r.mixture.Dst = r.h, r.x
+	r.mixture.Choice = expert.Choice{IDs: r.chosen, Weights: r.gates}
+	if r.last == nil || r.last.Rows() < min(n, logitRows) {
+		r.last = tensor.NewActs(min(n, logitRows), c.Dim)
+	}
+}
+
+// row returns token t's row of the residual stream.
+func (r *runner) row(t int) []float32 { return r.x[t*r.m.cfg.Dim:][:r.m.cfg.Dim] }
+
+// forms returns f, or none if activations are to stay in float32.
+func (r *runner) forms(f forms) forms {
+	if r.m.opts.exact {
+		return forms{}
+	}
+	return f
+}
+
+// show passes the residual stream to the observer. What comes after the last
+// layer is shown normed.
+func (r *runner) show(layer int) {
+	if f := r.m.opts.hidden; f != nil && layer < len(r.m.w.layers) {
+		f(layer, r.x[:len(r.ids)*r.m.cfg.Dim])
+	}
+}
+
+// normTasks norms a token a task.
+type normTasks struct {
+	r   *runner
+	dst *rows
+	w   []float32
+}
+
+func (n *normTasks) Do(_, t int) {
+	kernels.RMSNorm(n.dst.Row(t), n.r.row(t), n.w, n.r.m.cfg.NormEps)
+	n.dst.Quantize(t)
+}
