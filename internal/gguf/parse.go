@@ -35,6 +35,7 @@ func (f *File) parse(data []byte, shard int, sizeOf SizeFunc) (map[string]any, e
 		return nil, err
 	}
 	first := len(f.tensors)
+	f.tensors = slices.Grow(f.tensors, int(nTensors)) // at most a quarter of the file
 	for range nTensors {
 		if err := f.parseTensor(r, shard, align, sizeOf); err != nil {
 			return nil, err
@@ -208,8 +209,12 @@ func (f *File) place(tensors []*Tensor, r *reader, align uint64) error {
 }
 
 func apart(tensors []*Tensor) error {
-	byOffset := slices.Clone(tensors)
-	slices.SortFunc(byOffset, func(a, b *Tensor) int { return cmp.Compare(a.Offset, b.Offset) })
+	order := func(a, b *Tensor) int { return cmp.Compare(a.Offset, b.Offset) }
+	byOffset := tensors
+	if !slices.IsSortedFunc(tensors, order) {
+		byOffset = slices.Clone(tensors)
+		slices.SortFunc(byOffset, order)
+	}
 	for i, t := range byOffset[1:] {
 		if p := byOffset[i]; p.Offset+p.Size > t.Offset {
 			return fail(ErrOverlap, "tensor %q starts at byte %d, inside tensor %q (bytes %d to %d)",

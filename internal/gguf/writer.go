@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"io"
+	"strings"
 )
 
 // Writer collects metadata and tensors and writes them as one GGUF file,
@@ -60,6 +61,9 @@ func (w *Writer) AddTensor(name string, typ uint32, shape []uint64, size int64, 
 func (w *Writer) check(t *Tensor) error {
 	if t.Name == "" || len(t.Name) > maxName {
 		return fail(ErrName, "tensor %s has a name of %d bytes, expected 1 to %d", brief(t.Name), len(t.Name), maxName)
+	}
+	if strings.IndexByte(t.Name, 0) >= 0 {
+		return fail(ErrName, "tensor %q has a byte 0 in its name", t.Name)
 	}
 	if w.names[t.Name] {
 		return fail(ErrDuplicate, "tensor %q occurs twice", t.Name)
