@@ -20,7 +20,8 @@ func (x *Acts) q8(block int) *Q8 {
 
 // Scratch is one worker's room for unpacked weights. The zero value is ready.
 type Scratch struct {
-	row []float32
+	tile tileScratch
+	row  []float32
 }
 
 func (s *Scratch) floats(n int) []float32 {

@@ -2,5 +2,33 @@
 
 package kernels
 
+import "github.com/klauspost/cpuid/v2"
+
+var avx2 = func() table {
+	t := portable
+	t.name = "avx2"
+	vectorsAVX2.fill(&t)
+	return t
+}()
+
+var avx512 = func() table {
+	t := avx2
+	t.name = "avx512"
+	vectorsAVX512.fill(&t)
+	t.mulQ8 = mulQ8AVX512
+	return t
+}()
+
 // available returns the tables of this CPU, the best last.
-func available() []*table { return []*table{&portable} }
+func available() []*table {
+	tables := []*table{&portable}
+	cpu := &cpuid.CPU
+	if !cpu.Supports(cpuid.AVX2, cpuid.FMA3, cpuid.F16C) {
+		return tables
+	}
+	tables = append(tables, &avx2)
+	if cpu.Supports(cpuid.AVX512F, cpuid.AVX512VL, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VNNI) {
+		tables = append(tables, &avx512)
+	}
+	return tables
+}

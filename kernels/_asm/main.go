@@ -32,6 +32,13 @@ var stems = []stem{
 	{"softmax", softmax},
 	{"swiglu", swiglu},
 	{"vector", vector},
+	{"tile_prefetch", tilePrefetch},
+	{"tile_q4_k", tileQ4K},
+	{"tile_q8_0", tileQ8_0},
+	{"tile_super16_avx512", mulSuperAVX512(16)},
+	{"tile_super32_avx512", mulSuperAVX512(32)},
+	{"tile_small16_avx512", mulSmallAVX512(16)},
+	{"tile_small32_avx512", mulSmallAVX512(32)},
 }
 
 // highRegister is a register that AVX2 lacks.

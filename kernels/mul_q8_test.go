@@ -1,0 +1,133 @@
+package kernels
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/coterie-go/coterie/internal/testkit"
+)
+
+// integerFormats are the formats whose products take activations in 8 bits.
+var integerFormats = []*Format{
+	Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4NL, MXFP4, MXFP4Hub, NVFP4, Q2K, Q3K, Q4K, Q5K, Q6K,
+	IQ1S, IQ1M, IQ2XXS, IQ2XS, IQ2S, IQ3XXS, IQ3S, IQ4XS, TQ1_0, TQ2_0,
+}
+
+// randomWeights returns rows of random blocks between guard pages; scales are
+// whatever the bytes say: infinite, NaN, subnormal.
+func randomWeights(tb testing.TB, rng *rand.Rand, f *Format, rows, k, gap int) *Weights {
+	w := &Weights{Format: f, Rows: rows, K: k}
+	w.Stride = w.rowBytes() + gap
+	w.Data = testkit.Before[byte](tb, (rows-1)*w.Stride+w.rowBytes(), 0)
+	for i := range w.Data {
+		w.Data[i] = byte(rng.Uint32())
+	}
+	if f.SmallBeside != nil {
+		w.ScaleStride = k / 32
+		w.Scale8 = testkit.Before[byte](tb, rows*w.ScaleStride, 0)
+		for i := range w.Scale8 {
+			w.Scale8[i] = byte(rng.Uint32())
+		}
+	}
+	return w
+}
+
+// randomQ8 returns n rows of activations between guard pages.
+func randomQ8(tb testing.TB, rng *rand.Rand, block, n, k int, kind testkit.Kind) *Q8 {
+	q := &Q8{block, testkit.Before[int8](tb, n*k, 0), testkit.Before[float32](tb, n*k/block, 0), testkit.Before[int16](tb, n*k/16, 0)}
+	testkit.Fill(rng, q.D, kind)
+	for i := range q.Q {
+		switch rng.IntN(8) { // extremes now and then
+		case 0:
+			q.Q[i] = 127
+		case 1:
+			q.Q[i] = -127
+		default:
+			q.Q[i] = int8(rng.IntN(255) - 127)
+		}
+	}
+	if rng.IntN(4) == 0 { // all at one end: the greatest sums there are
+		for i := range q.Q {
+			q.Q[i] = 127
+		}
+	}
+	for i := range q.Sums {
+		for _, v := range q.Q[16*i:][:16] {
+			q.Sums[i] += int16(v)
+		}
+	}
+	return q
+}
+
+func eachISA(t *testing.T, f func(t *testing.T, isa *table)) {
+	for _, isa := range available()[1:] {
+		t.Run(isa.name, func(t *testing.T) { f(t, isa) })
+	}
+}
+
+func TestMulQ8(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa *table) {
+		for _, f := range integerFormats {
+			t.Run(f.Name, func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(1, 2))
+				block, _ := f.Integer()
+				unit := max(f.Block, block)
+				var s, s2 Scratch
+				for trial := range 60 {
+					rows, n, k := 1+rng.IntN(50), rng.IntN(20), unit*(1+rng.IntN(4))
+					switch trial {
+					case 0:
+						rows, n, k = 16, 1, unit
+					case 1:
+						rows, n, k = 48, 8, unit*3
+					case 2:
+						k = unit * 40
+					}
+					w := randomWeights(t, rng, f, rows, k, rng.IntN(2)*rng.IntN(9))
+					kinds := testkit.Kinds()
+					x := randomQ8(t, rng, block, n+3, k, kinds[trial%len(kinds)])
+					cols := make([]int32, n)
+					for j := range cols {
+						cols[j] = int32(rng.IntN(n + 3))
+					}
+					if rng.IntN(3) == 0 {
+						cols = nil
+					}
+					ld := rows + rng.IntN(5)
+					size := max((n-1)*ld+rows, 0)
+					got, want := testkit.Before[float32](t, size, 0), make([]float32, size)
+					for i := range got {
+						got[i], want[i] = 7, 7
+					}
+					isa.mulQ8(got, ld, w, x, cols, n, &s)
+					mulQ8(want, ld, w, x, cols, n, &s2)
+					testkit.SameBits(t, got, want, "%d rows, %d columns, %d values", rows, n, k)
+				}
+			})
+		}
+	})
+}
+
+func BenchmarkMulQ8(b *testing.B) {
+	for _, isa := range available()[1:] {
+		for _, f := range integerFormats {
+			for _, n := range []int{1, 4, 8, 16, 32, 64} {
+				b.Run(fmt.Sprintf("%s/%s/%d", isa.name, f.Name, n), func(b *testing.B) {
+					const rows, k = 256, 2048 // as one worker's share of an expert; lies in L2
+					rng := rand.New(rand.NewPCG(1, 2))
+					block, _ := f.Integer()
+					w := randomWeights(b, rng, f, rows, k, 0)
+					x := randomQ8(b, rng, block, n, k, testkit.Normal)
+					dst := make([]float32, rows*n)
+					var s Scratch
+					b.SetBytes(int64(len(w.Data) + len(w.Scale8)))
+					for b.Loop() {
+						isa.mulQ8(dst, rows, w, x, nil, n, &s)
+					}
+					b.ReportMetric(float64(rows*k*n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gmac/s")
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,218 @@
+//go:build amd64 && !purego
+
+package kernels
+
+import "unsafe"
+
+// Tiles. On x86, products in 8 bits run in two steps: 16 rows of a few blocks are
+// turned into a tile in which a lane is a row, by shuffles, straight from the
+// file's bytes; then the tile meets the columns, eight at a time. A tile is
+// exact: the same integers and scales as the format's unpacker gives, codes made
+// unsigned by adding a bias, because x86 multiplies unsigned by signed bytes.
+//
+// The same two steps serve one column and hundreds. With one column a tile of
+// q4_K costs about as much as four columns' products, but the two together still
+// run at twice the speed of memory, and the alternative, kernels that multiply
+// straight from the blocks, is one for each format and number of columns.
+
+const (
+	tileRows    = 16
+	tileColumns = 8 // of one call
+	tileBytes   = 24 << 10
+)
+
+// superTile is a super-block of 16 rows.
+type superTile struct {
+	group   [8]tileGroup
+	corr    [8][tileRows][2]int16 // -bias*Scale, for Sums of 16 values
+	min     [8][tileRows][2]int16
+	d, dMin [tileRows]float32
+}
+
+// tileGroup is 32 values of 16 rows.
+type tileGroup struct {
+	q     [8][tileRows][4]byte
+	scale [2][tileRows][2]int16 // each scale twice; the first alone where 32 values share one
+}
+
+// smallTile is a block of 32 values of 16 rows.
+type smallTile struct {
+	q [8][tileRows][4]byte
+	d [2][tileRows]float32 // the first alone where 32 values share one
+	m [tileRows]float32
+}
+
+const (
+	superTileSize = int(unsafe.Sizeof(superTile{}))
+	smallTileSize = int(unsafe.Sizeof(smallTile{}))
+)
+
+// tileForm says what a format's tiles look like.
+type tileForm struct {
+	bias  int // added to each code
+	sub   int // values that share a scale
+	bits  int // 5, 6 or 8: codes with bias are at most 31, 64 or 255
+	super bool
+}
+
+// form returns the form of f's tiles.
+func (f *Format) form() tileForm {
+	if f.kind != 0 {
+		return tileForms[f.kind]
+	}
+	t := tileForm{bias: 128, sub: 32, bits: 8, super: f.Super != nil}
+	if f.Super != nil || f.Per16 {
+		t.sub = 16
+	}
+	return t
+}
+
+// fillSuper sets row r of t to b.
+func (f tileForm) fillSuper(t *superTile, r int, b *Super) {
+	for i, q := range b.Q {
+		t.group[i/32].q[i%32/4][r][i%4] = byte(int(q) + f.bias)
+	}
+	for i, s := range b.Scale {
+		t.group[i/2].scale[i%2][r] = [2]int16{s, s}
+		t.corr[i/2][r][i%2] = int16(-f.bias * int(s))
+		t.min[i/2][r][i%2] = b.Min[i]
+	}
+	t.d[r], t.dMin[r] = b.D, b.DMin
+}
+
+// fillSmall sets row r of t to b.
+func (f tileForm) fillSmall(t *smallTile, r int, b *Small) {
+	for i, q := range b.Q {
+		t.q[i/4][r][i%4] = byte(int(q) + f.bias)
+	}
+	t.d[0][r], t.d[1][r], t.m[r] = b.D[0], b.D[1], b.M
+}
+
+// fill turns n blocks of rows r to r+15, from block i, into tiles at dst.
+func (w *Weights) fill(dst *byte, r, i, n int) {
+	f := w.Format.form()
+	for k := range tileRows {
+		data, s8, _ := w.row(r + k)
+		if f.super {
+			var b Super
+			for j := range n {
+				w.Format.Super(&b, data[(i+j)*w.Format.Bytes:])
+				f.fillSuper((*superTile)(unsafe.Add(unsafe.Pointer(dst), j*superTileSize)), k, &b)
+			}
+			continue
+		}
+		var b Small
+		for j := range n {
+			w.small(&b, data, s8, i+j)
+			f.fillSmall((*smallTile)(unsafe.Add(unsafe.Pointer(dst), j*smallTileSize)), k, &b)
+		}
+	}
+}
+
+// tileColumn is a column's offsets, in bytes, in Q, D and Sums of the activations
+// and in the product.
+type tileColumn struct{ q, d, sums, dst int }
+
+// tileScratch is the room for tiles.
+type tileScratch struct {
+	columns []tileColumn
+	buf     []byte
+	rows    []byte    // a few rows, padded to 16
+	dst     []float32 // their products
+}
+
+// tiles returns room for tileBytes, aligned to a cache line.
+func (s *tileScratch) tiles() *byte {
+	if s.buf == nil {
+		s.buf = make([]byte, tileBytes+63)
+	}
+	p := unsafe.Pointer(unsafe.SliceData(s.buf))
+	return (*byte)(unsafe.Add(p, -int(uintptr(p))&63))
+}
+
+// mulTiles is mulQ8 for tables with kernels for tiles.
+func mulTiles(mul mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+	if w.Rows < tileRows {
+		mulFewRows(mul, dst, ld, w, x, cols, n, s)
+		return
+	}
+	ts := &s.tile
+	ts.setColumns(x, w.K, cols, n, ld)
+	if len(dst) < (n-1)*ld+w.Rows || len(w.Data) < (w.Rows-1)*w.Stride+w.rowBytes() {
+		panic("kernels: Mul: shapes do not fit")
+	}
+	form, buf := w.Format.form(), ts.tiles()
+	size := smallTileSize
+	if form.super {
+		size = superTileSize
+	}
+	chunk := tileBytes / size &^ 1 // blocks
+	blocks := w.K / x.Block
+	groups := (n + tileColumns - 1) / tileColumns
+
+	last := w.Rows - tileRows
+	w.prefetch(0, 0, tileRows*w.Stride)
+	for r := 0; ; r = min(r+tileRows, last) { // the last tile may compute some rows again
+		for j := range n {
+			clear(dst[j*ld+r:][:tileRows])
+		}
+		for i := 0; i < blocks; i += chunk {
+			nb := min(chunk, blocks-i)
+			if r < last {
+				w.prefetch(min(r+tileRows, last), i*tileRows*w.Stride/blocks, (i+nb)*tileRows*w.Stride/blocks)
+			}
+			w.tile(buf, r, i, nb)
+			for g := range groups { // of nearly equal size
+				j, end := g*n/groups, (g+1)*n/groups
+				mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j)
+			}
+		}
+		if r == last {
+			return
+		}
+	}
+}
+
+// mulTile adds the product of blocks of tiles with n columns to dst.
+type mulTile func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int)
+
+// setColumns sets the offsets of n columns.
+func (s *tileScratch) setColumns(x *Q8, k int, cols []int32, n, ld int) {
+	s.columns = s.columns[:0]
+	for j := range n {
+		c := col(cols, j)
+		x.row(c, k) // panics if there is none
+		s.columns = append(s.columns, tileColumn{c * k, c * (k / x.Block) * 4, c * (k / 16) * 2, j * ld * 4})
+	}
+}
+
+// mulFewRows repeats the last row up to a whole tile.
+func mulFewRows(mul mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+	ts := &s.tile
+	bytes, scales := w.rowBytes(), 0
+	if w.Scale8 != nil {
+		scales = w.K / 32
+	}
+	if need := tileRows * (bytes + scales); cap(ts.rows) < need {
+		ts.rows = make([]byte, need)
+	}
+	if cap(ts.dst) < tileRows*n {
+		ts.dst = make([]float32, tileRows*n)
+	}
+	full := *w
+	full.Rows, full.Stride, full.ScaleStride = tileRows, bytes, scales
+	full.Data = ts.rows[:tileRows*bytes]
+	if scales > 0 {
+		full.Scale8 = ts.rows[tileRows*bytes:][:tileRows*scales]
+	}
+	for r := range tileRows {
+		data, s8, _ := w.row(min(r, w.Rows-1))
+		copy(full.Data[r*bytes:], data)
+		copy(full.Scale8[r*scales:], s8)
+	}
+	out := ts.dst[:tileRows*n]
+	mulTiles(mul, out, tileRows, &full, x, cols, n, s)
+	for j := range n {
+		copy(dst[j*ld:][:w.Rows], out[tileRows*j:])
+	}
+}
