@@ -67,7 +67,8 @@ func softmax(dst, x []float32) {
 	}
 }
 
-// maximum returns the greatest value of x, ignoring NaN; -Inf if there is none.
+// maximum returns the greatest value of x, ignoring NaN; -Inf if there is none,
+// and +0 for any zero.
 func maximum(x []float32) float32 {
 	m := float32(math.Inf(-1))
 	for _, v := range x {
@@ -75,7 +76,7 @@ func maximum(x []float32) float32 {
 			m = v
 		}
 	}
-	return m
+	return m + 0
 }
 
 // expSum sets dst[i] = e**(x[i]-m) and returns the sum in 16 lanes.

@@ -8,7 +8,7 @@ func NewQ8(block, n, k int) *Q8 {
 }
 
 // Quantize sets row r of q to x: per block d = max|x|/127, Q = x*(127/max|x|)
-// rounded to nearest even (0 in a block of zeros), Sums the sums of 16.
+// rounded to nearest even (0 in a block of zeros, and for NaN), Sums the sums of 16.
 func (q *Q8) Quantize(r int, x []float32) {
 	k := len(x)
 	if k%q.Block != 0 {
@@ -51,7 +51,10 @@ func quantize(q []int8, d []float32, sums []int16, x []float32, block int) {
 			d[b], inv = 0, 0
 		}
 		for i, v := range x {
-			q[i] = int8(math.RoundToEven(float64(float32(v * inv))))
+			if v *= inv; v != v { // NaN, or Inf in a block whose scale is Inf
+				v = 0
+			}
+			q[i] = int8(math.RoundToEven(float64(v)))
 		}
 	}
 	for s := range sums {

@@ -22,6 +22,8 @@ type table struct {
 	swiGLU        func(dst, gate, up []float32)
 	swiGLUClamped func(dst, gate, up []float32, alpha, limit float32)
 	quantize      func(q []int8, d []float32, sums []int16, x []float32, block int)
+	rotateHalf    func(x, cos, sin []float32)
+	rotatePairs   func(x, cos, sin []float32)
 	mulFloat      func(dst []float32, ld int, w *Weights, x []float32, cols []int32, n int, s *Scratch)
 	mulQ8         func(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch)
 	attend        func(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale float32, s *Scratch)
@@ -40,6 +42,8 @@ var portable = table{
 	swiGLU:        swiGLU,
 	swiGLUClamped: swiGLUClamped,
 	quantize:      quantize,
+	rotateHalf:    rotateHalf,
+	rotatePairs:   rotatePairs,
 	mulFloat:      mulFloat,
 	mulQ8:         mulQ8,
 	attend:        attend,

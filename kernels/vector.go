@@ -89,6 +89,11 @@ func RotateHalf(x, cos, sin []float32) {
 	if len(sin) != n || len(x) != 2*n {
 		panic("kernels: RotateHalf: lengths differ")
 	}
+	active.rotateHalf(x, cos, sin)
+}
+
+func rotateHalf(x, cos, sin []float32) {
+	n := len(cos)
 	for i, c := range cos {
 		a, b, s := x[i], x[i+n], sin[i]
 		x[i] = float32(a*c) - float32(b*s)
@@ -102,6 +107,10 @@ func RotatePairs(x, cos, sin []float32) {
 	if len(sin) != n || len(x) != 2*n {
 		panic("kernels: RotatePairs: lengths differ")
 	}
+	active.rotatePairs(x, cos, sin)
+}
+
+func rotatePairs(x, cos, sin []float32) {
 	for i, c := range cos {
 		a, b, s := x[2*i], x[2*i+1], sin[i]
 		x[2*i] = float32(a*c) - float32(b*s)
