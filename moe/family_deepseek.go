@@ -14,13 +14,6 @@ var deepseekV3 = family{
 	readHub: func(k keys, c *Config) {
 		latentHub(k, c)
 		c.RoPE.Pairs = k.bool("rope_interleave", true)
-		if c.RoPE.Scaling.Kind == YaRN {
-			scaling := k.sub(k.first("rope_parameters", "rope_scaling"))
-			if all := scaling.number("mscale_all_dim", 0); all != 0 {
-				m := yarnMagnitude(float64(c.RoPE.Scaling.Factor), all)
-				c.AttnScale = float32(float64(m*m) / math.Sqrt(float64(c.HeadDim)))
-			}
-		}
 		deepseekMixture(k, c)
 		sigmoidGroups(c, k.int("n_group", 1), k.int("topk_group", 1))
 		c.Drafts = k.int("num_nextn_predict_layers", 0)
@@ -70,6 +63,13 @@ func latentHub(k keys, c *Config) {
 	c.HeadDim, c.ValueDim = l.NopeDim+l.RopeDim, k.need("v_head_dim")
 	c.RoPE.Dim = l.RopeDim
 	c.AttnScale = inverseRoot(c.HeadDim)
+	if c.RoPE.Scaling.Kind == YaRN {
+		scaling := k.sub(k.first("rope_parameters", "rope_scaling"))
+		if all := scaling.number("mscale_all_dim", 0); all != 0 {
+			m := yarnMagnitude(float64(c.RoPE.Scaling.Factor), all)
+			c.AttnScale = float32(float64(m*m) / math.Sqrt(float64(c.HeadDim)))
+		}
+	}
 }
 
 // deepseekMixture reads dense first layers and shared experts.
@@ -87,7 +87,7 @@ func deepseekMixture(k keys, c *Config) {
 // worth their two best (DeepSeek-V3, 2024, section 2.1.2).
 func sigmoidGroups(c *Config, groups, kept int) {
 	r := &c.Router
-	r.Score, r.GroupScore, r.MaskToZero, r.NormEps = router.Sigmoid, router.GroupTop2Sum, true, 1e-20
+	r.Score, r.GroupScore, r.NormEps = router.Sigmoid, router.GroupTop2Sum, 1e-20
 	if groups > 1 {
 		r.Groups, r.TopGroups = groups, kept
 	}

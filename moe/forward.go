@@ -156,7 +156,6 @@ func (r *runner) logits() {
 
 // finite reports the first layer whose output is not finite.
 func (r *runner) finite(layer int) error {
-	dim := r.m.cfg.Dim
 	for t := range r.ids {
 		x := r.row(t)
 		if s := kernels.Dot(x, x); s-s != 0 {
@@ -164,6 +163,5 @@ func (r *runner) finite(layer int) error {
 		}
 	}
 	r.show(layer + 1)
-	_ = dim
-	return nil
+	return r.badID
 }

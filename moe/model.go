@@ -20,6 +20,8 @@ type Model struct {
 	freq  []float32 // rotary frequencies
 	pool  *par.Pool
 
+	outputForms forms
+
 	mu      sync.Mutex // guards what follows
 	running sync.WaitGroup
 	closed  bool
@@ -68,6 +70,7 @@ func newModel(c *checkpoint, opts []Option) (_ *Model, err error) {
 		return nil, err
 	}
 	m.cfg = c.config
+	m.outputForms.Need(m.w.output)
 	m.cache = newCacheLayout(&m.cfg, m.opts.cache)
 	m.freq = m.cfg.RoPE.frequencies()
 	m.pool = par.New(m.opts.threads)
