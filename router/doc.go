@@ -59,5 +59,5 @@
 //
 // The same bits on every CPU: float32 with one order of operations, no product fused with a sum, and an exponential
 // and a logarithm of its own. A token's route depends on its own logits and nothing else, not on the batch it
-// travels in. NaN is never chosen while there is anything else to choose.
+// travels in. NaN counts as minus infinity in every comparison.
 package router
