@@ -10,20 +10,21 @@ func Check(t Type, src []byte) error {
 	if f == nil {
 		return fmt.Errorf("%w: number %d", ErrType, uint32(t))
 	}
-	if len(src)%f.bytes != 0 {
-		return fmt.Errorf("%w: %d bytes of %v, blocks have %d", ErrLength, len(src), t, f.bytes)
+	_, size := f.block()
+	if len(src)%size != 0 {
+		return fmt.Errorf("%w: %d bytes of %v, blocks have %d", ErrLength, len(src), t, size)
 	}
 	for _, off := range f.halves {
-		for i := off; i < len(src); i += f.bytes {
+		for i := off; i < len(src); i += size {
 			if src[i+1]&0x7c == 0x7c {
-				return badBlock(t, i/f.bytes)
+				return badBlock(t, i/size)
 			}
 		}
 	}
 	if f.badScale != nil {
-		for i := 0; i < len(src); i += f.bytes {
-			if f.badScale(src[i : i+f.bytes]) {
-				return badBlock(t, i/f.bytes)
+		for i := 0; i < len(src); i += size {
+			if f.badScale(src[i : i+size]) {
+				return badBlock(t, i/size)
 			}
 		}
 	}

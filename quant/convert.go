@@ -2,7 +2,6 @@ package quant
 
 import (
 	"encoding/binary"
-	"math"
 
 	"github.com/coterie-go/coterie/kernels"
 )
@@ -23,30 +22,6 @@ func F32ToBF16(x float32) uint16 { return kernels.F32ToBF16(x) }
 func F8E4M3ToF32(b byte) float32 { return kernels.F8E4M3ToF32(b) }
 
 var le = binary.LittleEndian
-
-func loadF32(dst []float32, src []byte) {
-	for i := range dst {
-		dst[i] = math.Float32frombits(le.Uint32(src[4*i:]))
-	}
-}
-
-func loadF16(dst []float32, src []byte) {
-	for i := range dst {
-		dst[i] = kernels.F16ToF32(le.Uint16(src[2*i:]))
-	}
-}
-
-func loadBF16(dst []float32, src []byte) {
-	for i := range dst {
-		dst[i] = kernels.BF16ToF32(le.Uint16(src[2*i:]))
-	}
-}
-
-func loadF8E4M3(dst []float32, src []byte) {
-	for i := range dst {
-		dst[i] = kernels.F8E4M3ToF32(src[i])
-	}
-}
 
 // half rounds x to float16 and returns the bits and their value.
 func half(x float32) (uint16, float32) {

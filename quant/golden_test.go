@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/coterie-go/coterie/kernels"
 )
 
 // tensors reads a safetensors file: the metadata and the raw bytes by name.
@@ -67,7 +69,7 @@ func TestGolden(t *testing.T) {
 				t.Errorf("block has %s bytes, want %s", got, want)
 			}
 			want := make([]float32, len(data["values"])/4)
-			loadF32(want, data["values"])
+			kernels.F32.Load(want, data["values"])
 			got := make([]float32, len(want))
 			if err := Dequantize(got, typ, data["blocks"]); err != nil {
 				t.Fatal(err)

@@ -9,7 +9,10 @@ func quantizeMXFP4(dst []byte, x, w []float32) {
 	dst[0] = 0
 	if ext := abs(extreme(x)); ext >= tiny {
 		// Codes are doubled: 12 is the largest, d half the scale.
-		top := int(math.Ceil(math.Log2(float64(ext) / 12)))
+		m, top := math.Frexp(float64(ext) / 12)
+		if m == 0.5 {
+			top--
+		}
 		best, d := float32(math.Inf(1)), float32(0)
 		for e := top - 2; e <= top; e++ {
 			s := float32(math.Ldexp(1, e))

@@ -22,8 +22,9 @@ func Quantize(dst []byte, t Type, src []float32, importance []float32) error {
 	if f.quantize == nil {
 		return store(dst, t, src)
 	}
+	block, size := f.block()
 	cols := len(importance)
-	if importance != nil && (cols == 0 || cols%f.block != 0 || len(src)%cols != 0) {
+	if importance != nil && (cols == 0 || cols%block != 0 || len(src)%cols != 0) {
 		return fmt.Errorf("%w: %d values of %v in rows of %d, the length of the importance", ErrLength, len(src), t, cols)
 	}
 	for i, v := range src {
@@ -36,14 +37,14 @@ func Quantize(dst []byte, t Type, src []float32, importance []float32) error {
 		return err
 	}
 	var w [256]float32
-	for i := 0; i < len(src); i += f.block {
-		x := src[i : i+f.block]
+	for i := 0; i < len(src); i += block {
+		x := src[i : i+block]
 		if importance == nil {
-			weights(w[:f.block], x, nil, 0)
+			weights(w[:block], x, nil, 0)
 		} else {
-			weights(w[:f.block], x, importance[i%cols:], norm)
+			weights(w[:block], x, importance[i%cols:], norm)
 		}
-		f.quantize(dst[i/f.block*f.bytes:], x, w[:f.block])
+		f.quantize(dst[i/block*size:], x, w[:block])
 	}
 	return nil
 }
