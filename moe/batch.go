@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/coterie-go/coterie/kernels"
+	"github.com/coterie-go/coterie/internal/mmap"
 	"github.com/coterie-go/coterie/tensor"
 )
 
@@ -68,7 +68,7 @@ func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
 			return err
 		}
 		step, done = r.fill(steps, step, done)
-		if err := r.run(ctx); err != nil {
+		if err := r.guarded(ctx); err != nil {
 			return err
 		}
 	}
@@ -131,6 +131,24 @@ func (r *runner) fill(steps []Step, step, done int) (int, int) {
 	return step, done
 }
 
+// guarded is run, with faults of a mapped file as errors: it was cut off, or its
+// device fails.
+func (r *runner) guarded(ctx context.Context) error {
+	r.ctx = ctx
+	err := mmap.Guard(r.guardedRun)
+	r.ctx = nil
+	var fault *mmap.FaultError
+	if errors.As(err, &fault) {
+		for _, f := range r.m.ckpt.shards {
+			if f.Holds(fault.Addr) {
+				return fmt.Errorf("%w: %s can no longer be read: %w", ErrFile, f.Path(), err)
+			}
+		}
+		return fmt.Errorf("%w: %s: %w", ErrFile, r.m.ckpt.path, err)
+	}
+	return err
+}
+
 // run sends the filled batch through the model and counts its tokens as
 // processed.
 func (r *runner) run(ctx context.Context) error {
@@ -171,5 +189,3 @@ func (r *runner) checkRoute(layer int, ids []int32) {
 		}
 	}
 }
-
-var _ = kernels.AttnBlock

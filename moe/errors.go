@@ -14,5 +14,6 @@ var (
 	ErrClosed  = errors.New("moe: model is closed")
 	ErrState   = errors.New("moe: state belongs to another model or is in use")
 	ErrNumber  = errors.New("moe: not a finite number")
+	ErrFile    = errors.New("moe: file failed while in use")
 	ErrOption  = errors.New("moe: bad option")
 )

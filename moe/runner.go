@@ -1,6 +1,8 @@
 package moe
 
 import (
+	"context"
+
 	"github.com/coterie-go/coterie/expert"
 	"github.com/coterie-go/coterie/kernels"
 	"github.com/coterie-go/coterie/router"
@@ -17,7 +19,10 @@ type (
 // Its buffers grow to the largest batch seen and are reused, so that a step
 // allocates nothing.
 type runner struct {
-	m *Model
+	m   *Model
+	ctx context.Context // of the running call
+
+	guardedRun func() error
 
 	// The batch: n tokens of one or several sequences.
 	ids    []int32 // (n)
@@ -80,6 +85,7 @@ const logitRows = 32
 func newRunner(m *Model) *runner {
 	r := &runner{m: m, work: make([]attnWork, m.pool.Workers())}
 	r.mixture.Expert = func(id int) *expert.Expert { return &r.bank[id] }
+	r.guardedRun = func() error { return r.run(r.ctx) }
 	r.mixture.Exact = m.opts.exact
 	return r
 }

@@ -4,6 +4,7 @@ package par
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -26,6 +27,8 @@ type Pool struct {
 	next   atomic.Int64  // next index to hand out
 	round  atomic.Uint32 // number of the open loop; 0 when none is open
 	inside atomic.Int32  // helpers that may be touching job
+
+	failed atomic.Pointer[any]
 
 	last   uint32
 	asleep atomic.Int32
@@ -84,7 +87,7 @@ func (p *Pool) Run(n int, job Job) {
 		default:
 		}
 	}
-	p.work(0)
+	p.fail(p.work(0))
 	p.round.Store(0) // a helper that arrives from here on turns back
 	for i := 0; p.inside.Load() != 0; i++ {
 		if i > 1000 {
@@ -92,25 +95,45 @@ func (p *Pool) Run(n int, job Job) {
 		}
 	}
 	p.job = nil
+	if e := p.failed.Swap(nil); e != nil {
+		panic(*e)
+	}
 }
 
-func (p *Pool) work(worker int) {
+// work calls Do until no index is left, or Do panics, and returns what it
+// panicked with.
+func (p *Pool) work(worker int) (failure any) {
+	defer func() { failure = recover() }()
 	for {
 		i := p.next.Add(1) - 1
 		if i >= p.n {
-			return
+			return nil
 		}
 		p.job.Do(worker, int(i))
 	}
 }
 
+// fail keeps the first panic of a loop; Run repeats it in its caller's goroutine,
+// once no helper is inside, so that a fault in a mapped file can be turned into an
+// error there.
+func (p *Pool) fail(failure any) {
+	if failure != nil {
+		p.next.Store(p.n) // hand out no more
+		first := failure // escapes here, so that a loop without a panic allocates nothing
+		p.failed.CompareAndSwap(nil, &first)
+	}
+}
+
 func (p *Pool) help(worker int) {
+	// Weights may be mapped: reading where the file was cut off is a panic then,
+	// not the end of the process.
+	debug.SetPanicOnFault(true)
 	var seen uint32
 	for idle := 0; ; {
 		if r := p.round.Load(); r != 0 && r != seen {
 			p.inside.Add(1)
 			if r = p.round.Load(); r != 0 {
-				p.work(worker)
+				p.fail(p.work(worker))
 				seen = r
 			}
 			p.inside.Add(-1)

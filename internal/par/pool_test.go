@@ -77,6 +77,31 @@ func TestCloseEndsGoroutines(t *testing.T) {
 	t.Fatalf("%d goroutines before, %d after", before, runtime.NumGoroutine())
 }
 
+type faulty struct{ at int }
+
+func (f faulty) Do(_, i int) {
+	if i == f.at {
+		panic("at fault")
+	}
+}
+
+func TestPanicReachesCaller(t *testing.T) {
+	p := New(3)
+	defer p.Close()
+	for at := range 20 {
+		func() {
+			defer func() {
+				if e := recover(); e != "at fault" {
+					t.Errorf("recovered %v", e)
+				}
+			}()
+			p.Run(20, faulty{at})
+			t.Error("Run returned")
+		}()
+	}
+	p.Run(8, nop{}) // the pool still works
+}
+
 type nop struct{}
 
 func (nop) Do(int, int) {}
