@@ -1,0 +1,235 @@
+package tokenizer
+
+import (
+	"math"
+	"math/bits"
+	"math/rand/v2"
+)
+
+// piece is a part of a word: the token that spells it, or -1, and where it begins and ends in the word.
+type piece struct {
+	id         int32
+	start, end int32
+}
+
+// rule says whether two neighbours merge, and when: rank<<32 | id of the merged token, or never. Lower ranks go first, equal ones
+// from left to right.
+type rule interface {
+	merge(word string, a, b piece) uint64
+}
+
+const never = math.MaxUint64
+
+// shortWord is the number of pieces up to which scanning for the best pair beats a heap. On amd64 the two meet near 80.
+const shortWord = 64
+
+// mergeShort merges the pieces of a short word in place and returns what is left.
+func mergeShort(r rule, word string, s []piece) []piece {
+	var next [shortWord]uint64 // next[i] is the merge of s[i] and s[i+1]
+	for i := range len(s) - 1 {
+		next[i] = r.merge(word, s[i], s[i+1])
+	}
+	for n := len(s); ; {
+		best, at := uint64(never), 0
+		for i, m := range next[:max(n-1, 0)] {
+			if m>>32 < best>>32 {
+				best, at = m, i
+			}
+		}
+		if best == never {
+			return s[:n]
+		}
+		s[at] = piece{int32(uint32(best)), s[at].start, s[at+1].end}
+		copy(s[at+1:n], s[at+2:n])
+		copy(next[at:n-1], next[at+1:n-1])
+		n--
+		if at > 0 {
+			next[at-1] = r.merge(word, s[at-1], s[at])
+		}
+		if at < n-1 {
+			next[at] = r.merge(word, s[at], s[at+1])
+		}
+	}
+}
+
+// long merges words of any length in time n log n: a linked list of pieces and a heap of the merges found so far. A merge in the heap
+// is stale once one of its sides has changed, which its end shows: sides only grow.
+type long struct {
+	list []node
+	heap []candidate
+}
+
+type node struct {
+	piece
+	prev, next int32 // index in list, or -1
+}
+
+type candidate struct {
+	key uint64 // rank<<32 | index of the left piece
+	id  int32  // merged token
+	end int32  // end of the right piece
+}
+
+// merge merges the pieces of a word and returns what is left, in s.
+func (l *long) merge(r rule, word string, s []piece) []piece {
+	l.list, l.heap = l.list[:0], l.heap[:0]
+	for i, sym := range s {
+		l.list = append(l.list, node{sym, int32(i) - 1, int32(i) + 1})
+	}
+	l.list[len(s)-1].next = -1
+	for i := range len(s) - 1 {
+		l.push(r, word, int32(i), false)
+	}
+	for i := len(l.heap)/2 - 1; i >= 0; i-- {
+		l.down(i)
+	}
+	for len(l.heap) > 0 {
+		c := l.pop()
+		i := int32(uint32(c.key))
+		a := &l.list[i]
+		if a.id == dead || a.next < 0 || l.list[a.next].end != c.end {
+			continue
+		}
+		b := &l.list[a.next]
+		a.id, a.end, a.next = c.id, b.end, b.next
+		b.id = dead
+		if a.next >= 0 {
+			l.list[a.next].prev = i
+			l.push(r, word, i, true)
+		}
+		if a.prev >= 0 {
+			l.push(r, word, a.prev, true)
+		}
+	}
+	s = s[:0]
+	for i := int32(0); i >= 0; i = l.list[i].next {
+		s = append(s, l.list[i].piece)
+	}
+	return s
+}
+
+// dead is the id of a piece that its left neighbour has taken in.
+const dead = -2
+
+// push enters the merge of list[i] and its right neighbour, if there is one; up restores the heap.
+func (l *long) push(r rule, word string, i int32, up bool) {
+	a := &l.list[i]
+	b := &l.list[a.next]
+	m := r.merge(word, a.piece, b.piece)
+	if m == never {
+		return
+	}
+	c := candidate{m>>32<<32 | uint64(uint32(i)), int32(uint32(m)), b.end}
+	l.heap = append(l.heap, c)
+	if !up {
+		return
+	}
+	j := len(l.heap) - 1
+	for j > 0 {
+		p := (j - 1) / 2
+		if l.heap[p].key <= c.key {
+			break
+		}
+		l.heap[j] = l.heap[p]
+		j = p
+	}
+	l.heap[j] = c
+}
+
+func (l *long) pop() candidate {
+	top := l.heap[0]
+	last := len(l.heap) - 1
+	l.heap[0] = l.heap[last]
+	l.heap = l.heap[:last]
+	if last > 0 {
+		l.down(0)
+	}
+	return top
+}
+
+func (l *long) down(i int) {
+	c := l.heap[i]
+	for {
+		j := 2*i + 1
+		if j >= len(l.heap) {
+			break
+		}
+		if j+1 < len(l.heap) && l.heap[j+1].key < l.heap[j].key {
+			j++
+		}
+		if c.key <= l.heap[j].key {
+			break
+		}
+		l.heap[i] = l.heap[j]
+		i = j
+	}
+	l.heap[i] = c
+}
+
+// pairs is the rule of byte-pair encoding: a list of pairs of tokens, first merged first.
+type pairs struct {
+	list      [][3]int32 // left, right, merged
+	slot      []int32    // open hash table of index+1 in list; a power of two long, at most half full
+	seed, odd uint64     // random, so that no file can be written to collide
+}
+
+func newPairs(n int) *pairs {
+	return &pairs{list: make([][3]int32, 0, n), slot: make([]int32, 1<<bits.Len(uint(2*n))), seed: rand.Uint64(), odd: rand.Uint64() | 1}
+}
+
+// add appends a pair. A pair that is there already moves to the end.
+func (p *pairs) add(left, right, merged int32) {
+	p.list = append(p.list, [3]int32{left, right, merged})
+	mask := uint64(len(p.slot) - 1)
+	for h := p.hash(left, right) & mask; ; h = (h + 1) & mask {
+		i := p.slot[h] - 1
+		if i < 0 || p.list[i][0] == left && p.list[i][1] == right {
+			p.slot[h] = int32(len(p.list))
+			return
+		}
+	}
+}
+
+func (p *pairs) hash(left, right int32) uint64 {
+	hi, lo := bits.Mul64(uint64(uint32(left))<<32|uint64(uint32(right))^p.seed, p.odd)
+	return hi ^ lo
+}
+
+func (p *pairs) merge(_ string, a, b piece) uint64 {
+	mask := uint64(len(p.slot) - 1)
+	for h := p.hash(a.id, b.id) & mask; ; h = (h + 1) & mask {
+		i := p.slot[h] - 1
+		if i < 0 {
+			return never
+		}
+		if e := &p.list[i]; e[0] == a.id && e[1] == b.id {
+			return uint64(i)<<32 | uint64(uint32(e[2]))
+		}
+	}
+}
+
+// scored is the rule of SentencePiece's byte-pair encoding: two neighbours merge if their text is a token, best score first.
+type scored struct {
+	vocab *vocab
+	rank  []uint32 // by id: lower is better
+}
+
+func (p *scored) merge(word string, a, b piece) uint64 {
+	id := p.vocab.words.find(p.vocab.text, word[a.start:b.end])
+	if id < 0 {
+		return never
+	}
+	return uint64(p.rank[id])<<32 | uint64(uint32(id))
+}
+
+// rankOf maps scores to ranks: the higher the score, the lower the rank. Scores are not NaN.
+func rankOf(score float32) uint32 {
+	if score == 0 {
+		score = 0 // not -0
+	}
+	u := math.Float32bits(score)
+	if u>>31 != 0 {
+		return u
+	}
+	return u ^ 0x7fffffff
+}
