@@ -18,7 +18,8 @@ const (
 	maxShards   = 1 << 16
 	maxDepth    = 64 // of JSON that is skipped
 
-	minEntry = len(`"":{"dtype":"U8","shape":[],"data_offsets":[0,0]}`)
+	minEntry   = len(`"":{"dtype":"U8","shape":[],"data_offsets":[0,0]}`)
+	minIndexed = len(`"":"f",`)
 
 	keyMetadata = "__metadata__"
 	keyWeights  = "weight_map"

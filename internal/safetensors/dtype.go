@@ -63,8 +63,11 @@ func byteSize(d Dtype, shape []int64) (int64, error) {
 	}
 	n := uint64(1)
 	for _, dim := range shape {
+		if dim < 0 {
+			return 0, fail(ErrShape, "shape %d has a negative dimension", shape)
+		}
 		hi, lo := bits.Mul64(n, uint64(dim))
-		if dim < 0 || hi != 0 || lo > math.MaxInt64 {
+		if hi != 0 || lo > math.MaxInt64 {
 			return 0, fail(ErrShape, "shape %d overflows 63 bits of elements", shape)
 		}
 		n = lo

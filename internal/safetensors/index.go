@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -97,7 +98,9 @@ func parseIndex(data []byte) (*index, error) {
 }
 
 func (s *scanner) weightMap() (*index, error) {
-	ix := &index{}
+	// Room for no more entries than the rest can hold.
+	rest := s.data[s.off:]
+	ix := &index{entries: make([]indexEntry, 0, min(bytes.Count(rest, []byte{':'}), len(rest)/minIndexed))}
 	shards := map[string]int32{}
 	err := s.object(func(name string) error {
 		file, err := s.text()

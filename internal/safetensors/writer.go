@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"unicode/utf8"
 )
@@ -79,7 +81,10 @@ func header(metadata map[string]string, tensors []TensorData) ([]byte, []int64, 
 		names[t.Name] = true
 		size, err := byteSize(t.Dtype, t.Shape)
 		if err != nil {
-			return nil, nil, fail(err, "tensor %s", brief(t.Name))
+			return nil, nil, fmt.Errorf("tensor %s: %w", brief(t.Name), err)
+		}
+		if size > math.MaxInt64-offset {
+			return nil, nil, fail(ErrTooLarge, "tensor %s ends beyond 63 bits", brief(t.Name))
 		}
 		if b.Len() > 9 {
 			b.WriteByte(',')
