@@ -18,11 +18,13 @@ var neon = portable.with(func(t *table) {
 	t.swiGLUClamped = swiGLUClampedNEON
 	t.quantize = quantizeNEON
 	t.mulFloat = mulFloatNEON
+	t.mulQ8 = mulQ8NEON
 })
 
 // i8mm is neon with the integer matrix product (SMMLA) where columns are many.
 var i8mm = neon.with(func(t *table) {
 	t.name = "i8mm"
+	t.mulQ8 = mulQ8I8MM
 })
 
 // with returns a copy of t that change has changed.

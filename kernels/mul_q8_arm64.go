@@ -1,0 +1,190 @@
+//go:build !purego
+
+package kernels
+
+import "unsafe"
+
+// Few columns multiply straight from the blocks, four rows at a time, where the
+// format has a kernel for it. Otherwise columns meet a tile: eight rows, whole,
+// unpacked so that a lane is a row, and activations used as they lie, four values
+// (SDOT) or eight (SMMLA) at a time. A call takes four columns: the 32 sums of a
+// sub-block and the 32 of a block fill half of the registers, leaving the other
+// half to weights, activations and scales.
+
+const (
+	tileRows    = 8
+	tileColumns = 4
+)
+
+// superTile is a super-block of eight rows, smallTile a block of 32 values. q is
+// (k/4, row, 4) for SDOT and (k/8, row, 8) for SMMLA.
+type superTile struct {
+	q       [16][128]int8
+	scale   [16][tileRows]int32
+	min     [16][tileRows]int16
+	d, dMin [tileRows]float32
+}
+
+type smallTile struct {
+	q [2][128]int8
+	d [2][tileRows]float32
+	m [tileRows]float32
+}
+
+// tileRoom is what a tile is made from, in the scratch in front of it: no local
+// variable, because what a Format's functions get escapes.
+type tileRoom struct {
+	super [tileRows]Super
+	small [tileRows]Small
+	pair  [2]Small
+}
+
+// columns are the rows of activations that a call takes, and their blocks.
+type columns struct {
+	q    [tileColumns]*int8
+	d    [tileColumns]*float32
+	sums [tileColumns]*int16
+	n    int
+}
+
+// products are a tile's, a column after the other.
+type products [tileColumns][tileRows]float32
+
+func mulQ8NEON(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+	mulTiles(false, dst, ld, w, x, cols, n, s)
+}
+
+func mulQ8I8MM(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+	mulTiles(true, dst, ld, w, x, cols, n, s)
+}
+
+func mulTiles(mm bool, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+	if w.K == 0 || n == 0 {
+		mulQ8(dst, ld, w, x, cols, n, s)
+		return
+	}
+	blocks := w.K / x.Block
+	size := unsafe.Sizeof(smallTile{})
+	if x.Block == 256 {
+		size = unsafe.Sizeof(superTile{})
+	}
+	room := unsafe.Pointer(&s.floats((int(unsafe.Sizeof(tileRoom{})) + blocks*int(size)) / 4)[0])
+	tile := unsafe.Add(room, unsafe.Sizeof(tileRoom{}))
+	for r := 0; r < w.Rows; r += tileRows {
+		rows := min(tileRows, w.Rows-r) // the other lanes hold what was there before
+		if x.Block == 256 {
+			w.fillSuper(mm, unsafe.Slice((*superTile)(tile), blocks), (*tileRoom)(room), r, rows)
+		} else {
+			w.fillSmall(mm, unsafe.Slice((*smallTile)(tile), blocks), (*tileRoom)(room), r, rows)
+		}
+		for j := 0; j < n; j += tileColumns {
+			var out products
+			c := x.columns(cols, j, n, w.K)
+			mulTile(mm, &out, tile, &c, w.Format)
+			for i := j; i < min(j+tileColumns, n); i++ {
+				copy(dst[i*ld+r:][:rows], out[i-j][:])
+			}
+		}
+	}
+}
+
+// columns returns columns j to j+3, the last one repeated.
+func (q *Q8) columns(cols []int32, j, n, k int) columns {
+	c := columns{n: k / q.Block}
+	for i := range tileColumns {
+		y := q.row(col(cols, min(j+i, n-1)), k)
+		c.q[i], c.d[i], c.sums[i] = &y.Q[0], &y.D[0], &y.Sums[0]
+	}
+	return c
+}
+
+func mulTile(mm bool, dst *products, tile unsafe.Pointer, c *columns, f *Format) {
+	switch {
+	case f.Super != nil && mm:
+		mulSuperSMMLA(dst, (*superTile)(tile), c, scales32(f), f.Min)
+	case f.Super != nil:
+		mulSuperSDOT(dst, (*superTile)(tile), c, scales32(f), f.Min)
+	case mm:
+		mulSmallSMMLA(dst, (*smallTile)(tile), c, f.Per16, f.Min)
+	default:
+		mulSmallSDOT(dst, (*smallTile)(tile), c, f.Per16, f.Min)
+	}
+}
+
+// scales32 reports whether the sub-blocks of a super-block are 32 values wide.
+func scales32(f *Format) bool {
+	switch f {
+	case Q4K, Q5K, IQ1S, IQ2XXS, IQ3XXS, IQ3S, IQ4XS, TQ1_0, TQ2_0:
+		return true
+	}
+	return false
+}
+
+// fillSuper sets t to rows r to r+rows-1 of w.
+func (w *Weights) fillSuper(mm bool, t []superTile, room *tileRoom, r, rows int) {
+	f := w.Format
+	for i := range t {
+		for k := range rows {
+			f.Super(&room.super[k], w.Data[(r+k)*w.Stride+i*f.Bytes:])
+		}
+		if mm {
+			fillSuperSMMLA(&t[i], &room.super)
+		} else {
+			fillSuperSDOT(&t[i], &room.super)
+		}
+	}
+}
+
+// fillSmall sets t to rows r to r+rows-1 of w.
+func (w *Weights) fillSmall(mm bool, t []smallTile, room *tileRoom, r, rows int) {
+	f := w.Format
+	for i := range t {
+		for k := range rows {
+			data, b := w.Data[(r+k)*w.Stride:], &room.small[k]
+			switch {
+			case f.Small != nil:
+				f.Small(b, data[i*f.Bytes:])
+			case f.SmallBeside != nil:
+				f.SmallBeside(b, data[i*f.Bytes:], w.Scale8[(r+k)*w.ScaleStride+i])
+			default:
+				f.Pair(&room.pair, data[i/2*f.Bytes:])
+				*b = room.pair[i%2]
+			}
+		}
+		if mm {
+			fillSmallSMMLA(&t[i], &room.small)
+		} else {
+			fillSmallSDOT(&t[i], &room.small)
+		}
+	}
+}
+
+//go:noescape
+func fillSuperSDOT(t *superTile, b *[tileRows]Super)
+
+//go:noescape
+func fillSuperSMMLA(t *superTile, b *[tileRows]Super)
+
+//go:noescape
+func fillSmallSDOT(t *smallTile, b *[tileRows]Small)
+
+//go:noescape
+func fillSmallSMMLA(t *smallTile, b *[tileRows]Small)
+
+// mulSuperSDOT multiplies the c.n tiles from t on with four columns. wide says
+// that two neighbouring scales, and minima, are the same.
+//
+//go:noescape
+func mulSuperSDOT(dst *products, t *superTile, c *columns, wide, min bool)
+
+//go:noescape
+func mulSuperSMMLA(dst *products, t *superTile, c *columns, wide, min bool)
+
+// mulSmallSDOT multiplies the c.n tiles from t on with four columns. narrow says
+// that a block has two scales.
+//
+//go:noescape
+func mulSmallSDOT(dst *products, t *smallTile, c *columns, narrow, min bool)
+
+//go:noescape
+func mulSmallSMMLA(dst *products, t *smallTile, c *columns, narrow, min bool)
