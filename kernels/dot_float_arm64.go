@@ -28,7 +28,7 @@ func mulFloatNEON(dst []float32, ld int, w *Weights, x []float32, cols []int32, 
 			var tail [5][16]float32
 			p := rows4(unsafe.Pointer(&w.Data[r*w.Stride]), w.Stride, rows)
 			for j := range n {
-					var out [4]float32
+				var out [4]float32
 				col := x[col(cols, j)*k:][:k]
 				if f == F16 {
 					dots4F16(&out, p[0], p[1], p[2], p[3], &col[0], k/16, tail4(&tail, w, r, rows, col))
