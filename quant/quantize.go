@@ -11,7 +11,8 @@ import (
 // src is a whole number of rows of that length.
 //
 // F32, F16 and BF16 are converted, rounding to nearest even. Other types take
-// values up to 65504 and report NaN, infinities and larger ones as ErrValue.
+// values up to 65504, NVFP4 up to 2688, and report NaN, infinities and larger
+// ones as ErrValue.
 // Types that are only decoded are reported as ErrCodec. Equal arguments give
 // equal blocks on every machine.
 func Quantize(dst []byte, t Type, src []float32, importance []float32) error {
@@ -27,8 +28,12 @@ func Quantize(dst []byte, t Type, src []float32, importance []float32) error {
 	if importance != nil && (cols == 0 || cols%block != 0 || len(src)%cols != 0) {
 		return fmt.Errorf("%w: %d values of %v in rows of %d, the length of the importance", ErrLength, len(src), t, cols)
 	}
+	largest := float32(65504)
+	if t == NVFP4 {
+		largest = 448 * 6
+	}
 	for i, v := range src {
-		if !(abs(v) <= 65504) {
+		if !(abs(v) <= largest) {
 			return fmt.Errorf("%w: %g at %d does not fit %v", ErrValue, v, i, t)
 		}
 	}
