@@ -45,3 +45,23 @@ func BenchmarkRoute(b *testing.B) {
 		})
 	}
 }
+
+// A prompt of 512 tokens, 8 of 256 experts each.
+func BenchmarkPlan(b *testing.B) {
+	const n, k, experts = 512, 8, 256
+	rng := rand.New(rand.NewPCG(1, 2))
+	var ids []int32
+	for range n {
+		for _, e := range rng.Perm(experts)[:k] {
+			ids = append(ids, int32(e))
+		}
+	}
+	var p Plan
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Build(ids, n, k, experts); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n*k), "ns/choice")
+}

@@ -67,8 +67,9 @@ func (b *best) lowest() float32 { return keyScore(b.keys[len(b.keys)-1]) }
 // insert puts k in its place and lets the least go. It always walks all keys: a branch that stopped at the right place
 // would be mispredicted nearly every time, which costs more.
 func (b *best) insert(k uint64) {
-	for i, have := range b.keys[:b.n] {
-		b.keys[i] = max(have, k)
+	keys := b.keys[:b.n]
+	for i, have := range keys {
+		keys[i] = max(have, k)
 		k = min(have, k)
 	}
 }
