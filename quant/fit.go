@@ -69,7 +69,7 @@ func (g *levels) sums(x, w []float32, inv float32) (wxq, wqq float32) {
 		inv *= 2
 		for i, v := range x {
 			q := float32(g.at(float32(v * inv)))
-			wq := w[i] * q
+			wq := float32(w[i] * q)
 			wxq += float32(wq * v)
 			wqq += float32(wq * q)
 		}
@@ -78,7 +78,7 @@ func (g *levels) sums(x, w []float32, inv float32) (wxq, wqq float32) {
 	lo, hi := zero+g.lo, zero+g.hi
 	for i, v := range x {
 		q := nearest(float32(v*inv), lo, hi)
-		wq := w[i] * q
+		wq := float32(w[i] * q)
 		wxq += float32(wq * v)
 		wqq += float32(wq * q)
 	}
@@ -151,7 +151,7 @@ func sumsAffine(x, w []float32, inv, off, top float32) (a affineSums) {
 	hi := zero + int32(top)
 	for i, v := range x {
 		q := nearest(float32((v-off)*inv), zero, hi)
-		wq := w[i] * q
+		wq := float32(w[i] * q)
 		a.wq += wq
 		a.wqq += float32(wq * q)
 		a.wxq += float32(wq * v)

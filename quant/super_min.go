@@ -54,7 +54,7 @@ func (b *minBlock) fit(x, w []float32, sh *minShape) {
 		var a, c, e, p, r float32
 		for j := range n {
 			g := &groups[j]
-			s, off := d*float32(cur.scale[j]), -dm*float32(cur.mins[j])
+			s, off := float32(d*float32(cur.scale[j])), -float32(dm*float32(cur.mins[j]))
 			g.affineSums = sumsAffine(g.x, g.w, inverse(s), off, sh.top)
 			gain += g.gain(s, off)
 		}
@@ -84,7 +84,7 @@ func (b *minBlock) fit(x, w []float32, sh *minShape) {
 	}
 	d, dm = F16ToF32(b.d), F16ToF32(b.dmin)
 	for j := range n {
-		s, off := d*float32(b.scale[j]), -dm*float32(b.mins[j])
+		s, off := float32(d*float32(b.scale[j])), -float32(dm*float32(b.mins[j]))
 		inv := inverse(s)
 		q := b.q[j*sh.group:][:sh.group]
 		for i, v := range groups[j].x {
@@ -111,11 +111,11 @@ func (g *minGroup) neighbour(s, m uint8, d, dm, top float32) (uint8, uint8) {
 	if g.wqq == 0 || d == 0 {
 		return s, m
 	}
-	bs, bm, best := s, m, g.gain(d*float32(s), -dm*float32(m))
+	bs, bm, best := s, m, g.gain(float32(d*float32(s)), -float32(dm*float32(m)))
 	for i := max(int(m)-1, 0); i <= min(int(m)+1, int(top)); i++ {
-		off := -dm * float32(i)
+		off := -float32(dm * float32(i))
 		k := ratio((g.wxq-float32(off*g.wq))/g.wqq, d, top)
-		if gain := g.gain(d*float32(k), off); gain > best {
+		if gain := g.gain(float32(d*float32(k)), off); gain > best {
 			bs, bm, best = k, uint8(i), gain
 		}
 	}

@@ -39,7 +39,7 @@ func (b *scaleBlock) fit(x, w []float32, sh *scaleShape) {
 		var gain, p, a float32
 		for j := range n {
 			g := j * sh.group
-			s := d * float32(cur.scale[j])
+			s := float32(d * float32(cur.scale[j]))
 			wxq[j], wqq[j] = sh.sums(x[g:][:sh.group], w[g:][:sh.group], inverse(s))
 			gain += float32(s * (2*wxq[j] - float32(s*wqq[j])))
 		}

@@ -19,7 +19,7 @@ func ternary(q *[256]uint8, x, w []float32) (bits uint16) {
 	for _, o := range slices.Backward(order[:]) {
 		i := uint8(o)
 		sw += float64(w[i])
-		swx += float64(w[i]) * math.Abs(float64(x[i]))
+		swx += float64(float64(w[i]) * math.Abs(float64(x[i])))
 		// The error is sum w*x*x - swx*swx/sw.
 		if sw > 0 && swx*swx > best*sw {
 			best, d = swx*swx/sw, swx/sw
