@@ -33,6 +33,7 @@ type checkpoint struct {
 	family *family
 	config Config
 	hub    bool
+	kv     map[string]any // GGUF metadata
 
 	find   func(name string) (tensorView, bool, error)
 	names  []string
@@ -76,7 +77,7 @@ func newGGUF(path string, f *gguf.File) (_ *checkpoint, err error) {
 		tensor: func(name string) bool { _, ok := f.Tensor(name); return ok },
 		errs:   new([]error),
 	}
-	c := &checkpoint{path: path, close: f.Close, shards: f.Shards()}
+	c := &checkpoint{path: path, kv: kv, close: f.Close, shards: f.Shards()}
 	if c.family, err = familyOfGGUF(arch, k); err != nil {
 		return nil, err
 	}

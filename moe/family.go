@@ -20,6 +20,7 @@ type family struct {
 
 	names     map[string]string // hub names that differ from hubNames
 	ggufNames map[string]string // GGUF names that differ from the usual ones
+	reordered bool              // GGUF has the rows of queries and keys in another order: pairs as neighbours
 	fused     fusedExperts      // how the hub stores gate and up
 }
 

@@ -7,7 +7,8 @@ var llama = family{
 	gguf:    []string{"llama"},
 	readHub: func(k keys, c *Config) {},
 	readGGUF: func(k keys, c *Config) {
-		c.RoPE.Pairs = true // the converter reorders the rows of queries and keys
+		c.RoPE.Pairs = true // see reordered
 	},
-	match: func(k keys) bool { return k.int("expert_count", 0) == 0 },
+	match:     func(k keys) bool { return k.int("expert_count", 0) == 0 },
+	reordered: true,
 }

@@ -12,9 +12,10 @@ var mixtral = family{
 		hubWindows(k, c)
 	},
 	readGGUF: func(k keys, c *Config) {
-		c.RoPE.Pairs = true // the converter reorders the rows of queries and keys
+		c.RoPE.Pairs = true // see reordered
 		c.Router.Score, c.Router.Normalize = router.Softmax, true
 	},
-	match: func(k keys) bool { return k.int("expert_count", 0) > 0 },
-	names: sparseBlock(nil),
+	match:     func(k keys) bool { return k.int("expert_count", 0) > 0 },
+	names:     sparseBlock(nil),
+	reordered: true,
 }

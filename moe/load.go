@@ -72,8 +72,8 @@ func (ld *loader) layer(l *layer, i int) {
 		l.shared = ld.always("ffn_%s", i, c.DenseFF)
 	} else {
 		l.router = ld.linear("ffn_gate_inp", i, c.Router.Experts, c.Dim, true)
-		bias := ld.optional("exp_probs_b.bias", i, c.Router.Experts)
-		r, err := router.New(c.Router, bias)
+		l.selectBias = ld.optional("exp_probs_b.bias", i, c.Router.Experts)
+		r, err := router.New(c.Router, l.selectBias)
 		if err != nil {
 			ld.errs = append(ld.errs, fmt.Errorf("%w: layer %d: %w", ErrConfig, i, err))
 		}

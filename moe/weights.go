@@ -44,6 +44,7 @@ type layer struct {
 	// Mixture.
 	router     *tensor.Linear // (Experts, Dim)
 	routes     *router.Router
+	selectBias []float32 // (Experts) added to scores for choosing only
 	experts    []expert.Expert
 	shared     []*expert.Expert
 	sharedGate *tensor.Linear // (1, Dim)
