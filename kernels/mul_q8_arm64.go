@@ -58,9 +58,55 @@ func mulQ8I8MM(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s 
 	mulTiles(true, dst, ld, w, x, cols, n, s)
 }
 
+// fewColumns returns the greatest number of columns with which f's blocks are
+// multiplied as they are; to unpack them costs as much as about four products.
+func fewColumns(f *Format) int {
+	switch f {
+	case Q8_0, Q4_0, Q5_0, IQ4NL, MXFP4, Q4K, Q5K, Q6K:
+		return 5
+	}
+	return 0
+}
+
+// mulBlocks multiplies blocks as they lie in memory, four rows at a time.
+func mulBlocks(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int) {
+	for r := 0; r < w.Rows; r += 4 {
+		rows := min(4, w.Rows-r)
+		p := rows4(unsafe.Pointer(&w.Data[r*w.Stride:][:(rows-1)*w.Stride+w.rowBytes()][0]), w.Stride, rows)
+		for j := range n {
+			var out [4]float32
+			y := x.row(col(cols, j), w.K)
+			q, d, sums, n := &y.Q[0], &y.D[0], &y.Sums[0], len(y.D)
+			switch w.Format {
+			case Q8_0:
+				dots4Q8_0(&out, p[0], p[1], p[2], p[3], q, d, n)
+			case Q4_0:
+				dots4Q4_0(&out, p[0], p[1], p[2], p[3], q, d, n)
+			case Q5_0:
+				dots4Q5_0(&out, p[0], p[1], p[2], p[3], q, d, n)
+			case IQ4NL:
+				dots4IQ4NL(&out, p[0], p[1], p[2], p[3], q, d, n)
+			case MXFP4:
+				dots4MXFP4(&out, p[0], p[1], p[2], p[3], q, d, n)
+			case Q4K:
+				dots4Q4K(&out, p[0], p[1], p[2], p[3], q, d, sums, n)
+			case Q5K:
+				dots4Q5K(&out, p[0], p[1], p[2], p[3], q, d, sums, n)
+			case Q6K:
+				dots4Q6K(&out, p[0], p[1], p[2], p[3], q, d, sums, n)
+			}
+			copy(dst[j*ld+r:][:rows], out[:])
+		}
+	}
+}
+
 func mulTiles(mm bool, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
 	if w.K == 0 || n == 0 {
 		mulQ8(dst, ld, w, x, cols, n, s)
+		return
+	}
+	if n <= fewColumns(w.Format) {
+		mulBlocks(dst, ld, w, x, cols, n)
 		return
 	}
 	blocks := w.K / x.Block
@@ -188,3 +234,30 @@ func mulSmallSDOT(dst *products, t *smallTile, c *columns, narrow, min bool)
 
 //go:noescape
 func mulSmallSMMLA(dst *products, t *smallTile, c *columns, narrow, min bool)
+
+// dots4Q8_0 sets dst to the products of rows w0-w3, of n blocks, with a column;
+// those below do the same for other formats.
+//
+//go:noescape
+func dots4Q8_0(dst *[4]float32, w0, w1, w2, w3 unsafe.Pointer, q *int8, d *float32, n int)
+
+//go:noescape
+func dots4Q4_0(dst *[4]float32, w0, w1, w2, w3 unsafe.Pointer, q *int8, d *float32, n int)
+
+//go:noescape
+func dots4Q5_0(dst *[4]float32, w0, w1, w2, w3 unsafe.Pointer, q *int8, d *float32, n int)
+
+//go:noescape
+func dots4IQ4NL(dst *[4]float32, w0, w1, w2, w3 unsafe.Pointer, q *int8, d *float32, n int)
+
+//go:noescape
+func dots4MXFP4(dst *[4]float32, w0, w1, w2, w3 unsafe.Pointer, q *int8, d *float32, n int)
+
+//go:noescape
+func dots4Q4K(dst *[4]float32, w0, w1, w2, w3 unsafe.Pointer, q *int8, d *float32, sums *int16, n int)
+
+//go:noescape
+func dots4Q5K(dst *[4]float32, w0, w1, w2, w3 unsafe.Pointer, q *int8, d *float32, sums *int16, n int)
+
+//go:noescape
+func dots4Q6K(dst *[4]float32, w0, w1, w2, w3 unsafe.Pointer, q *int8, d *float32, sums *int16, n int)

@@ -40,6 +40,8 @@
 
 // integers
 #define SSHR_4S(d, n, s) WORD $(0x4f000400 | (64-(s))<<16 | (n)<<5 | (d)) // sshr vd.4s, vn.4s, #s
+#define USHL_4S(d, n, m) WORD $(0x6ea04400 | (m)<<16 | (n)<<5 | (d)) // ushl vd.4s, vn.4s, vm.4s
+#define CMGT_4S(d, n, m) WORD $(0x4ea03400 | (m)<<16 | (n)<<5 | (d)) // cmgt vd.4s, vn.4s, vm.4s
 #define SUB_16B(d, n, m) WORD $(0x6e208400 | (m)<<16 | (n)<<5 | (d)) // sub vd.16b, vn.16b, vm.16b
 #define MUL_4S(d, n, m) WORD $(0x4ea09c00 | (m)<<16 | (n)<<5 | (d)) // mul vd.4s, vn.4s, vm.4s
 #define MLA_4S(d, n, m) WORD $(0x4ea09400 | (m)<<16 | (n)<<5 | (d)) // mla vd.4s, vn.4s, vm.4s
