@@ -7,7 +7,9 @@ import "github.com/klauspost/cpuid/v2"
 var avx2 = func() table {
 	t := portable
 	t.name = "avx2"
+	t.mulQ8 = mulQ8AVX2
 	vectorsAVX2.fill(&t)
+	floatsAVX2.fill(&t)
 	return t
 }()
 
@@ -15,6 +17,7 @@ var avx512 = func() table {
 	t := avx2
 	t.name = "avx512"
 	vectorsAVX512.fill(&t)
+	floatsAVX512.fill(&t)
 	t.mulQ8 = mulQ8AVX512
 	return t
 }()

@@ -16,9 +16,8 @@ import "unsafe"
 // straight from the blocks, is one for each format and number of columns.
 
 const (
-	tileRows    = 16
-	tileColumns = 8 // of one call
-	tileBytes   = 24 << 10
+	tileRows  = 16
+	tileBytes = 24 << 10
 )
 
 // superTile is a super-block of 16 rows.
@@ -57,8 +56,8 @@ type tileForm struct {
 
 // form returns the form of f's tiles.
 func (f *Format) form() tileForm {
-	if f.kind != 0 {
-		return tileForms[f.kind]
+	if t := tileForms[f.kind]; t.sub != 0 {
+		return t
 	}
 	t := tileForm{bias: 128, sub: 32, bits: 8, super: f.Super != nil}
 	if f.Super != nil || f.Per16 {
@@ -66,6 +65,9 @@ func (f *Format) form() tileForm {
 	}
 	return t
 }
+
+// corr is a pair of -bias, for the two sums of a block of 32.
+func (f tileForm) corr() int { return int(uint16(-f.bias)) * 0x10001 }
 
 // fillSuper sets row r of t to b.
 func (f tileForm) fillSuper(t *superTile, r int, b *Super) {
@@ -131,7 +133,7 @@ func (s *tileScratch) tiles() *byte {
 }
 
 // mulTiles is mulQ8 for tables with kernels for tiles.
-func mulTiles(mul mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+func mulTiles(mul *mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
 	if w.Rows < tileRows {
 		mulFewRows(mul, dst, ld, w, x, cols, n, s)
 		return
@@ -148,7 +150,7 @@ func mulTiles(mul mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int3
 	}
 	chunk := tileBytes / size &^ 1 // blocks
 	blocks := w.K / x.Block
-	groups := (n + tileColumns - 1) / tileColumns
+	groups := (n + mul.columns - 1) / mul.columns
 
 	last := w.Rows - tileRows
 	w.prefetch(0, 0, tileRows*w.Stride)
@@ -164,7 +166,7 @@ func mulTiles(mul mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int3
 			w.tile(buf, r, i, nb)
 			for g := range groups { // of nearly equal size
 				j, end := g*n/groups, (g+1)*n/groups
-				mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j)
+				mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j)
 			}
 		}
 		if r == last {
@@ -173,8 +175,11 @@ func mulTiles(mul mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int3
 	}
 }
 
-// mulTile adds the product of blocks of tiles with n columns to dst.
-type mulTile func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int)
+// mulTile adds products of tiles to dst.
+type mulTile struct {
+	columns int // at most, in one call
+	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int)
+}
 
 // setColumns sets the offsets of n columns.
 func (s *tileScratch) setColumns(x *Q8, k int, cols []int32, n, ld int) {
@@ -187,7 +192,7 @@ func (s *tileScratch) setColumns(x *Q8, k int, cols []int32, n, ld int) {
 }
 
 // mulFewRows repeats the last row up to a whole tile.
-func mulFewRows(mul mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+func mulFewRows(mul *mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
 	ts := &s.tile
 	bytes, scales := w.rowBytes(), 0
 	if w.Scale8 != nil {

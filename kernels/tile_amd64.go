@@ -5,28 +5,78 @@ package kernels
 import "unsafe"
 
 var tileForms = [kinds]tileForm{
-	kindQ4K:  {sub: 32, bits: 5, super: true},
-	kindQ8_0: {sub: 32, bits: 8, bias: 128},
+	kindQ4_0:     {sub: 32, bits: 5, bias: 8},
+	kindQ4_1:     {sub: 32, bits: 5},
+	kindQ5_0:     {sub: 32, bits: 5, bias: 16},
+	kindQ5_1:     {sub: 32, bits: 5},
+	kindQ8_0:     {sub: 32, bits: 8, bias: 128},
+	kindIQ4NL:    {sub: 32, bits: 8, bias: 128},
+	kindMXFP4:    {sub: 32, bits: 5, bias: 12},
+	kindMXFP4Hub: {sub: 32, bits: 5, bias: 12},
+	kindNVFP4:    {sub: 16, bits: 5, bias: 12},
+	kindQ2K:      {super: true, sub: 16, bits: 5},
+	kindQ3K:      {super: true, sub: 16, bits: 5, bias: 4},
+	kindQ4K:      {super: true, sub: 32, bits: 5},
+	kindQ5K:      {super: true, sub: 32, bits: 5},
+	kindQ6K:      {super: true, sub: 16, bits: 6, bias: 32},
+	kindIQ4XS:    {super: true, sub: 32, bits: 8, bias: 128},
+	kindTQ1_0:    {super: true, sub: 32, bits: 5, bias: 1},
+	kindTQ2_0:    {super: true, sub: 32, bits: 5, bias: 1},
 }
 
-// tile turns n blocks of rows r to r+15, from block i, into tiles at dst.
+// tile turns n blocks of rows r to r+15, from block i, into tiles at dst. Blocks
+// are those of the activations: two are one of nvfp4.
 func (w *Weights) tile(dst *byte, r, i, n int) {
-	src := &w.Data[r*w.Stride+i*w.Format.Bytes]
+	if w.Format.kind == kindNVFP4 {
+		i, n = i/2, n/2
+	}
+	src, stride := &w.Data[r*w.Stride+i*w.Format.Bytes], w.Stride
 	switch w.Format.kind {
-	case kindQ4K:
-		tileQ4K(dst, src, w.Stride, n)
+	case kindQ4_0:
+		tileQ4_0(dst, src, stride, n)
+	case kindQ4_1:
+		tileQ4_1(dst, src, stride, n)
+	case kindQ5_0:
+		tileQ5_0(dst, src, stride, n)
+	case kindQ5_1:
+		tileQ5_1(dst, src, stride, n)
 	case kindQ8_0:
-		tileQ8_0(dst, src, w.Stride, n)
+		tileQ8_0(dst, src, stride, n)
+	case kindIQ4NL:
+		tileIQ4NL(dst, src, stride, n)
+	case kindMXFP4:
+		tileMXFP4(dst, src, stride, n)
+	case kindMXFP4Hub:
+		tileMXFP4Hub(dst, src, stride, n)
+		tileE8M0(dst, &w.Scale8[r*w.ScaleStride+i], w.ScaleStride, n)
+	case kindNVFP4:
+		tileNVFP4(dst, src, stride, n)
+	case kindQ2K:
+		tileQ2K(dst, src, stride, n)
+	case kindQ3K:
+		tileQ3K(dst, src, stride, n)
+	case kindQ4K:
+		tileQ4K(dst, src, stride, n)
+	case kindQ5K:
+		tileQ5K(dst, src, stride, n)
+	case kindQ6K:
+		tileQ6K(dst, src, stride, n)
+	case kindIQ4XS:
+		tileIQ4XS(dst, src, stride, n)
+	case kindTQ1_0:
+		tileTQ1_0(dst, src, stride, n)
+	case kindTQ2_0:
+		tileTQ2_0(dst, src, stride, n)
 	default:
 		w.fill(dst, r, i, n)
 	}
 }
 
 func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
-	mulTiles(mulTileAVX512, dst, ld, w, x, cols, n, s)
+	mulTiles(&mulTileAVX512, dst, ld, w, x, cols, n, s)
 }
 
-func mulTileAVX512(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+var mulTileAVX512 = mulTile{8, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
 	if f.super {
 		if f.sub == 32 {
 			mulSuper32AVX512(dst, tile, blocks, q, d, sums, cols, n, f.bias != 0, min)
@@ -35,13 +85,41 @@ func mulTileAVX512(f tileForm, min bool, dst *float32, tile *byte, blocks int, q
 		}
 		return
 	}
-	corr := int(uint16(-f.bias)) * 0x10001
+	corr := f.corr()
 	if f.sub == 32 {
 		mulSmall32AVX512(dst, tile, blocks, q, d, sums, cols, n, corr, min)
 	} else {
 		mulSmall16AVX512(dst, tile, blocks, q, d, sums, cols, n, corr, min)
 	}
+}}
+
+func mulQ8AVX2(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+	mulTiles(&mulTileAVX2, dst, ld, w, x, cols, n, s)
 }
+
+var mulTileAVX2 = mulTile{4, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+	if f.super {
+		switch corr := f.bias != 0; {
+		case f.bits == 5 && f.sub == 32:
+			mulSuper32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+		case f.bits == 5:
+			mulSuper16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+		case f.bits == 6:
+			mulSuper16x6AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+		default:
+			mulSuper16x8AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+		}
+		return
+	}
+	switch corr := f.corr(); {
+	case f.sub == 16: // and 5 bits
+		mulSmall16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+	case f.bits == 5:
+		mulSmall32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+	default:
+		mulSmall32x8AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+	}
+}}
 
 // prefetch asks for the bytes lo..hi-1 after the start of row r. It is a hint: they
 // need not be there. Hardware follows one stream a page; 16 rows are 16 streams.

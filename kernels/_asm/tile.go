@@ -115,6 +115,19 @@ func (t *tiler) unit(off int) [4]reg.VecVirtual {
 	return t.transpose(x)
 }
 
+// words returns the dword at byte off of eight rows.
+func (t *tiler) words(off int) reg.VecVirtual {
+	x, y, z := t.XMM(), t.XMM(), t.YMM()
+	for i, x := range [2]reg.VecVirtual{x, y} {
+		t.VMOVD(t.row(4*i, off), x)
+		for r := 1; r < 4; r++ {
+			t.VPINSRD(U8(uint8(r)), t.row(4*i+r, off), x, x)
+		}
+	}
+	t.VINSERTI128(U8(1), y, x.AsY(), z)
+	return z
+}
+
 // transpose transposes 4 x 4 dwords in both halves of four registers.
 func (t *tiler) transpose(x [4]reg.VecVirtual) [4]reg.VecVirtual {
 	a, b, c, d := t.YMM(), t.YMM(), t.YMM(), t.YMM()
@@ -158,15 +171,18 @@ func (t *tiler) halfPairs(x reg.VecVirtual) (low, high reg.VecVirtual) {
 }
 
 // dwords returns 32 bytes of data that repeat the dwords.
-func (t *tiler) dwords(name string, dwords ...uint32) Mem {
-	if m, ok := t.data[name]; ok {
-		return m
+func (t *tiler) dwords(name string, d ...uint32) Mem {
+	if _, ok := t.data[name]; !ok {
+		t.data[name] = dwords(t.Context, name, d...)
 	}
-	m := t.StaticGlobal(name)
-	t.DataAttributes(attr.RODATA | attr.NOPTR)
+	return t.data[name]
+}
+
+func dwords(c *build.Context, name string, d ...uint32) Mem {
+	m := c.StaticGlobal(name)
+	c.DataAttributes(attr.RODATA | attr.NOPTR)
 	for i := range 8 {
-		t.AddDatum(4*i, U32(dwords[i%len(dwords)]))
+		c.AddDatum(4*i, U32(d[i%len(d)]))
 	}
-	t.data[name] = m
 	return m
 }
