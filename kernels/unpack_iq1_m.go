@@ -12,7 +12,7 @@ func UnpackIQ1M(b *Super, src []byte) {
 	for i, c := range low {
 		h := high[i/2] >> (4 * (i & 1))
 		n := uint16(c) | uint16(h&7)<<8
-		store64(q[8*i:], offset8(gridIQ1[n], h&8 != 0))
+		store64(q[8*i:], offset8(gridIQ1[n], uint64(h>>3&1)))
 	}
 	var d uint16
 	for i := range 4 {

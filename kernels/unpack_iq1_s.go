@@ -14,17 +14,15 @@ func UnpackIQ1S(b *Super, src []byte) {
 		low := src[2+4*g:][:4]
 		for l, c := range low {
 			n := uint16(c) | h>>(3*l)&7<<8
-			store64(q[32*g+8*l:], offset8(gridIQ1[n], h&0x8000 != 0))
+			store64(q[32*g+8*l:], offset8(gridIQ1[n], uint64(h>>15)))
 		}
 	}
 	b.Min = [16]int16{}
 	b.D, b.DMin = loadHalf(src)*0.125, 0
 }
 
-// offset8 adds 1, or -1, to bytes that are multiples of 8: none carries.
-func offset8(x uint64, negative bool) uint64 {
-	if negative {
-		return ((x ^ high1) - ones) ^ high1 // in offset binary no byte borrows
-	}
-	return x | ones
+// offset8 adds 1 to bytes that are multiples of 8, -1 if negative is 1: without
+// their sign bits no byte carries or borrows.
+func offset8(x, negative uint64) uint64 {
+	return ((x ^ high1) + (1-2*negative)*ones) ^ high1
 }

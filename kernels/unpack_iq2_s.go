@@ -9,7 +9,7 @@ func UnpackIQ2S(b *Super, src []byte) {
 	q := b.bytes8()
 	for i, c := range low {
 		n := uint16(c) | uint16(high[i/4]>>(2*(i&3))&3)<<8
-		store64(q[8*i:], negate(gridIQ2S[n], sign[i]))
+		store64(q[8*i:], negate(gridIQ2S[n], signs[sign[i]]))
 	}
 	b.oddScales(src[74:82])
 	b.Min = [16]int16{}

@@ -8,7 +8,7 @@ func UnpackIQ2XS(b *Super, src []byte) {
 	q := b.bytes8()
 	for i := range 32 {
 		w := load16(src[2+2*i:])
-		store64(q[8*i:], negate(gridIQ2XS[w&511], evenSigns(byte(w>>9))))
+		store64(q[8*i:], negate(gridIQ2XS[w&511], evenSigns[w>>9]))
 	}
 	b.oddScales(src[66:74])
 	b.Min = [16]int16{}

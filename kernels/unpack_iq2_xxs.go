@@ -13,7 +13,7 @@ func UnpackIQ2XXS(b *Super, src []byte) {
 		b.oddScale(2*g, int16(w>>28))
 		b.oddScale(2*g+1, int16(w>>28))
 		for l, c := range p[:4] {
-			store64(q[32*g+8*l:], negate(gridIQ2XXS[c], evenSigns(byte(w>>(7*l)&127))))
+			store64(q[32*g+8*l:], negate(gridIQ2XXS[c], evenSigns[w>>(7*l)&127]))
 		}
 	}
 	b.Min = [16]int16{}

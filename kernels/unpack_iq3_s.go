@@ -10,7 +10,7 @@ func UnpackIQ3S(b *Super, src []byte) {
 	for i, s := range sign {
 		h := uint16(high[i/4]) >> (2 * (i & 3))
 		x := uint64(gridIQ3S[uint16(low[2*i])|h&1<<8]) | uint64(gridIQ3S[uint16(low[2*i+1])|h>>1&1<<8])<<32
-		store64(q[8*i:], negate(x, s))
+		store64(q[8*i:], negate(x, signs[s]))
 	}
 	for i := range 8 {
 		s := int16(scales[i/2] >> (4 * (i & 1)) & 15)

@@ -13,7 +13,7 @@ func UnpackIQ3XXS(b *Super, src []byte) {
 		b.oddScale(2*g+1, int16(w>>28))
 		for l := range 4 {
 			x := uint64(gridIQ3XXS[p[2*l]]) | uint64(gridIQ3XXS[p[2*l+1]])<<32
-			store64(q[32*g+8*l:], negate(x, evenSigns(byte(w>>(7*l)&127))))
+			store64(q[32*g+8*l:], negate(x, evenSigns[w>>(7*l)&127]))
 		}
 	}
 	b.Min = [16]int16{}
