@@ -133,7 +133,7 @@ func (s *tileScratch) tiles() *byte {
 }
 
 // mulTiles is mulQ8 for tables with kernels for tiles.
-func mulTiles(mul *mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
 	if w.Rows < tileRows {
 		mulFewRows(mul, dst, ld, w, x, cols, n, s)
 		return
@@ -175,8 +175,8 @@ func mulTiles(mul *mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int
 	}
 }
 
-// mulTile adds products of tiles to dst.
-type mulTile struct {
+// tileKernel adds products of tiles to dst.
+type tileKernel struct {
 	columns int // at most, in one call
 	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int)
 }
@@ -192,7 +192,7 @@ func (s *tileScratch) setColumns(x *Q8, k int, cols []int32, n, ld int) {
 }
 
 // mulFewRows repeats the last row up to a whole tile.
-func mulFewRows(mul *mulTile, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+func mulFewRows(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
 	ts := &s.tile
 	bytes, scales := w.rowBytes(), 0
 	if w.Scale8 != nil {

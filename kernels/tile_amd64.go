@@ -73,10 +73,10 @@ func (w *Weights) tile(dst *byte, r, i, n int) {
 }
 
 func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
-	mulTiles(&mulTileAVX512, dst, ld, w, x, cols, n, s)
+	mulTiles(&tilesAVX512, dst, ld, w, x, cols, n, s)
 }
 
-var mulTileAVX512 = mulTile{8, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+var tilesAVX512 = tileKernel{8, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
 	if f.super {
 		if f.sub == 32 {
 			mulSuper32AVX512(dst, tile, blocks, q, d, sums, cols, n, f.bias != 0, min)
@@ -94,10 +94,10 @@ var mulTileAVX512 = mulTile{8, func(f tileForm, min bool, dst *float32, tile *by
 }}
 
 func mulQ8AVX2(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
-	mulTiles(&mulTileAVX2, dst, ld, w, x, cols, n, s)
+	mulTiles(&tilesAVX2, dst, ld, w, x, cols, n, s)
 }
 
-var mulTileAVX2 = mulTile{4, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+var tilesAVX2 = tileKernel{4, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
 	if f.super {
 		switch corr := f.bias != 0; {
 		case f.bits == 5 && f.sub == 32:
