@@ -29,23 +29,39 @@ func (p runs) scan(c *classes, s string) (int, bool) {
 	return end, true
 }
 
-// charset is a set of characters: ranges, sorted, first and last included.
-type charset [][2]rune
+// charset is a set of characters.
+type charset struct {
+	ascii  [utf8.RuneSelf]bool
+	ranges [][2]rune // sorted, first and last included
+}
 
-func (set charset) has(r rune) bool {
-	i, ok := slices.BinarySearchFunc(set, r, func(e [2]rune, r rune) int { return int(e[0] - r) })
-	return ok || i > 0 && r <= set[i-1][1]
+func (set *charset) has(r rune) bool {
+	if r < utf8.RuneSelf {
+		return set.ascii[r]
+	}
+	i, ok := slices.BinarySearchFunc(set.ranges, r, func(e [2]rune, r rune) int { return int(e[0] - r) })
+	return ok || i > 0 && r <= set.ranges[i-1][1]
+}
+
+// run returns the end of the longest run from s[i:] of characters in the set.
+func (set *charset) run(s string, i int) int {
+	for j, r := range s[i:] {
+		if !set.has(r) {
+			return i + j
+		}
+	}
+	return len(s)
 }
 
 // set is X+, or \s?X+, for a set X of characters.
 type set struct {
-	in     charset
+	in     *charset
 	spaced bool
 }
 
 // newSet reads a set as a regular expression writes it between brackets: characters and ranges.
 func newSet(expr string, spaced bool) set {
-	var in charset
+	in := new(charset)
 	for expr != "" {
 		lo, n := utf8.DecodeRuneInString(expr)
 		expr = expr[n:]
@@ -54,32 +70,26 @@ func newSet(expr string, spaced bool) set {
 			hi, n = utf8.DecodeRuneInString(expr[1:])
 			expr = expr[1+n:]
 		}
-		in = append(in, [2]rune{lo, hi})
+		in.ranges = append(in.ranges, [2]rune{lo, hi})
+		for r := lo; r <= min(hi, utf8.RuneSelf-1); r++ {
+			in.ascii[r] = true
+		}
 	}
-	slices.SortFunc(in, func(a, b [2]rune) int { return int(a[0] - b[0]) })
+	slices.SortFunc(in.ranges, func(a, b [2]rune) int { return int(a[0] - b[0]) })
 	return set{in, spaced}
 }
 
 func (p set) scan(c *classes, s string) (int, bool) {
-	lead := 0
 	if k, n := c.at(s, 0); p.spaced && k&space != 0 {
-		lead = n
-	}
-	end := lead
-	for i, r := range s[lead:] {
-		if !p.in.has(r) {
-			break
+		if end := p.in.run(s, n); end > n {
+			return end, true
 		}
-		end = lead + i + utf8.RuneLen(r)
 	}
-	if end > lead {
+	if end := p.in.run(s, 0); end > 0 {
 		return end, true
 	}
-	if p.spaced {
-		return skip(s)
-	}
 	for i, r := range s {
-		if p.in.has(r) {
+		if k := c.of(r); p.in.has(r) || p.spaced && k&space != 0 && i > 0 {
 			return i, false
 		}
 	}

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"fmt"
 	"hash/maphash"
+	"math"
 	"math/bits"
 	"strings"
 )
@@ -196,37 +197,42 @@ func (v *vocab) octets() (ids [256]int32, all bool) {
 	return ids, n == 256
 }
 
-// index finds tokens by text: an open hash table of ids, a quarter of the memory of a map. The seed is random, so that no file can be
-// written to collide.
+// index finds tokens by text: an open hash table, half the memory of a map. The seed is random, so that no file can be written to
+// collide.
 type index struct {
 	seed maphash.Seed
-	ids  []int32 // id+1, 0 where free; a power of two long, at most half full
+	slot []uint64 // upper half of the hash | id+1, 0 where free; a power of two long, at most half full
 }
 
 func newIndex(n int) index {
-	return index{maphash.MakeSeed(), make([]int32, 1<<bits.Len(uint(2*n)))}
+	return index{maphash.MakeSeed(), make([]uint64, 1<<bits.Len(uint(2*n)))}
 }
 
 // add enters id under its text and returns the token that is there already, or -1.
 func (x *index) add(text []string, id int32) int32 {
-	mask := uint64(len(x.ids) - 1)
-	for h := maphash.String(x.seed, text[id]) & mask; ; h = (h + 1) & mask {
-		switch other := x.ids[h] - 1; {
-		case other < 0:
-			x.ids[h] = id + 1
-			return -1
-		case text[other] == text[id]:
-			return other
-		}
+	h, i := x.search(text, text[id])
+	if e := x.slot[i]; e != 0 {
+		return int32(uint32(e)) - 1
 	}
+	x.slot[i] = h&^math.MaxUint32 | uint64(id+1)
+	return -1
 }
 
 // find returns the token whose text is s, or -1.
 func (x *index) find(text []string, s string) int32 {
-	mask := uint64(len(x.ids) - 1)
-	for h := maphash.String(x.seed, s) & mask; ; h = (h + 1) & mask {
-		if id := x.ids[h] - 1; id < 0 || text[id] == s {
-			return id
+	_, i := x.search(text, s)
+	return int32(uint32(x.slot[i])) - 1
+}
+
+// search returns the hash of s and its slot, or the free one where it would be. The part of the hash in the slot spares the look at the
+// text of nearly all tokens but the right one.
+func (x *index) search(text []string, s string) (h, i uint64) {
+	h = maphash.String(x.seed, s)
+	mask := uint64(len(x.slot) - 1)
+	for i = h & mask; ; i = (i + 1) & mask {
+		e := x.slot[i]
+		if e == 0 || (e^h)>>32 == 0 && text[uint32(e)-1] == s {
+			return h, i
 		}
 	}
 }
