@@ -38,7 +38,7 @@ func (f *File) Int(key string) (int64, bool, error) {
 		return 0, false, mismatch(key, "an integer", v)
 	}
 	if !neg && u > math.MaxInt64 {
-		return 0, false, fail(ErrValue, "key %s: expected at most %d, found %v", brief(key), math.MaxInt64, v)
+		return 0, false, fail(ErrValue, "key %s: expected at most %d, found %v", brief(key), int64(math.MaxInt64), v)
 	}
 	return int64(u), true, nil
 }
@@ -97,7 +97,7 @@ func (f *File) Ints(key string) ([]int64, bool, error) {
 	case []uint64:
 		for i, u := range s {
 			if u > math.MaxInt64 {
-				return nil, false, fail(ErrValue, "key %s: element %d: expected at most %d, found %d", brief(key), i, math.MaxInt64, u)
+				return nil, false, fail(ErrValue, "key %s: element %d: expected at most %d, found %d", brief(key), i, int64(math.MaxInt64), u)
 			}
 		}
 		return widen[int64](s), true, nil

@@ -3,8 +3,8 @@ package mmap
 import "fmt"
 
 // Alloc returns n zeroed bytes, aligned to a page, that the garbage collector
-// neither moves, scans nor counts. They live until Free. Where the system has
-// no such call they come from the Go heap.
+// neither scans nor counts. They live until Free. On systems other than Unix and
+// Windows they come from the Go heap, aligned as make does.
 func Alloc(n int) ([]byte, error) {
 	switch {
 	case n < 0:

@@ -16,6 +16,14 @@ func mapFile(f *os.File, n int) ([]byte, error) {
 
 func unmapFile([]byte) error { return nil }
 
-func allocPages(n int) ([]byte, error) { return make([]byte, n), nil }
+// allocPages reports as an error that n is beyond what make takes.
+func allocPages(n int) (b []byte, err error) {
+	defer func() {
+		if recover() != nil {
+			err = ErrTooLarge
+		}
+	}()
+	return make([]byte, n), nil
+}
 
 func freePages([]byte) error { return nil }

@@ -50,14 +50,14 @@ type headerParser struct {
 }
 
 func (h *headerParser) parse() error {
-	err := h.object(func(key string) error {
-		if key == keyMetadata {
+	err := h.object(func(key []byte) error {
+		if string(key) == keyMetadata {
 			return h.parseMetadata()
 		}
 		t := h.newTensor()
-		t.Name = key
+		t.Name = string(key)
 		if err := h.parseTensor(t); err != nil {
-			return fmt.Errorf("tensor %s: %w", brief(key), err)
+			return fmt.Errorf("tensor %s: %w", brief(t.Name), err)
 		}
 		return nil
 	})
@@ -72,7 +72,8 @@ func (h *headerParser) parseMetadata() error {
 		return fail(ErrDuplicate, "key %q occurs twice", keyMetadata)
 	}
 	h.metadata = map[string]string{}
-	return h.object(func(key string) error {
+	return h.object(func(b []byte) error {
+		key := string(b)
 		if _, ok := h.metadata[key]; ok {
 			return fail(ErrDuplicate, "key %s of %q occurs twice", brief(key), keyMetadata)
 		}
@@ -80,7 +81,7 @@ func (h *headerParser) parseMetadata() error {
 			return fail(ErrTooLarge, "more than %d entries in %q", maxMetadata, keyMetadata)
 		}
 		value, err := h.text()
-		h.metadata[key] = value
+		h.metadata[key] = string(value)
 		return err
 	})
 }
@@ -88,15 +89,15 @@ func (h *headerParser) parseMetadata() error {
 func (h *headerParser) parseTensor(t *Tensor) error {
 	var dtype, shape, offsets bool
 	var begin, end int64
-	twice := func(seen *bool, key string) error {
+	twice := func(seen *bool, key []byte) error {
 		if *seen {
 			return fail(ErrDuplicate, "key %q occurs twice", key)
 		}
 		*seen = true
 		return nil
 	}
-	err := h.object(func(key string) (err error) {
-		switch key {
+	err := h.object(func(key []byte) (err error) {
+		switch string(key) {
 		case "dtype":
 			if err = twice(&dtype, key); err == nil {
 				t.Dtype, err = h.parseDtype()
@@ -110,7 +111,7 @@ func (h *headerParser) parseTensor(t *Tensor) error {
 				begin, end, err = h.parseOffsets()
 			}
 		default:
-			err = fail(ErrHeader, "key %s, expected dtype, shape or data_offsets", brief(key))
+			err = fail(ErrHeader, "key %s, expected dtype, shape or data_offsets", brief(string(key)))
 		}
 		return err
 	})
@@ -128,9 +129,9 @@ func (h *headerParser) parseDtype() (Dtype, error) {
 	if err != nil {
 		return "", err
 	}
-	d, _, ok := known(name)
+	d, _, ok := known(string(name))
 	if !ok {
-		return "", fail(ErrType, "%s", brief(name))
+		return "", fail(ErrType, "%s", brief(string(name)))
 	}
 	return d, nil
 }

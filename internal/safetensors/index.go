@@ -75,8 +75,8 @@ func parseIndex(data []byte) (*index, error) {
 	}
 	s := &scanner{data: data}
 	var ix *index
-	err := s.object(func(key string) (err error) {
-		if key != keyWeights {
+	err := s.object(func(key []byte) (err error) {
+		if string(key) != keyWeights {
 			return s.skip(maxDepth)
 		}
 		if ix != nil {
@@ -102,13 +102,15 @@ func (s *scanner) weightMap() (*index, error) {
 	rest := s.data[s.off:]
 	ix := &index{entries: make([]indexEntry, 0, min(bytes.Count(rest, []byte{':'}), len(rest)/minIndexed))}
 	shards := map[string]int32{}
-	err := s.object(func(name string) error {
-		file, err := s.text()
+	err := s.object(func(key []byte) error {
+		name := string(key)
+		text, err := s.text()
 		if err != nil {
 			return fmt.Errorf("tensor %s: %w", brief(name), err)
 		}
-		shard, ok := shards[file]
+		shard, ok := shards[string(text)] // without a copy
 		if !ok {
+			file := string(text)
 			if err := plain(file); err != nil {
 				return fmt.Errorf("tensor %s: %w", brief(name), err)
 			}

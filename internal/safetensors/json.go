@@ -58,9 +58,9 @@ func (s *scanner) end() error {
 	return nil
 }
 
-// object calls f at each value of an object, with its key. Whether keys occur
-// twice is for f to see.
-func (s *scanner) object(f func(key string) error) error {
+// object calls f at each value of an object, with its key, which f must not
+// keep. Whether keys occur twice is for f to see.
+func (s *scanner) object(f func(key []byte) error) error {
 	if err := s.expect('{'); err != nil {
 		return err
 	}
@@ -138,17 +138,17 @@ func (s *scanner) integer() (int64, error) {
 	return n, nil
 }
 
-// text reads a string and returns a copy of it, decoded.
-func (s *scanner) text() (string, error) {
+// text reads a string: a view of it, or if it has escapes a decoded copy.
+func (s *scanner) text() ([]byte, error) {
 	raw, escaped, err := s.raw()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if !utf8.Valid(raw) {
-		return "", fail(ErrHeader, "JSON string before byte %d is not UTF-8", s.off)
+		return nil, fail(ErrHeader, "JSON string before byte %d is not UTF-8", s.off)
 	}
 	if !escaped {
-		return string(raw), nil
+		return raw, nil
 	}
 	out := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); {
@@ -159,12 +159,12 @@ func (s *scanner) text() (string, error) {
 		}
 		r, n := unescape(raw[i:])
 		if n == 0 {
-			return "", fail(ErrHeader, "JSON string before byte %d has a bad escape", s.off)
+			return nil, fail(ErrHeader, "JSON string before byte %d has a bad escape", s.off)
 		}
 		out = utf8.AppendRune(out, r)
 		i += n
 	}
-	return string(out), nil
+	return out, nil
 }
 
 // raw reads a string as it stands between its quotes.
@@ -252,7 +252,7 @@ func (s *scanner) skip(depth int) error {
 	}
 	switch c := s.peek(); {
 	case c == '{':
-		return s.object(func(string) error { return s.skip(depth - 1) })
+		return s.object(func([]byte) error { return s.skip(depth - 1) })
 	case c == '[':
 		return s.array(func() error { return s.skip(depth - 1) })
 	case c == '"':

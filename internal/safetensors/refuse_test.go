@@ -170,7 +170,7 @@ func TestScannerAgainstJSON(t *testing.T) {
 		if err == nil && s.end() == nil {
 			var str string
 			require.NoError(t, json.Unmarshal([]byte(quoted), &str), "%q", quoted)
-			require.Equal(t, str, text)
+			require.Equal(t, str, string(text))
 		}
 	}
 	require.Greater(t, accepted, 1000)
