@@ -22,6 +22,7 @@ func (x *Acts) q8(block int) *Q8 {
 type Scratch struct {
 	tile tileScratch
 	row  []float32
+	off  []int // starts of columns
 }
 
 func (s *Scratch) floats(n int) []float32 {
@@ -140,6 +141,10 @@ func MulT(dst []float32, ld int, w *Weights, x []float32, ldx int, cols []int32,
 	if (cols != nil && len(cols) != n) || (n > 0 && len(dst) < (n-1)*ld+w.K) {
 		panic("kernels: MulT: shapes do not fit")
 	}
+	active.mulT(dst, ld, w, x, ldx, cols, n, s)
+}
+
+func mulT(dst []float32, ld int, w *Weights, x []float32, ldx int, cols []int32, n int, s *Scratch) {
 	for j := range n {
 		clear(dst[j*ld:][:w.K])
 	}

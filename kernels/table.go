@@ -25,6 +25,7 @@ type table struct {
 	rotateHalf    func(x, cos, sin []float32)
 	rotatePairs   func(x, cos, sin []float32)
 	mulFloat      func(dst []float32, ld int, w *Weights, x []float32, cols []int32, n int, s *Scratch)
+	mulT          func(dst []float32, ld int, w *Weights, x []float32, ldx int, cols []int32, n int, s *Scratch)
 	mulQ8         func(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch)
 	attend        func(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale float32, s *Scratch)
 }
@@ -45,6 +46,7 @@ var portable = table{
 	rotateHalf:    rotateHalf,
 	rotatePairs:   rotatePairs,
 	mulFloat:      mulFloat,
+	mulT:          mulT,
 	mulQ8:         mulQ8,
 	attend:        attend,
 }

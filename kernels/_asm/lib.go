@@ -119,7 +119,7 @@ func memIdx(base, index reg.Register, scale uint8, disp int) operand.Mem {
 	return operand.Mem{Base: base, Index: index, Scale: scale, Disp: disp}
 }
 
-func imm(n int) operand.Constant { return operand.Imm(uint64(n)) }
+func imm(n int) operand.Constant { return operand.U8(n) }
 
 func label(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
@@ -135,4 +135,13 @@ func (g gen) words(name string, words ...uint32) operand.Mem {
 	}
 	g.data[name] = m
 	return m
+}
+
+// bytes is words for a table of small numbers.
+func (g gen) bytes(name string, values []int) operand.Mem {
+	words := make([]uint32, (len(values)+3)/4)
+	for i, v := range values {
+		words[i/4] |= uint32(v) << (8 * (i % 4))
+	}
+	return g.words(name, words...)
 }

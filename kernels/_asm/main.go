@@ -26,9 +26,13 @@ type stem struct {
 }
 
 var stems = []stem{
+	{"attend", attend},
+	{"convert", convert},
 	{"mul_float", mulFloat},
+	{"mul_t", mulT},
 	{"quantize", quantize},
 	{"rotate", rotate},
+	{"scores", scores},
 	{"softmax", softmax},
 	{"swiglu", swiglu},
 	{"vector", vector},

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"math"
+
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// attend generates attention's steps between its two products.
+func attend(c *build.Context) {
+	both(c, func(g gen) {
+		g.attendWeights()
+		g.attendTotals()
+
+		g.fn("attendJoin", "func(dst, x *float32, c, b float32, n int)",
+			"attendJoin"+g.suffix()+" sets dst[i] = fma(x[i], b, dst[i]*c).")
+		dst, x := g.arg("dst"), g.arg("x")
+		f, b := g.argVec("c"), g.argVec("b")
+		g.each(g.arg("n"), func(e elements) {
+			d := e.load(dst)
+			g.VMULPS(f, d, d)
+			g.VFMADD231PS(e.load(x), b, d)
+			e.store(d, dst)
+		})
+		g.end()
+	})
+}
+
+// attendWeights turns scores into weights.
+func (g gen) attendWeights() {
+	g.fn("attendWeights", "func(score *float32, n int, lo, hi *int32, scale float32, m, l *float32)",
+		label("attendWeights%s takes n rows of %d products. In each, over the keys lo..hi-1:", g.suffix(), block),
+		"m = max s, s the product times scale; the row becomes e**(s-m); l = their sum in",
+		"16 lanes. The other keys' places hold anything after. n is not 0.")
+	score, n, lo, hi := g.arg("score"), g.arg("n"), g.arg("lo"), g.arg("hi")
+	scale := g.argVec("scale")
+	mp, lp := g.arg("m"), g.arg("l")
+	vectors := block / g.width()
+	iota := make([]uint32, block)
+	for i := range iota {
+		iota[i] = uint32(i)
+	}
+	numbers := g.words("iota", iota...)
+	number := func(v int) operand.Mem {
+		m := numbers
+		m.Disp += 4 * v * g.width()
+		return m
+	}
+	// seen selects the keys of vector v: a mask register, or lanes of ones.
+	type seen struct {
+		k reg.OpmaskVirtual
+		v reg.VecVirtual
+	}
+	see := func(v int) seen {
+		from, to, id := g.vec(), g.vec(), g.vec()
+		g.VPBROADCASTD(mem(lo, 0), from)
+		g.VPBROADCASTD(mem(hi, 0), to)
+		g.VMOVUPS(number(v), id)
+		if g.avx512 {
+			k := g.K()
+			const notLess, less = 5, 1
+			g.VPCMPD(imm(notLess), from, id, k)
+			g.VPCMPD(imm(less), to, id, k, k)
+			return seen{k: k}
+		}
+		g.VPCMPGTD(id, from, from) // lo > id: not seen
+		g.VPCMPGTD(id, to, to)
+		g.VPANDN(to, from, from)
+		return seen{v: from}
+	}
+	low := g.vec()
+	g.VBROADCASTSS(g.float("minusInf", float32(math.Inf(-1))), low)
+
+	g.Label("queries")
+	m := g.vec()
+	g.VMOVAPS(low, m)
+	for v := range vectors {
+		s := g.vec()
+		g.VMULPS(mem(score, 4*v*g.width()), scale, s)
+		g.VMOVUPS(s, mem(score, 4*v*g.width()))
+		if k := see(v); g.avx512 {
+			g.VBLENDMPS(s, low, k.k, s)
+		} else {
+			g.VBLENDVPS(k.v, s, low, s)
+		}
+		g.VMAXPS(m, s, m) // of NaN and a number, this order chooses m
+	}
+	top := g.reduceMax(m)
+	g.addZero(top)
+	g.VMOVSS(top, mem(mp, 0))
+	g.VBROADCASTSS(top, m)
+	sum := g.acc()
+	for _, v := range sum {
+		g.zero(v)
+	}
+	for v := range vectors {
+		s := g.vec()
+		g.VMOVUPS(mem(score, 4*v*g.width()), s)
+		g.VSUBPS(m, s, s)
+		p := g.exp(s)
+		g.VMOVUPS(p, mem(score, 4*v*g.width()))
+		if k := see(v); g.avx512 {
+			g.VMOVAPS_Z(p, k.k, p)
+		} else {
+			g.VANDPS(k.v, p, p)
+		}
+		a := sum[v%len(sum)]
+		g.VADDPS(p, a, a)
+	}
+	g.VMOVSS(g.tree(sum), mem(lp, 0))
+	g.ADDQ(operand.I32(4*block), score)
+	for _, p := range []reg.GPVirtual{lo, hi, mp, lp} {
+		g.ADDQ(imm(4), p)
+	}
+	g.DECQ(n)
+	g.JNZ(operand.LabelRef("queries"))
+	g.end()
+}
+
+// attendTotals joins the maxima and sums of a block to those of the blocks before.
+func (g gen) attendTotals() {
+	g.fn("attendTotals", "func(M, L, m, l *float32, lo, hi *int32, n int)",
+		"attendTotals"+g.suffix()+" joins m and l to M and L for those of n queries with lo < hi:",
+		"top = max(M, m), c = e**(M-top), b = e**(m-top), L = fma(l, b, L*c), M = top.",
+		"It leaves c in m and b in l; for the other queries it leaves all.")
+	M, L, mp, lp := g.arg("M"), g.arg("L"), g.arg("m"), g.arg("l")
+	lo, hi := g.arg("lo"), g.arg("hi")
+	g.each(g.arg("n"), func(e elements) {
+		old, m, top := e.load(M), e.load(mp), g.vec()
+		g.VMAXPS(old, m, top) // of NaN and a number, this order chooses M
+		c, b := g.vec(), g.vec()
+		g.VSUBPS(top, old, c)
+		g.VMOVAPS(g.exp(c), c)
+		g.VSUBPS(top, m, b)
+		g.VMOVAPS(g.exp(b), b)
+		sum, l := e.load(L), e.load(lp)
+		s := g.vec()
+		g.VMULPS(c, sum, s)
+		g.VFMADD231PS(b, l, s)
+		from, to := e.load(lo), e.load(hi)
+		put := func(v, was reg.VecVirtual, p reg.Register) {
+			if g.avx512 {
+				k := g.K()
+				const less = 1
+				g.VPCMPD(imm(less), to, from, k)
+				g.VBLENDMPS(v, was, k, v)
+			} else {
+				k := g.vec()
+				g.VPCMPGTD(from, to, k)
+				g.VBLENDVPS(k, v, was, v)
+			}
+			e.store(v, p)
+		}
+		put(top, old, M)
+		put(s, sum, L)
+		put(c, m, mp)
+		put(b, l, lp)
+	})
+	g.end()
+}

@@ -1,0 +1,290 @@
+//go:build !purego
+
+package kernels
+
+import "unsafe"
+
+// floats holds an instruction set's assembly for products of float weights; its
+// methods are the table's entries.
+type floats struct {
+	dot   [3][]dotTile // by source; the most columns first, one column last
+	dot1  dotTileFunc  // one row and column of f32
+	dotF8 func(dst *float32, w *byte, stride int, scale, x *float32, k int) bool
+
+	sumRows [3]func(dst *float32, w *byte, stride, rows int, x *float32, k int) // rows in fours
+	sumRow  func(dst *float32, w *byte, stride, rows int, x *float32, k int)    // f32, any rows
+	sum     [3][]sumTile                                                        // by source; the most columns first
+
+	convert   [3]func(dst *float32, src *byte, n int)
+	convertF8 func(dst *float32, src *byte, scale *float32, n int) bool
+}
+
+// dotTile is a register tile of dot products.
+type dotTile struct {
+	rows, cols int
+	f          dotTileFunc
+}
+
+type dotTileFunc func(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+
+// sumTile is a register tile of a transposed product.
+type sumTile struct {
+	cols int
+	f    func(dst *float32, ld int, w *byte, stride, rows int, x *float32, off *int, k int)
+}
+
+// The sources: formats that kernels read without scales.
+const (
+	srcF32 = iota
+	srcF16
+	srcBF16
+	srcNone = -1
+)
+
+func sourceOf(f *Format) int {
+	switch f {
+	case F32:
+		return srcF32
+	case F16:
+		return srcF16
+	case BF16:
+		return srcBF16
+	}
+	return srcNone
+}
+
+var floatsAVX2 = floats{
+	dot: [3][]dotTile{
+		{{2, 3, mulF32Tile2x3AVX2}, {4, 1, mulF32Tile4x1AVX2}},
+		{{2, 3, mulF16Tile2x3AVX2}, {4, 1, mulF16Tile4x1AVX2}},
+		{{2, 3, mulBF16Tile2x3AVX2}, {4, 1, mulBF16Tile4x1AVX2}},
+	},
+	dot1:      mulF32Tile1x1AVX2,
+	dotF8:     mulF8Tile4x1AVX2,
+	sumRows:   [3]func(*float32, *byte, int, int, *float32, int){mulTF32Rows4AVX2, mulTF16Rows4AVX2, mulTBF16Rows4AVX2},
+	sumRow:    mulTF32Rows1AVX2,
+	sum:       [3][]sumTile{{{3, mulTF32Tile3AVX2}}, {{3, mulTF16Tile3AVX2}}, {{3, mulTBF16Tile3AVX2}}},
+	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX2, convertBF16AVX2},
+	convertF8: convertF8AVX2,
+}
+
+var floatsAVX512 = floats{
+	dot: [3][]dotTile{
+		{{4, 6, mulF32Tile4x6AVX512}, {4, 4, mulF32Tile4x4AVX512}, {4, 2, mulF32Tile4x2AVX512}, {4, 1, mulF32Tile4x1AVX512}},
+		{{4, 6, mulF16Tile4x6AVX512}, {4, 4, mulF16Tile4x4AVX512}, {4, 2, mulF16Tile4x2AVX512}, {4, 1, mulF16Tile4x1AVX512}},
+		{{4, 6, mulBF16Tile4x6AVX512}, {4, 4, mulBF16Tile4x4AVX512}, {4, 2, mulBF16Tile4x2AVX512}, {4, 1, mulBF16Tile4x1AVX512}},
+	},
+	dot1:    mulF32Tile1x1AVX512,
+	dotF8:   mulF8Tile4x1AVX512,
+	sumRows: [3]func(*float32, *byte, int, int, *float32, int){mulTF32Rows4AVX512, mulTF16Rows4AVX512, mulTBF16Rows4AVX512},
+	sumRow:  mulTF32Rows1AVX512,
+	sum: [3][]sumTile{
+		{{6, mulTF32Tile6AVX512}, {4, mulTF32Tile4AVX512}, {2, mulTF32Tile2AVX512}},
+		{{6, mulTF16Tile6AVX512}, {4, mulTF16Tile4AVX512}, {2, mulTF16Tile2AVX512}},
+		{{6, mulTBF16Tile6AVX512}, {4, mulTBF16Tile4AVX512}, {2, mulTBF16Tile2AVX512}},
+	},
+	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX512, convertBF16AVX512},
+	convertF8: convertF8AVX512,
+}
+
+// fill puts the entries into a table.
+func (t *floats) fill(tab *table) {
+	tab.mulFloat = t.mulFloat
+	tab.mulT = t.mulT
+}
+
+// convertedBytes is the room for converted rows: half of a common second cache.
+const convertedBytes = 256 << 10
+
+// directColumns is the number of columns up to which converting 16-bit weights
+// for each register tile costs less than converting rows once.
+const directColumns = 6
+
+// mulFloat takes f32 rows, and others for few columns, as they lie; else it
+// converts some rows at a time.
+func (t *floats) mulFloat(dst []float32, ld int, w *Weights, x []float32, cols []int32, n int, s *Scratch) {
+	k := w.K
+	if k == 0 || n == 0 {
+		mulFloat(dst, ld, w, x, cols, n, s)
+		return
+	}
+	off := s.offsets(cols, n, k, x[:max(len(x)-k+1, 0)])
+	w.check()
+	d, xp := unsafe.SliceData(dst), unsafe.SliceData(x)
+	r, src := 0, sourceOf(w.Format)
+	switch {
+	case src == srcF32:
+		t.dots(d, ld, src, unsafe.SliceData(w.Data), w.Stride, w.Rows, k, xp, off)
+		return
+	case src != srcNone && k%16 == 0 && n <= directColumns:
+		r = w.Rows &^ 3
+		t.dots(d, ld, src, unsafe.SliceData(w.Data), w.Stride, r, k, xp, off)
+	case w.Format == F8E4M3 && k%16 == 0 && n == 1:
+		for ; r+4 <= w.Rows; r += 4 {
+			if !t.rowsF8(dst[r:], w, r, x[off[0]:]) {
+				rows := w.Slice(r, r+4)
+				mulFloat(dst[r:], ld, &rows, x, cols, n, s)
+			}
+		}
+	}
+	if r == w.Rows {
+		return
+	}
+	step := min(max(convertedBytes/(4*k), 4)&^3, w.Rows-r)
+	buf := s.floats(step * k)
+	for ; r < w.Rows; r += step {
+		rows := min(step, w.Rows-r)
+		for i := range rows {
+			t.row(buf[i*k:][:k], w, r+i)
+		}
+		t.dots(&dst[r], ld, srcF32, bytesOf(buf), 4*k, rows, k, xp, off)
+	}
+}
+
+// check panics if rows lie outside the data.
+func (w *Weights) check() {
+	if w.Rows > 0 {
+		_, _ = w.Data[:w.rowBytes()], w.Data[(w.Rows-1)*w.Stride:][:w.rowBytes()]
+	}
+}
+
+// bytesOf is the address of values that a kernel reads as bytes.
+func bytesOf(x []float32) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData(x))) }
+
+// offsets returns where each column starts, in values. starts ends where the last
+// one may.
+func (s *Scratch) offsets(cols []int32, n, ld int, starts []float32) []int {
+	if cap(s.off) < n {
+		s.off = make([]int, n)
+	}
+	off := s.off[:n]
+	for j := range off {
+		off[j] = col(cols, j) * ld
+		_ = starts[off[j]]
+	}
+	return off
+}
+
+// dots sets dst[j*ld+r] to the product of row r and column j, for all rows and
+// columns. Rows that are no multiple of 4 are f32.
+func (t *floats) dots(dst *float32, ld, src int, w *byte, stride, rows, k int, x *float32, off []int) {
+	at := func(r, j int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(dst), 4*(j*ld+r))) }
+	row := func(r int) *byte { return (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)) }
+	for j, c := 0, 0; j < len(off); {
+		tile := t.dot[src][c]
+		if len(off)-j < tile.cols {
+			c++
+			continue
+		}
+		r := 0
+		for ; r+tile.rows <= rows; r += tile.rows {
+			tile.f(at(r, j), ld, row(r), stride, x, &off[j], k)
+		}
+		for ; r < rows; r++ {
+			for i := range tile.cols {
+				t.dot1(at(r, j+i), ld, row(r), stride, x, &off[j+i], k)
+			}
+		}
+		j += tile.cols
+	}
+}
+
+// rowsF8 does it for four rows from r on and one column. It returns false for
+// what its kernel leaves to the portable form.
+func (t *floats) rowsF8(dst []float32, w *Weights, r int, x []float32) bool {
+	if (w.Row0+r)/128 != (w.Row0+r+3)/128 {
+		return false
+	}
+	_, _, scale := w.row(r)
+	return t.dotF8(unsafe.SliceData(dst), &w.Data[r*w.Stride], w.Stride, unsafe.SliceData(scale), unsafe.SliceData(x), w.K)
+}
+
+// row is [Weights.Row].
+func (t *floats) row(dst []float32, w *Weights, r int) {
+	n := len(dst) &^ 15
+	src := sourceOf(w.Format)
+	if n == 0 || src <= srcF32 && w.Format != F8E4M3 {
+		w.Row(dst, r)
+		return
+	}
+	data, _, scale := w.row(r)
+	if w.Format == F8E4M3 {
+		if !t.convertF8(unsafe.SliceData(dst), unsafe.SliceData(data), unsafe.SliceData(scale), n) {
+			n = 0
+		}
+		w.Format.LoadScaled(dst[n:], data[n:], scale[n/128:])
+		return
+	}
+	t.convert[src](unsafe.SliceData(dst), unsafe.SliceData(data), n)
+	w.Format.Load(dst[n:], data[2*n:])
+}
+
+// mulT takes float rows of whole groups as they lie, and converts others some
+// rows at a time.
+func (t *floats) mulT(dst []float32, ld int, w *Weights, x []float32, ldx int, cols []int32, n int, s *Scratch) {
+	k := w.K
+	for j := range n {
+		clear(dst[j*ld:][:k])
+	}
+	if k == 0 || n == 0 || w.Rows == 0 {
+		return
+	}
+	off := s.offsets(cols, n, ldx, x[:max(len(x)-w.Rows+1, 0)])
+	w.check()
+	xp := unsafe.SliceData(x)
+	r, src := 0, sourceOf(w.Format)
+	if src != srcNone && k%16 == 0 {
+		if r = w.Rows; src != srcF32 {
+			r &^= 3
+		}
+		if r > 0 {
+			t.sums(unsafe.SliceData(dst), ld, src, unsafe.SliceData(w.Data), w.Stride, r, k, xp, off)
+		}
+	}
+	if r == w.Rows {
+		return
+	}
+	step := min(max(convertedBytes/(4*k), 4)&^3, w.Rows-r)
+	buf := s.floats(step * k)
+	for ; r < w.Rows; r += step {
+		rows := min(step, w.Rows-r)
+		for i := range rows {
+			t.row(buf[i*k:][:k], w, r+i)
+		}
+		if m := k &^ 15; m > 0 {
+			t.sums(unsafe.SliceData(dst), ld, srcF32, bytesOf(buf), 4*k, rows, m, (*float32)(unsafe.Add(unsafe.Pointer(xp), 4*r)), off)
+		}
+		for i := range rows {
+			for j, o := range off {
+				axpy(dst[j*ld:][k&^15:k], x[o+r+i], buf[i*k:][k&^15:k])
+			}
+		}
+	}
+}
+
+// sums adds to dst[j*ld+c] the products of x[off[j]+r] and w[r][c] for ascending r.
+// Rows that are no multiple of 4 are f32.
+func (t *floats) sums(dst *float32, ld, src int, w *byte, stride, rows, k int, x *float32, off []int) {
+	for j, c := 0, 0; j < len(off); {
+		d := (*float32)(unsafe.Add(unsafe.Pointer(dst), 4*j*ld))
+		if c == len(t.sum[src]) {
+			xj := unsafe.Add(unsafe.Pointer(x), 4*off[j])
+			r := rows &^ 3
+			if r > 0 {
+				t.sumRows[src](d, w, stride, r, (*float32)(xj), k)
+			}
+			if r < rows {
+				t.sumRow(d, (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)), stride, rows-r, (*float32)(unsafe.Add(xj, 4*r)), k)
+			}
+			j++
+			continue
+		}
+		tile := t.sum[src][c]
+		if len(off)-j < tile.cols {
+			c++
+			continue
+		}
+		tile.f(d, ld, w, stride, rows, x, &off[j], k)
+		j += tile.cols
+	}
+}
