@@ -1,6 +1,8 @@
 package moe
 
 import (
+	"math"
+
 	"github.com/coterie-go/coterie/kernels"
 )
 
@@ -10,7 +12,11 @@ func (r *runner) groupedQKV(l *layer, i int) {
 	c, n := &r.m.cfg, len(r.ids)
 	qn, kn, vn := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, c.KVHeads*c.ValueDim
 	r.products.Reset()
-	r.products.Add(l.q, &r.h.Acts, r.q, qn)
+	if c.AttnGate {
+		r.products.Add(l.q, &r.h.Acts, r.qHeads, 2*qn)
+	} else {
+		r.products.Add(l.q, &r.h.Acts, r.q, qn)
+	}
 	r.products.Add(l.k, &r.h.Acts, r.k, kn)
 	r.products.Add(l.v, &r.h.Acts, r.v, vn)
 	r.products.Run(r.m.pool, n)
@@ -18,22 +24,42 @@ func (r *runner) groupedQKV(l *layer, i int) {
 		pages := sq.s.layers[i].pages
 		for t := sq.first; t < sq.first+sq.n; t++ {
 			q, k, v := r.q[t*qn:][:qn], r.k[t*kn:][:kn], r.v[t*vn:][:vn]
+			if c.AttnGate { // each head's query is followed by its gate
+				for h := range c.Heads {
+					copy(q[h*c.HeadDim:][:c.HeadDim], r.qHeads[2*(t*qn+h*c.HeadDim):])
+				}
+			}
 			if c.QKVClip > 0 {
 				clamp(q, c.QKVClip)
 				clamp(k, c.QKVClip)
 				clamp(v, c.QKVClip)
 			}
-			r.normHeads(q, l.qNorm)
-			r.normHeads(k, l.kNorm)
-			for h := range c.Heads {
-				r.rotate(q[h*c.HeadDim:][:c.HeadDim], t)
+			if !c.LateQKNorm {
+				r.normHeads(q, l.qNorm)
+				r.normHeads(k, l.kNorm)
+			}
+			if l.turned {
+				for h := range c.Heads {
+					r.rotate(q[h*c.HeadDim:][:c.HeadDim], t)
+				}
+				for h := range c.KVHeads {
+					r.rotate(k[h*c.HeadDim:][:c.HeadDim], t)
+				}
+				if c.QKNorm == UnitQKNorm {
+					unitHeads(q, c.HeadDim, c.NormEps)
+					unitHeads(k, c.HeadDim, c.NormEps)
+				}
+			} else if c.Temperature.Floor > 0 {
+				scale(q, c.Temperature.at(r.pos[t]))
+			}
+			if c.LateQKNorm {
+				r.normHeads(q, l.qNorm)
+				r.normHeads(k, l.kNorm)
 			}
 			page, at := pages[r.pos[t]/kernels.AttnBlock].data, r.pos[t]%kernels.AttnBlock
 			for h := range c.KVHeads {
-				key := k[h*c.HeadDim:][:c.HeadDim]
-				r.rotate(key, t)
 				kw, vw := r.m.cache.keys(page, h), r.m.cache.values(page, h)
-				kw.SetRow(at, key)
+				kw.SetRow(at, k[h*c.HeadDim:][:c.HeadDim])
 				vw.SetRow(at, v[h*c.ValueDim:][:c.ValueDim])
 			}
 		}
@@ -48,6 +74,19 @@ func (r *runner) normHeads(x, w []float32) {
 	for h := 0; h < len(x); h += len(w) {
 		kernels.RMSNorm(x[h:h+len(w)], x[h:h+len(w)], w, r.m.cfg.NormEps)
 	}
+}
+
+// unitHeads norms heads of d values each, without weights.
+func unitHeads(x []float32, d int, eps float32) {
+	for h := 0; h < len(x); h += d {
+		kernels.RMSNorm(x[h:h+d], x[h:h+d], nil, eps)
+	}
+}
+
+// at returns what queries at position pos are multiplied by.
+func (t *Temperature) at(pos int) float32 {
+	steps := math.Floor(float64((float32(pos) + 1) / t.Floor))
+	return float32(float32(ln(1+steps))*t.Scale) + 1
 }
 
 func clamp(x []float32, limit float32) {
@@ -138,8 +177,11 @@ func (a *attnTasks) Do(worker, i int) {
 	}
 	w.attn.Reset(n, lay.dv, sinks)
 	start := func(pos int) int { // first position that a query at pos sees
-		if a.l.window > 0 {
+		switch {
+		case a.l.window > 0:
 			return max(0, pos-a.l.window+1)
+		case a.l.chunk > 0:
+			return pos / a.l.chunk * a.l.chunk
 		}
 		return 0
 	}
@@ -162,7 +204,14 @@ func (a *attnTasks) Do(worker, i int) {
 			if c.Latent != nil { // head by head, for the products that follow
 				w.attn.Values(r.mixed.Row((h0+g)*len(r.ids)+first+t), t*heads+g)
 			} else {
-				w.attn.Values(r.heads.Row(first + t)[(h0+g)*c.ValueDim:][:c.ValueDim], t*heads+g)
+				out := r.heads.Row(first + t)[(h0+g)*c.ValueDim:][:c.ValueDim]
+				w.attn.Values(out, t*heads+g)
+				if c.AttnGate {
+					gate := r.qHeads[((first+t)*c.Heads+h0+g)*2*c.HeadDim+c.HeadDim:]
+					for i, v := range out {
+						out[i] = v * kernels.Sigmoid(gate[i])
+					}
+				}
 			}
 		}
 	}

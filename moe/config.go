@@ -14,9 +14,15 @@ type Config struct {
 	Family string // for display only; nothing branches on it
 
 	Vocab, Dim int
-	Context    int     // positions the model was made for
-	NormEps    float32 // of RMSNorm
+	Context    int  // positions the model was made for
+	Norm       Norm // of the residual stream
+	NormEps    float32
 	Layers     []LayerConfig
+
+	// Multipliers; 0 stands for 1.
+	EmbedScale    float32 // of the embedding
+	ResidualScale float32 // of what a layer adds to the residual stream
+	LogitScale    float32 // of the logits
 
 	// Attention. Latent is nil for grouped-query attention.
 	Heads, KVHeads int
@@ -25,9 +31,11 @@ type Config struct {
 	Latent         *LatentConfig
 	AttnScale      float32 // of scores, usually 1/sqrt(HeadDim)
 	QKNorm         QKNorm
+	LateQKNorm     bool    // after rotation, not before
 	QKVClip        float32 // queries, keys and values are clamped to +-QKVClip; 0 for no
 	RoPE           RoPE
-	OutputGateAttn bool // reserved for gated attention
+	AttnGate       bool // the heads' outputs are multiplied by sigmoid(w x)
+	Temperature    Temperature
 
 	// Mixture.
 	Router     router.Spec
@@ -49,7 +57,22 @@ type Config struct {
 type LayerConfig struct {
 	Dense  bool // one expert that is always on, no routing
 	Window int  // keys that a query sees, itself included; 0 for all before it
+	Chunk  int  // a query sees those of its own run of Chunk positions only; 0 for all
+	NoRoPE bool // queries and keys are not turned
 }
+
+// Norm says how rows of the residual stream are normed.
+type Norm uint8
+
+const (
+	RMSNorm   Norm = iota
+	LayerNorm      // the mean is taken off, and there is a bias
+)
+
+// Temperature sharpens the attention of layers without rotation as the text grows
+// (Nakanishi, 2025): queries at position t are multiplied by
+// 1 + Scale*ln(1 + floor((t+1)/Floor)). Floor 0 stands for no.
+type Temperature struct{ Scale, Floor float32 }
 
 // LatentConfig describes attention over a compressed row (DeepSeek-V2, 2024): the
 // cache holds KVRank latent and RopeDim rotary values for a token, shared by all
@@ -68,6 +91,7 @@ const (
 	NoQKNorm   QKNorm = iota
 	HeadQKNorm        // each head by itself
 	FullQKNorm        // all heads of a token together
+	UnitQKNorm        // each head by itself, without weights, in layers that turn them only
 )
 
 // Routed returns the number of layers with routing.
@@ -114,8 +138,22 @@ func (c *Config) Validate() error {
 			bad("query rank", "0 to 65536", l.QRank)
 		}
 	}
+	if c.AttnGate && (c.Latent != nil || c.ValueDim != c.HeadDim) {
+		bad("attention gate", "values as long as queries", c.ValueDim)
+	}
 	if d := c.RoPE.Dim; d < 0 || d%2 != 0 || d > c.HeadDim {
 		bad("rotary size", fmt.Sprintf("an even number up to the head size %d", c.HeadDim), d)
+	}
+	for _, f := range []struct {
+		name string
+		v    float32
+	}{
+		{"embedding scale", c.EmbedScale}, {"residual scale", c.ResidualScale}, {"logit scale", c.LogitScale},
+		{"attention scale", c.AttnScale}, {"temperature scale", c.Temperature.Scale}, {"temperature floor", c.Temperature.Floor},
+	} {
+		if !(f.v >= 0 && f.v <= 1e6) {
+			bad(f.name, "0 to 1e6", f.v)
+		}
 	}
 	if err := c.RoPE.validate(); err != nil {
 		errs = append(errs, err)
@@ -125,6 +163,9 @@ func (c *Config) Validate() error {
 		dense = dense || l.Dense
 		if l.Window < 0 {
 			bad(fmt.Sprintf("window of layer %d", i), "0 or more", l.Window)
+		}
+		if l.Chunk < 0 {
+			bad(fmt.Sprintf("attention chunk of layer %d", i), "0 or more", l.Chunk)
 		}
 	}
 	if dense {

@@ -34,7 +34,7 @@ func readHub(k keys, c *Config) {
 		return
 	}
 	c.Router.Experts = k.int(k.first("n_routed_experts", "num_experts", "num_local_experts"), 0)
-	c.Router.TopK = k.need("num_experts_per_tok")
+	c.Router.TopK = k.int("num_experts_per_tok", 0)
 	c.Router.Scale = k.float("routed_scaling_factor", 1)
 	c.Router.Normalize = k.bool("norm_topk_prob", false)
 	c.ExpertFF = k.int(k.first("moe_intermediate_size", "intermediate_size"), 0)

@@ -22,6 +22,9 @@ type family struct {
 	ggufNames map[string]string // GGUF names that differ from the usual ones
 	reordered bool              // GGUF has the rows of queries and keys in another order: pairs as neighbours
 	fused     fusedExperts      // how the hub stores gate and up
+
+	stackedRows  bool // the hub's tensors of all experts have outputs before inputs
+	normsFromOne bool // the hub's weights of norms lack a 1
 }
 
 // fusedExperts says how a hub checkpoint stores the gates and ups of a layer's
@@ -38,6 +41,7 @@ const (
 func families() []*family {
 	return []*family{
 		&deepseekV3, &deepseekV2, &mixtral, &olmoe, &qwen2MoE, &qwen3MoE, &gptOSS, &glm4MoE, &minimaxM2,
+		&granite, &ernie45, &hunyuan, &dots1, &glm4MoELite, &phiMoE,
 		&llama, &qwen2, &qwen3,
 	}
 }
@@ -47,9 +51,11 @@ func families() []*family {
 var hubNames = map[string]string{
 	"token_embd.weight":  "model.embed_tokens.weight",
 	"output_norm.weight": "model.norm.weight",
+	"output_norm.bias":   "model.norm.bias",
 	"output.weight":      "lm_head.weight",
 
 	"attn_norm.weight":   "model.layers.{l}.input_layernorm.weight",
+	"attn_norm.bias":     "model.layers.{l}.input_layernorm.bias",
 	"attn_q.weight":      "model.layers.{l}.self_attn.q_proj.weight",
 	"attn_q.bias":        "model.layers.{l}.self_attn.q_proj.bias",
 	"attn_k.weight":      "model.layers.{l}.self_attn.k_proj.weight",
@@ -70,6 +76,7 @@ var hubNames = map[string]string{
 	"attn_kv_b.weight":      "model.layers.{l}.self_attn.kv_b_proj.weight",
 
 	"ffn_norm.weight": "model.layers.{l}.post_attention_layernorm.weight",
+	"ffn_norm.bias":   "model.layers.{l}.post_attention_layernorm.bias",
 	"ffn_gate.weight": "model.layers.{l}.mlp.gate_proj.weight",
 	"ffn_up.weight":   "model.layers.{l}.mlp.up_proj.weight",
 	"ffn_down.weight": "model.layers.{l}.mlp.down_proj.weight",

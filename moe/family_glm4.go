@@ -22,3 +22,21 @@ var glm4MoE = family{
 	},
 	ggufNames: map[string]string{"ffn_norm.weight": "post_attention_norm.weight"},
 }
+
+// GLM-4.7-Flash: latent attention. Its GGUF files are those of DeepSeek-V3.
+var glm4MoELite = family{
+	name: "glm4-moe-lite",
+	hub:  []string{"Glm4MoeLiteForCausalLM"},
+	readHub: func(k keys, c *Config) {
+		latentHub(k, c)
+		c.RoPE.Pairs = k.bool("rope_interleave", true)
+		deepseekMixture(k, c)
+		sigmoidGroups(c, k.int("n_group", 1), k.int("topk_group", 1))
+		for i, t := range k.strings("mlp_layer_types") {
+			if i < len(c.Layers) {
+				c.Layers[i].Dense = t == "dense"
+			}
+		}
+		c.Drafts = k.int("num_nextn_predict_layers", 0)
+	},
+}

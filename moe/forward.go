@@ -27,7 +27,7 @@ func (r *runner) forward(ctx context.Context) error {
 			return err
 		}
 		// x += attention(norm(x)): tokens look at those before them
-		r.norm(r.h, l.attnNorm, l.attnForms)
+		r.norm(r.h, l.attnNorm, l.attnBias, l.attnForms)
 		if m.cfg.Latent != nil {
 			r.latentQKV(l, i)
 		} else {
@@ -40,7 +40,7 @@ func (r *runner) forward(ctx context.Context) error {
 		r.addProjected(l.attnOut, l.attnOutForms)
 
 		// x += mixture(norm(x)): each token passes through the experts it is sent to
-		r.norm(r.h, l.ffnNorm, l.ffnForms)
+		r.norm(r.h, l.ffnNorm, l.ffnBias, l.ffnForms)
 		r.route(l, i)
 		r.mix(l)
 
@@ -58,14 +58,15 @@ func (r *runner) forward(ctx context.Context) error {
 func (r *runner) embed() {
 	for t, id := range r.ids {
 		r.m.w.embed.Row(r.row(t), int(id))
+		scale(r.row(t), r.m.cfg.EmbedScale)
 	}
 	r.show(0)
 }
 
 // norm sets dst to the normed x, also in the forms that products will take.
-func (r *runner) norm(dst *rows, w []float32, forms forms) {
+func (r *runner) norm(dst *rows, w, bias []float32, forms forms) {
 	dst.Use(r.forms(forms))
-	r.norming = normTasks{r: r, dst: dst, w: w}
+	r.norming = normTasks{r: r, dst: dst, w: w, bias: bias}
 	r.m.pool.Run(len(r.ids), &r.norming)
 }
 
@@ -123,33 +124,39 @@ func (r *runner) addProjected(l *linear, forms forms) {
 	r.products.Reset()
 	r.products.Add(l, &r.heads.Acts, r.projected, dim)
 	r.products.Run(r.m.pool, n)
-	kernels.Add(r.x[:n*dim], r.projected[:n*dim])
+	if s := r.m.cfg.ResidualScale; s != 0 {
+		kernels.Axpy(r.x[:n*dim], s, r.projected[:n*dim])
+	} else {
+		kernels.Add(r.x[:n*dim], r.projected[:n*dim])
+	}
 }
 
 // logits computes the scores of the tokens that were asked for.
 func (r *runner) logits() {
 	m, v := r.m, r.m.cfg.Vocab
 	if m.opts.hidden != nil {
-		r.norm(r.h, m.w.norm, forms{})
+		r.norm(r.h, m.w.norm, m.w.bias, forms{})
 		m.opts.hidden(len(m.w.layers), r.h.F32[:len(r.ids)*m.cfg.Dim])
 	}
 	for from := 0; from < len(r.wanted); from += r.last.Rows() {
 		some := r.wanted[from:min(from+r.last.Rows(), len(r.wanted))]
 		r.last.Use(r.forms(m.outputForms))
 		for i, w := range some {
-			kernels.RMSNorm(r.last.Row(i), r.row(w.token), m.w.norm, m.cfg.NormEps)
+			m.cfg.norm(r.last.Row(i), r.row(w.token), m.w.norm, m.w.bias)
 			r.last.Quantize(i)
 		}
 		r.products.Reset()
 		if len(some) == 1 {
 			r.products.Add(m.w.output, &r.last.Acts, some[0].dst, v)
 			r.products.Run(m.pool, 1)
+			scale(some[0].dst[:v], m.cfg.LogitScale)
 			continue
 		}
 		r.products.Add(m.w.output, &r.last.Acts, r.vocab[:len(some)*v], v)
 		r.products.Run(m.pool, len(some))
 		for i, w := range some {
 			copy(w.dst, r.vocab[i*v:][:v])
+			scale(w.dst[:v], m.cfg.LogitScale)
 		}
 	}
 }

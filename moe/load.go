@@ -24,7 +24,10 @@ func (c *checkpoint) bind() (*weights, error) {
 	cfg := &c.config
 	w := &weights{
 		embed: ld.linear("token_embd", -1, cfg.Vocab, cfg.Dim, false),
-		norm:  ld.vector("output_norm.weight", -1, cfg.Dim),
+		norm:  ld.norm("output_norm.weight", -1, cfg.Dim),
+	}
+	if cfg.Norm == LayerNorm {
+		w.bias = ld.vector("output_norm.bias", -1, cfg.Dim)
 	}
 	if cfg.TiedOutput {
 		w.output = w.embed
@@ -47,20 +50,27 @@ func (c *checkpoint) bind() (*weights, error) {
 
 func (ld *loader) layer(l *layer, i int) {
 	c := &ld.config
-	l.window = c.Layers[i].Window
-	l.attnNorm = ld.vector("attn_norm.weight", i, c.Dim)
-	l.ffnNorm = ld.vector("ffn_norm.weight", i, c.Dim)
+	l.window, l.chunk, l.turned = c.Layers[i].Window, c.Layers[i].Chunk, !c.Layers[i].NoRoPE
+	l.attnNorm = ld.norm("attn_norm.weight", i, c.Dim)
+	l.ffnNorm = ld.norm("ffn_norm.weight", i, c.Dim)
+	if c.Norm == LayerNorm {
+		l.attnBias, l.ffnBias = ld.vector("attn_norm.bias", i, c.Dim), ld.vector("ffn_norm.bias", i, c.Dim)
+	}
 	if c.Latent != nil {
 		ld.latent(l, i)
 	} else {
-		l.q = ld.linear("attn_q", i, c.Heads*c.HeadDim, c.Dim, true)
+		qRows := c.Heads * c.HeadDim
+		if c.AttnGate { // each head's query is followed by its gate
+			qRows *= 2
+		}
+		l.q = ld.linear("attn_q", i, qRows, c.Dim, true)
 		l.k = ld.linear("attn_k", i, c.KVHeads*c.HeadDim, c.Dim, true)
 		l.v = ld.linear("attn_v", i, c.KVHeads*c.ValueDim, c.Dim, true)
 		switch c.QKNorm {
 		case HeadQKNorm:
-			l.qNorm, l.kNorm = ld.vector("attn_q_norm.weight", i, c.HeadDim), ld.vector("attn_k_norm.weight", i, c.HeadDim)
+			l.qNorm, l.kNorm = ld.norm("attn_q_norm.weight", i, c.HeadDim), ld.norm("attn_k_norm.weight", i, c.HeadDim)
 		case FullQKNorm:
-			l.qNorm, l.kNorm = ld.vector("attn_q_norm.weight", i, c.Heads*c.HeadDim), ld.vector("attn_k_norm.weight", i, c.KVHeads*c.HeadDim)
+			l.qNorm, l.kNorm = ld.norm("attn_q_norm.weight", i, c.Heads*c.HeadDim), ld.norm("attn_k_norm.weight", i, c.KVHeads*c.HeadDim)
 		}
 		l.sinks = ld.optional("attn_sinks.weight", i, c.Heads)
 		need(&l.attnForms, l.q, l.k, l.v)
@@ -197,6 +207,18 @@ func (ld *loader) vector(role string, l, n int) []float32 {
 	return nil
 }
 
+// norm returns n weights of a norm, which some hub checkpoints store as what they
+// are more than one.
+func (ld *loader) norm(role string, l, n int) []float32 {
+	w := ld.vector(role, l, n)
+	if ld.hub && ld.family.normsFromOne {
+		for i := range w {
+			w[i]++
+		}
+	}
+	return w
+}
+
 // optional is vector for one that need not be there.
 func (ld *loader) optional(role string, l, n int) []float32 {
 	name := ld.name(role, l, 0)
@@ -212,7 +234,7 @@ func (ld *loader) optional(role string, l, n int) []float32 {
 
 // values returns a small tensor in float32.
 func (ld *loader) values(v tensorView, shape []int) []float32 {
-	if !sameShape(v.shape, shape) {
+	if !sameShape(v.shape, shape) && !sameShape(v.shape, append([]int{1}, shape...)) {
 		ld.fail(v.name, fmt.Sprint("shape ", shape), v.shape)
 		return nil
 	}
@@ -366,7 +388,7 @@ func (ld *loader) stacked(role string, i, out, in int) (w kernels.Weights, trans
 	if !found {
 		return w, false, false
 	}
-	if transposed = ld.hub; transposed {
+	if transposed = ld.hub && !ld.family.stackedRows; transposed {
 		out, in = in, out
 	}
 	w, ok = ld.rows(v, []int{n, out, in})

@@ -41,7 +41,7 @@ type runner struct {
 
 	// Latent attention.
 	qa     *rows     // (n, QRank)
-	qHeads []float32 // (n, Heads, HeadDim)
+	qHeads []float32 // (n, Heads, HeadDim), twice that with gates
 	kv     []float32 // (n, KVRank+RopeDim)
 	nope   *rows     // (Heads*n, NopeDim)
 	mixed  *rows     // (Heads*n, KVRank)
@@ -86,7 +86,7 @@ func newRunner(m *Model) *runner {
 	r := &runner{m: m, work: make([]attnWork, m.pool.Workers())}
 	r.mixture.Expert = func(id int) *expert.Expert { return &r.bank[id] }
 	r.guardedRun = func() error { return r.run(r.ctx) }
-	r.mixture.Exact = m.opts.exact
+	r.mixture.Exact, r.mixture.Scale = m.opts.exact, m.cfg.ResidualScale
 	return r
 }
 
@@ -110,6 +110,9 @@ func (r *runner) grow(n int) {
 		r.nope, r.mixed = tensor.NewActs(n*c.Heads, a.NopeDim), tensor.NewActs(n*c.Heads, a.KVRank)
 	} else {
 		r.k, r.v = floats(c.KVHeads*c.HeadDim), floats(c.KVHeads*c.ValueDim)
+		if c.AttnGate {
+			r.qHeads = floats(c.Heads * 2 * c.HeadDim)
+		}
 	}
 	if c.Routed() > 0 {
 		r.scores, r.gates = floats(c.Router.Experts), floats(c.Router.TopK)
@@ -134,6 +137,25 @@ func (r *runner) forms(f forms) forms {
 	return f
 }
 
+// norm sets dst to the normed x.
+func (c *Config) norm(dst, x, w, bias []float32) {
+	if c.Norm == LayerNorm {
+		kernels.LayerNorm(dst, x, w, bias, c.NormEps)
+	} else {
+		kernels.RMSNorm(dst, x, w, c.NormEps)
+	}
+}
+
+// scale multiplies x by a; 0 stands for 1.
+func scale(x []float32, a float32) {
+	if a == 0 || a == 1 {
+		return
+	}
+	for i, v := range x {
+		x[i] = v * a
+	}
+}
+
 // show passes the residual stream to the observer. What comes after the last
 // layer is shown normed.
 func (r *runner) show(layer int) {
@@ -144,12 +166,12 @@ func (r *runner) show(layer int) {
 
 // normTasks norms a token a task.
 type normTasks struct {
-	r   *runner
-	dst *rows
-	w   []float32
+	r       *runner
+	dst     *rows
+	w, bias []float32
 }
 
 func (n *normTasks) Do(_, t int) {
-	kernels.RMSNorm(n.dst.Row(t), n.r.row(t), n.w, n.r.m.cfg.NormEps)
+	n.r.m.cfg.norm(n.dst.Row(t), n.r.row(t), n.w, n.bias)
 	n.dst.Quantize(t)
 }

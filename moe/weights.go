@@ -11,6 +11,7 @@ import (
 type weights struct {
 	embed  *tensor.Linear // (Vocab, Dim)
 	norm   []float32      // (Dim)
+	bias   []float32      // (Dim) of norm, or nil
 	output *tensor.Linear // (Vocab, Dim), the embedding if they are tied
 	layers []layer
 }
@@ -18,6 +19,7 @@ type weights struct {
 // layer holds one layer's parameters.
 type layer struct {
 	attnNorm, ffnNorm []float32 // (Dim)
+	attnBias, ffnBias []float32 // (Dim) of the norms, or nil
 
 	// Grouped-query attention.
 	q            *tensor.Linear // (Heads*HeadDim, Dim)
@@ -29,6 +31,8 @@ type layer struct {
 	attnForms    tensor.Forms   // of the normed input
 	attnOutForms tensor.Forms   // of the attention's output
 	window       int
+	chunk        int
+	turned       bool // queries and keys are turned by their positions
 
 	// Latent attention.
 	qA, qB  *tensor.Linear // (QRank, Dim), (Heads*HeadDim, QRank)

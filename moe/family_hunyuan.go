@@ -1,0 +1,40 @@
+package moe
+
+import "github.com/coterie-go/coterie/router"
+
+// Hunyuan V1, with experts: queries and keys are normed after they are turned.
+var hunyuan = family{
+	name: "hunyuan-v1-moe",
+	hub:  []string{"HunYuanMoEV1ForCausalLM"},
+	readHub: func(k keys, c *Config) {
+		c.QKNorm, c.LateQKNorm = HeadQKNorm, true
+		c.Router.Score, c.Router.Normalize, c.Router.Scale = router.Softmax, true, 1
+		c.Router.TopK = firstOf(k, "moe_topk", 1)
+		c.ExpertFF = firstOf(k, "moe_intermediate_size", c.DenseFF)
+		c.SharedFF = c.DenseFF * firstOf(k, "num_shared_expert", 1)
+	},
+	names: map[string]string{
+		"attn_q_norm.weight":    "model.layers.{l}.self_attn.query_layernorm.weight",
+		"attn_k_norm.weight":    "model.layers.{l}.self_attn.key_layernorm.weight",
+		"ffn_gate_inp.weight":   "model.layers.{l}.mlp.gate.wg.weight",
+		"ffn_gate_shexp.weight": "model.layers.{l}.mlp.shared_mlp.gate_proj.weight",
+		"ffn_up_shexp.weight":   "model.layers.{l}.mlp.shared_mlp.up_proj.weight",
+		"ffn_down_shexp.weight": "model.layers.{l}.mlp.shared_mlp.down_proj.weight",
+	},
+}
+
+// firstOf returns a number that a config may give once or once a layer; the
+// layers must agree.
+func firstOf(k keys, key string, def int) int {
+	list := k.ints(key)
+	if len(list) == 0 {
+		return def
+	}
+	for _, v := range list {
+		if v != list[0] {
+			k.fail(key, "the same for all layers", list)
+			break
+		}
+	}
+	return list[0]
+}
