@@ -60,7 +60,7 @@ var floatTwins = []twin{
 			rows, n, gap := c.IntN(11), c.IntN(10), c.IntN(2)*4
 			w := c.floatWeights(f, rows, c.n, gap)
 			x := c.floats((n + 2) * c.n)
-			cols := columns(c, n, n+2)
+			cols := someColumns(c, n, n+2)
 			ld := rows + c.IntN(3)
 			got := guarded[float32](c, max(0, (n-1)*ld+rows))
 			want := slices.Clone(got)
@@ -79,7 +79,7 @@ var floatTwins = []twin{
 			w := c.floatWeights(f, rows, c.n, gap)
 			ldx := rows + c.IntN(3)
 			x := c.floats((n+1)*ldx + rows)
-			cols := columns(c, n, n+2)
+			cols := someColumns(c, n, n+2)
 			ld := c.n + c.IntN(3)
 			got := guarded[float32](c, max(0, (n-1)*ld+c.n))
 			want := slices.Clone(got)
@@ -90,8 +90,8 @@ var floatTwins = []twin{
 	}},
 }
 
-// columns returns n column numbers below limit, or nil for the first n.
-func columns(c *trial, n, limit int) []int32 {
+// someColumns returns n column numbers below limit, or nil for the first n.
+func someColumns(c *trial, n, limit int) []int32 {
 	if c.IntN(2) == 0 {
 		return nil
 	}
