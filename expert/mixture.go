@@ -33,10 +33,11 @@ type Mixture struct {
 	gate   []float32
 
 	parts  []part
-	order  []int32 // tokens sorted by expert
-	slot   []int32 // (n, K): row of each choice in hidden
-	start  []int32 // (E+1)
-	iota   []int32 // 0, 1, 2, ...
+	order  []int32   // tokens sorted by expert
+	slot   []int32   // (n, K): row of each choice in hidden
+	before []float32 // weights of the choices in the order of hidden's rows, if they multiply the input
+	start  []int32   // (E+1)
+	iota   []int32   // 0, 1, 2, ...
 	hidden map[bufferKey]*tensor.Acts
 	tasks  int
 	rows   int // output rows of a down task
@@ -113,6 +114,10 @@ func (m *Mixture) group(in *Input, workers int) {
 	pairs := m.n * k
 	m.start = resize(m.start, e+1)
 	m.order, m.slot = resize(m.order, pairs), resize(m.slot, pairs)
+	if m.spec.WeightBefore && cap(m.before) < pairs {
+		m.before = make([]float32, pairs)
+	}
+	m.before = m.before[:min(cap(m.before), pairs)]
 	clear(m.start)
 	for _, id := range in.Choice.IDs[:pairs] {
 		if id >= 0 {
@@ -127,6 +132,9 @@ func (m *Mixture) group(in *Input, workers int) {
 		if id >= 0 {
 			at := m.start[id]
 			m.order[at], m.slot[i] = int32(i/k), at
+			if m.spec.WeightBefore {
+				m.before[at] = in.Choice.Weights[i]
+			}
 			m.start[id]++
 		}
 	} // now start[id] is where id's run ends
@@ -218,12 +226,33 @@ func (m *Mixture) Do(worker, i int) {
 	b := min(a+p.rows, ff)
 	gate := p.hidden.F32[p.slot*ff+a:]
 	up := w.floats(&w.up, p.n*(b-a))
-	p.e.Gate.Apply(gate, ff, a, b, &m.x.Acts, p.cols, p.n, &w.scratch)
-	p.e.Up.Apply(up, b-a, a, b, &m.x.Acts, p.cols, p.n, &w.scratch)
+	toGate, toUp := p.e.Gate, p.e.Up
+	before := m.spec.WeightBefore && p.cols != nil
+	if before {
+		toGate.Bias, toUp.Bias = nil, nil // added once the input's weight is in
+	}
+	toGate.Apply(gate, ff, a, b, &m.x.Acts, p.cols, p.n, &w.scratch)
+	toUp.Apply(up, b-a, a, b, &m.x.Acts, p.cols, p.n, &w.scratch)
 	for j := range p.n {
 		g, u := gate[j*ff:][:b-a], up[j*(b-a):][:b-a]
+		if before {
+			weigh(g, m.before[p.slot+j], p.e.Gate.Bias, a)
+			weigh(u, m.before[p.slot+j], p.e.Up.Bias, a)
+		}
 		m.spec.activate(g, u)
 		p.hidden.QuantizeRange(p.slot+j, a, b)
+	}
+}
+
+// weigh turns W x into W (w x) + bias, for outputs from row a on. Scaling outputs
+// spares a second copy of x for each expert, and agrees with scaling the input to
+// within rounding.
+func weigh(y []float32, w float32, bias []float32, a int) {
+	for i, v := range y {
+		y[i] = v * w
+	}
+	if bias != nil {
+		kernels.Add(y, bias[a:a+len(y)])
 	}
 }
 
@@ -247,7 +276,12 @@ func (d *downTasks) Do(worker, i int) {
 	for t := range m.n {
 		clear(sum)
 		for i := range k {
-			if s := m.slot[t*k+i]; s >= 0 {
+			s := m.slot[t*k+i]
+			switch {
+			case s < 0:
+			case m.spec.WeightBefore:
+				kernels.Add(sum, y[int(s)*r:][:r])
+			default:
 				kernels.Axpy(sum, m.choice.Weights[t*k+i], y[int(s)*r:][:r])
 			}
 		}

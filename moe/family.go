@@ -41,7 +41,7 @@ const (
 func families() []*family {
 	return []*family{
 		&deepseekV3, &deepseekV2, &mixtral, &olmoe, &qwen2MoE, &qwen3MoE, &gptOSS, &glm4MoE, &minimaxM2,
-		&granite, &ernie45, &hunyuan, &dots1, &glm4MoELite, &phiMoE,
+		&granite, &ernie45, &hunyuan, &dots1, &glm4MoELite, &phiMoE, &llama4,
 		&llama, &qwen2, &qwen3,
 	}
 }

@@ -177,7 +177,7 @@ func golden(t *testing.T, path, wantPath string) {
 		near(t, fmt.Sprintf("hidden.%d", i), hidden[i], w.hidden[i])
 	}
 	near(t, "logits", whole, w.logits)
-	if len(w.idx) != m.cfg.Routed() {
+	if len(w.idx) > 0 && len(w.idx) != m.cfg.Routed() { // Llama 4's reference does not tell its choices
 		t.Errorf("%d routed layers, want %d", m.cfg.Routed(), len(w.idx))
 	}
 	for l, want := range w.idx {

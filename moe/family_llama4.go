@@ -1,0 +1,69 @@
+package moe
+
+import "github.com/coterie-go/coterie/router"
+
+// Llama 4: one expert a token, whose input is weighed; attention within chunks,
+// but for every fourth layer, which has no rotation and a temperature instead.
+var llama4 = family{
+	name: "llama4",
+	hub:  []string{"Llama4ForCausalLM", "Llama4ForConditionalGeneration"},
+	readHub: func(k keys, c *Config) {
+		c.RoPE.Pairs = true
+		if k.bool("use_qk_norm", true) {
+			c.QKNorm = UnitQKNorm
+		}
+		if k.bool("attn_temperature_tuning", true) {
+			c.Temperature = Temperature{Scale: k.float("attn_scale", 0.1), Floor: k.float("floor_scale", 8192)}
+		}
+		chunk := k.int("attention_chunk_size", 8192)
+		turned := k.ints("no_rope_layers") // 1 where there is rotation
+		every := k.int("no_rope_layer_interval", 4)
+		for i := range c.Layers {
+			l := &c.Layers[i]
+			if len(turned) == len(c.Layers) {
+				l.NoRoPE = turned[i] == 0
+			} else {
+				l.NoRoPE = every > 0 && (i+1)%every == 0
+			}
+			if !l.NoRoPE {
+				l.Chunk = chunk
+			}
+		}
+		if types := k.strings("layer_types"); len(types) == len(c.Layers) {
+			for i := range c.Layers {
+				c.Layers[i].Chunk = 0
+				if types[i] == "chunked_attention" {
+					c.Layers[i].Chunk = chunk
+				}
+			}
+		}
+
+		c.Router.Score, c.Router.Normalize, c.Router.Scale = router.SigmoidTopK, false, 1
+		c.Expert.WeightBefore = true
+		c.ExpertFF, c.SharedFF = c.DenseFF, c.DenseFF
+		c.DenseFF = k.int("intermediate_size_mlp", c.DenseFF)
+		denseLayers(c, 0, k.int("interleave_moe_layer_step", 1), nil)
+		if k.has("moe_layers") {
+			for i := range c.Layers {
+				c.Layers[i].Dense = true
+			}
+			for _, i := range k.ints("moe_layers") {
+				if i >= 0 && i < len(c.Layers) {
+					c.Layers[i].Dense = false
+				}
+			}
+		}
+	},
+	names: map[string]string{
+		"ffn_gate.weight":         "model.layers.{l}.feed_forward.gate_proj.weight",
+		"ffn_up.weight":           "model.layers.{l}.feed_forward.up_proj.weight",
+		"ffn_down.weight":         "model.layers.{l}.feed_forward.down_proj.weight",
+		"ffn_gate_inp.weight":     "model.layers.{l}.feed_forward.router.weight",
+		"ffn_gate_up_exps.weight": "model.layers.{l}.feed_forward.experts.gate_up_proj",
+		"ffn_down_exps.weight":    "model.layers.{l}.feed_forward.experts.down_proj",
+		"ffn_gate_shexp.weight":   "model.layers.{l}.feed_forward.shared_expert.gate_proj.weight",
+		"ffn_up_shexp.weight":     "model.layers.{l}.feed_forward.shared_expert.up_proj.weight",
+		"ffn_down_shexp.weight":   "model.layers.{l}.feed_forward.shared_expert.down_proj.weight",
+	},
+	fused: halves,
+}
