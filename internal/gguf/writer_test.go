@@ -16,7 +16,7 @@ func everyKind() (keys []string, values []any) {
 		v   any
 	}{
 		{"z.first", "stays first"}, {"u8", uint8(255)}, {"i8", int8(-128)}, {"u16", uint16(65535)}, {"i16", int16(-32768)},
-		{"u32", uint32(1<<32 - 1)}, {"i32", int32(math.MinInt32)}, {"f32", float32(-0.0)}, {"true", true}, {"false", false},
+		{"u32", uint32(1<<32 - 1)}, {"i32", int32(math.MinInt32)}, {"f32", float32(math.Copysign(0, -1))}, {"true", true}, {"false", false},
 		{"empty", ""}, {"text", "añ\x00\xff"}, {"u64", uint64(math.MaxUint64)}, {"i64", int64(math.MinInt64)}, {"f64", math.Inf(-1)},
 		{"[]u8", []uint8{1}}, {"[]i8", []int8{-1, 2}}, {"[]u16", []uint16{1, 2, 3}}, {"[]i16", []int16{-4}},
 		{"[]u32", []uint32{5}}, {"[]i32", []int32{-6, 7}}, {"[]f32", []float32{1.25}}, {"[]bool", []bool{true, false}},

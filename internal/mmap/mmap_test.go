@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"sync"
@@ -131,8 +132,10 @@ func TestAlloc(t *testing.T) {
 	require.NoError(t, Free(b))
 	_, err = Alloc(-1)
 	require.ErrorIs(t, err, ErrRange)
-	_, err = Alloc(math.MaxInt - 1<<20)
-	require.Error(t, err, "more than the address space has")
+	if bits.UintSize == 64 { // 2 GB may well be there on the others
+		_, err = Alloc(math.MaxInt - 1<<20)
+		require.Error(t, err, "more than the address space has")
+	}
 }
 
 func TestChanged(t *testing.T) {
