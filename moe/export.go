@@ -97,7 +97,7 @@ func (x *exporter) fromGGUF() error {
 }
 
 func (x *exporter) copyTensor(v tensorView) error {
-	f := tensor.Format(v.typ)
+	f := v.typ.Format()
 	rows, k := 1, v.shape[len(v.shape)-1]
 	for _, n := range v.shape[:len(v.shape)-1] {
 		rows *= n

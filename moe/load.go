@@ -290,7 +290,7 @@ func (ld *loader) rows(v tensorView, shape []int) (kernels.Weights, bool) {
 		ld.fail(v.name, fmt.Sprint("shape ", shape), v.shape)
 		return kernels.Weights{}, false
 	}
-	f := tensor.Format(v.typ)
+	f := v.typ.Format()
 	k := shape[len(shape)-1]
 	if f == nil || k%f.Block != 0 {
 		ld.fail(v.name, "a type that holds weights in rows of "+fmt.Sprint(k), v.typ)

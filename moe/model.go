@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/coterie-go/coterie/internal/gguf"
 	"github.com/coterie-go/coterie/internal/par"
 	"github.com/coterie-go/coterie/kernels"
 	"github.com/coterie-go/coterie/moe/tokenizer"
+	"github.com/coterie-go/coterie/quant"
 )
 
 // Model is an open checkpoint. It may be used by many goroutines at once.
@@ -40,6 +42,23 @@ func Open(path string, opts ...Option) (*Model, error) {
 		return nil, fmt.Errorf("%w: %w", ErrOption, err)
 	}
 	c, err := openCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	return newModel(c, opts)
+}
+
+// OpenBytes opens a GGUF file that lies in memory, an embedded one for instance. The
+// model refers to data, which must not change.
+func OpenBytes(data []byte, opts ...Option) (*Model, error) {
+	if _, err := kernels.ISA(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOption, err)
+	}
+	f, err := gguf.FromBytes(data, quant.SizeOf)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	c, err := newGGUF("GGUF in memory", f)
 	if err != nil {
 		return nil, err
 	}
