@@ -20,7 +20,6 @@ var (
 	ErrAlignment = errors.New("gguf: bad alignment")
 	ErrOverlap   = errors.New("gguf: overlapping tensors")
 	ErrSplit     = errors.New("gguf: bad split")
-	ErrClosed    = errors.New("gguf: file is closed")
 )
 
 // fail wraps a sentinel with what it concerns and what was found.
