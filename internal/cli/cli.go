@@ -1,0 +1,114 @@
+// Package cli holds what the example programs share: progress on a terminal,
+// silence in a pipe, files that appear only when they are complete.
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Terminal reports whether f is a terminal rather than a file or pipe.
+func Terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// Progress draws a bar with the time left on standard error, if that is a
+// terminal. The zero value is not ready; use NewProgress.
+type Progress struct {
+	what       string
+	start      time.Time
+	drawn      time.Time
+	terminal   bool
+	everything bool
+}
+
+// NewProgress starts a bar for work called what.
+func NewProgress(what string) *Progress {
+	return &Progress{what: what, start: time.Now(), terminal: Terminal(os.Stderr)}
+}
+
+// Set shows that done of total is finished.
+func (p *Progress) Set(done, total int64) {
+	now := time.Now()
+	if !p.terminal || total <= 0 || now.Sub(p.drawn) < 100*time.Millisecond {
+		return
+	}
+	p.drawn = now
+	part := float64(done) / float64(total)
+	left := "-"
+	if part > 0 {
+		left = time.Duration(float64(now.Sub(p.start)) * (1 - part) / part).Round(time.Second).String()
+	}
+	const width = 30
+	n := min(int(part*width), width)
+	fmt.Fprintf(os.Stderr, "\r%s [%s%s] %3.0f %%  %s left \x1b[K", p.what, strings.Repeat("=", n), strings.Repeat(" ", width-n), 100*part, left)
+}
+
+// Done removes the bar.
+func (p *Progress) Done() {
+	if p.terminal {
+		fmt.Fprint(os.Stderr, "\r\x1b[K")
+	}
+}
+
+// WriteFile creates the file at path with what write puts into it. The file
+// appears under its name only when all of it is on disk; before, and after an
+// error, there is nothing.
+func WriteFile(path string, write func(f *os.File) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// Bytes renders a number of bytes with a unit.
+func Bytes(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.2f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// Count renders a number of parameters: 671 B, 2.4 B, 9.1 M.
+func Count(n int64) string {
+	for _, u := range []struct {
+		size float64
+		name string
+	}{{1e12, "T"}, {1e9, "B"}, {1e6, "M"}, {1e3, "k"}} {
+		if f := float64(n) / u.size; f >= 1 {
+			if f >= 100 {
+				return fmt.Sprintf("%.0f %s", f, u.name)
+			}
+			return fmt.Sprintf("%.3g %s", f, u.name)
+		}
+	}
+	return fmt.Sprint(n)
+}
