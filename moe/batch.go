@@ -18,6 +18,10 @@ type Step struct {
 	// Logits is set by ForwardBatch: (Vocab), valid until the next call with State;
 	// or (len(Tokens), Vocab) if All is set, the caller's own.
 	Logits []float32
+
+	// each, if set, is shown the logits of every token in turn, and Logits stays nil.
+	// What scores a long text needs no memory for all its logits.
+	each func(i int, logits []float32)
 }
 
 // ForwardAll is Forward with the logits of every token: (len(ids), Vocab).
@@ -56,6 +60,7 @@ func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
 	for i := range steps {
 		st := &steps[i]
 		switch {
+		case st.each != nil:
 		case st.All:
 			st.Logits = make([]float32, len(st.Tokens)*m.cfg.Vocab)
 		case st.State.logits == nil:
@@ -73,7 +78,7 @@ func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
 		}
 	}
 	for i := range steps {
-		if !steps[i].All {
+		if !steps[i].All && steps[i].each == nil {
 			steps[i].Logits = steps[i].State.logits
 		}
 	}
@@ -117,10 +122,13 @@ func (r *runner) fill(steps []Step, step, done int) (int, int) {
 		for j := done; j < done+n; j++ {
 			t := len(r.ids)
 			r.ids, r.pos = append(r.ids, st.Tokens[j]), append(r.pos, st.State.n+j-done)
-			if st.All {
-				r.wanted = append(r.wanted, wanted{t, st.Logits[j*m.cfg.Vocab:][:m.cfg.Vocab]})
-			} else if j == len(st.Tokens)-1 {
-				r.wanted = append(r.wanted, wanted{t, st.State.logits})
+			switch {
+			case st.each != nil:
+				r.wanted = append(r.wanted, wanted{token: t, i: j, each: st.each})
+			case st.All:
+				r.wanted = append(r.wanted, wanted{token: t, dst: st.Logits[j*m.cfg.Vocab:][:m.cfg.Vocab]})
+			case j == len(st.Tokens)-1:
+				r.wanted = append(r.wanted, wanted{token: t, dst: st.State.logits})
 			}
 		}
 		r.seqs = append(r.seqs, sq)
@@ -154,7 +162,7 @@ func (r *runner) guarded(ctx context.Context) error {
 func (r *runner) run(ctx context.Context) error {
 	n := len(r.ids)
 	r.grow(n)
-	if rows := min(len(r.wanted), logitRows); rows > 1 && len(r.vocab) < rows*r.m.cfg.Vocab {
+	if rows := min(len(r.wanted), logitRows); len(r.vocab) < rows*r.m.cfg.Vocab {
 		r.vocab = make([]float32, rows*r.m.cfg.Vocab)
 	}
 	if r.last.Rows() < min(len(r.wanted), logitRows) {

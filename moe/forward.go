@@ -146,7 +146,7 @@ func (r *runner) logits() {
 			r.last.Quantize(i)
 		}
 		r.products.Reset()
-		if len(some) == 1 {
+		if len(some) == 1 && some[0].each == nil {
 			r.products.Add(m.w.output, &r.last.Acts, some[0].dst, v)
 			r.products.Run(m.pool, 1)
 			scale(some[0].dst[:v], m.cfg.LogitScale)
@@ -155,8 +155,11 @@ func (r *runner) logits() {
 		r.products.Add(m.w.output, &r.last.Acts, r.vocab[:len(some)*v], v)
 		r.products.Run(m.pool, len(some))
 		for i, w := range some {
-			copy(w.dst, r.vocab[i*v:][:v])
-			scale(w.dst[:v], m.cfg.LogitScale)
+			x := r.vocab[i*v:][:v]
+			scale(x, m.cfg.LogitScale)
+			if copy(w.dst, x); w.each != nil {
+				w.each(w.i, x)
+			}
 		}
 	}
 }

@@ -73,10 +73,13 @@ type seq struct {
 	first, n int
 }
 
-// wanted is a token of the batch whose logits go to dst.
+// wanted is a token of the batch whose logits go to dst, or are shown to each as
+// those of the i-th token of its step.
 type wanted struct {
 	token int
 	dst   []float32
+	i     int
+	each  func(i int, logits []float32)
 }
 
 // logitRows is how many rows of logits are computed at a time.
