@@ -39,8 +39,8 @@ type tileRoom struct {
 	pair  [2]Small
 }
 
-// columns are the rows of activations that a call takes, and their blocks.
-type columns struct {
+// tileActs are the rows of activations that a call takes, and their blocks.
+type tileActs struct {
 	q    [tileColumns]*int8
 	d    [tileColumns]*float32
 	sums [tileColumns]*int16
@@ -135,8 +135,8 @@ func mulTiles(mm bool, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n
 }
 
 // columns returns columns j to j+3, the last one repeated.
-func (q *Q8) columns(cols []int32, j, n, k int) columns {
-	c := columns{n: k / q.Block}
+func (q *Q8) columns(cols []int32, j, n, k int) tileActs {
+	c := tileActs{n: k / q.Block}
 	for i := range tileColumns {
 		y := q.row(col(cols, min(j+i, n-1)), k)
 		c.q[i], c.d[i], c.sums[i] = &y.Q[0], &y.D[0], &y.Sums[0]
@@ -144,7 +144,7 @@ func (q *Q8) columns(cols []int32, j, n, k int) columns {
 	return c
 }
 
-func mulTile(mm bool, dst *products, tile unsafe.Pointer, c *columns, f *Format) {
+func mulTile(mm bool, dst *products, tile unsafe.Pointer, c *tileActs, f *Format) {
 	switch {
 	case f.Super != nil && mm:
 		mulSuperSMMLA(dst, (*superTile)(tile), c, scales32(f), f.Min)
@@ -221,19 +221,19 @@ func fillSmallSMMLA(t *smallTile, b *[tileRows]Small)
 // that two neighbouring scales, and minima, are the same.
 //
 //go:noescape
-func mulSuperSDOT(dst *products, t *superTile, c *columns, wide, min bool)
+func mulSuperSDOT(dst *products, t *superTile, c *tileActs, wide, min bool)
 
 //go:noescape
-func mulSuperSMMLA(dst *products, t *superTile, c *columns, wide, min bool)
+func mulSuperSMMLA(dst *products, t *superTile, c *tileActs, wide, min bool)
 
 // mulSmallSDOT multiplies the c.n tiles from t on with four columns. narrow says
 // that a block has two scales.
 //
 //go:noescape
-func mulSmallSDOT(dst *products, t *smallTile, c *columns, narrow, min bool)
+func mulSmallSDOT(dst *products, t *smallTile, c *tileActs, narrow, min bool)
 
 //go:noescape
-func mulSmallSMMLA(dst *products, t *smallTile, c *columns, narrow, min bool)
+func mulSmallSMMLA(dst *products, t *smallTile, c *tileActs, narrow, min bool)
 
 // dots4Q8_0 sets dst to the products of rows w0-w3, of n blocks, with a column;
 // those below do the same for other formats.

@@ -146,3 +146,41 @@ func TestNEONMulFloat(t *testing.T) {
 		}
 	})
 }
+
+func TestNEONAttend(t *testing.T) {
+	eachTable(t, func(t *testing.T, isa *table) {
+		r := rand.New(rand.NewPCG(1, 2))
+		var s, s2 Scratch
+		for trial := range 300 {
+			f := []*Format{F32, F16, BF16}[trial%3]
+			kinds := testkit.Kinds()
+			kind := kinds[trial/3%len(kinds)]
+			dk, dv, n := 1+r.IntN(70), 1+r.IntN(70), r.IntN(30)
+			k, v := matrix(t, r, f, AttnBlock, dk, kind), matrix(t, r, f, AttnBlock, dv, kind)
+			q := testkit.Before[float32](t, n*dk, 0)
+			testkit.Fill(r, q, kind)
+			lo, hi := make([]int32, n), make([]int32, n)
+			for j := range lo {
+				switch {
+				case j > 0 && r.IntN(4) > 0:
+					lo[j], hi[j] = lo[j-1], hi[j-1]
+				case r.IntN(2) == 0:
+					hi[j] = AttnBlock
+				default:
+					lo[j], hi[j] = r.Int32N(AttnBlock), r.Int32N(AttnBlock+1)
+				}
+			}
+			var got, want Attn
+			got.Reset(n, dv, nil)
+			got.Acc = testkit.Before[float32](t, n*dv, 0)
+			want.Reset(n, dv, nil)
+			for range 2 {
+				isa.attend(&got, q, dk, k, v, lo, hi, 0.125, &s)
+				attend(&want, q, dk, k, v, lo, hi, 0.125, &s2)
+			}
+			testkit.SameBits(t, got.M, want.M, "M, trial %d", trial)
+			testkit.SameBits(t, got.L, want.L, "L, trial %d", trial)
+			testkit.SameBits(t, got.Acc, want.Acc, "Acc, trial %d", trial)
+		}
+	})
+}

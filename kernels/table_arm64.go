@@ -18,6 +18,7 @@ var neon = portable.with(func(t *table) {
 	t.swiGLUClamped = swiGLUClampedNEON
 	t.quantize = quantizeNEON
 	t.mulFloat = mulFloatNEON
+	t.attend = attendNEON
 	t.mulQ8 = mulQ8NEON
 })
 

@@ -352,18 +352,18 @@ nomin: \
 	STOREDST; \
 	RET
 
-// func mulSuperSDOT(dst *products, t *superTile, c *columns, wide, min bool)
+// func mulSuperSDOT(dst *products, t *superTile, c *tileActs, wide, min bool)
 TEXT ·mulSuperSDOT(SB), NOSPLIT, $0-26
 	MULSUPER(STEPSDOT, SCALESDOT, ORDERSDOT)
 
-// func mulSuperSMMLA(dst *products, t *superTile, c *columns, wide, min bool)
+// func mulSuperSMMLA(dst *products, t *superTile, c *tileActs, wide, min bool)
 TEXT ·mulSuperSMMLA(SB), NOSPLIT, $0-26
 	MULSUPER(STEPSMMLA, SCALESMMLA, ORDERSMMLA)
 
-// func mulSmallSDOT(dst *products, t *smallTile, c *columns, narrow, min bool)
+// func mulSmallSDOT(dst *products, t *smallTile, c *tileActs, narrow, min bool)
 TEXT ·mulSmallSDOT(SB), NOSPLIT, $0-26
 	MULSMALL(STEPSDOT, NONE)
 
-// func mulSmallSMMLA(dst *products, t *smallTile, c *columns, narrow, min bool)
+// func mulSmallSMMLA(dst *products, t *smallTile, c *tileActs, narrow, min bool)
 TEXT ·mulSmallSMMLA(SB), NOSPLIT, $0-26
 	MULSMALL(STEPSMMLA, ROWLANES07)

@@ -1,0 +1,145 @@
+//go:build !purego
+
+package kernels
+
+import (
+	"math"
+	"unsafe"
+)
+
+// attnBatch is the number of queries that go through a block of keys together, as
+// far as they see the same keys: a multiple of three for the scores and of four
+// for the values (see dotsF32 and weightedSums).
+const attnBatch = 12
+
+func attendNEON(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale float32, s *Scratch) {
+	dk, dv := k.K, v.K
+	first, last := AttnBlock, 0
+	for j := range a.M {
+		if lo[j] < hi[j] {
+			first, last = min(first, int(lo[j])), max(last, int(hi[j]))
+		}
+	}
+	if dk == 0 || dv == 0 || first >= last {
+		attend(a, q, ldq, k, v, lo, hi, scale, s)
+		return
+	}
+	buf := s.floats(AttnBlock*(dk+dv+attnBatch) + attnBatch*dv)
+	score, buf := buf[:AttnBlock*attnBatch], buf[AttnBlock*attnBatch:]
+	acc, buf := buf[:attnBatch*dv], buf[attnBatch*dv:]
+	keys, ldk := k.floatRows(buf, first, last)
+	values, ldv := v.floatRows(buf[AttnBlock*dk:], first, last)
+	for j := 0; j < len(a.M); {
+		from, to := int(lo[j]), int(hi[j])
+		n := 1
+		for n < attnBatch && j+n < len(a.M) && lo[j+n] == lo[j] && hi[j+n] == hi[j] {
+			n++
+		}
+		if from < to {
+			var l, m [attnBatch]float32
+			dotsF32(score[from:], AttnBlock, unsafe.Add(keys, from*ldk), ldk, to-from, dk, q[j*ldq:], ldq, nil, n)
+			for i := range n {
+				m[i], l[i] = expScores(score[i*AttnBlock:][:AttnBlock], from, to, scale)
+			}
+			weightedSums(acc, dv, score[from:], unsafe.Add(values, from*ldv), ldv, to-from, n)
+			for i := range n {
+				a.joinNEON(j+i, m[i], l[i], acc[i*dv:][:dv])
+			}
+		}
+		j += n
+	}
+}
+
+// floatRows returns the address of row 0 of w as float32, and the bytes from row
+// to row. Rows lo to hi-1 are there, in buf if they had to be converted.
+func (w *Weights) floatRows(buf []float32, lo, hi int) (unsafe.Pointer, int) {
+	if w.Format == F32 {
+		w.row(hi - 1) // panics if it is not there
+		return unsafe.Pointer(&w.Data[0]), w.Stride
+	}
+	for r := lo; r < hi; r++ {
+		rowNEON(w, buf[r*w.K:][:w.K], r)
+	}
+	return unsafe.Pointer(&buf[0]), 4 * w.K
+}
+
+// expScores turns the dot products of keys lo to hi-1 to e**(s_t-m), and returns
+// m and their sum.
+func expScores(score []float32, lo, hi int, scale float32) (m, sum float32) {
+	from, to := lo&^15, (hi+15)&^15
+	p := &score[from]
+	scaleGroups(p, p, nil, (to-from)/4, scale)
+	m = maximumNEON(score[lo:hi])
+	for _, pad := range [][]float32{score[from:lo], score[hi:to]} {
+		for i := range pad {
+			pad[i] = float32(math.Inf(-1)) // adds 0 to its lane, or NaN to a sum that is NaN
+		}
+	}
+	var lane [16]float32
+	expGroups(&lane, p, p, (to-from)/16, m)
+	return m, tree(&lane)
+}
+
+// weightedSums sets row i of dst (queries, dv) to the sum of p[i*AttnBlock+t] times
+// row t of v, for n rows that are stride bytes apart.
+func weightedSums(dst []float32, dv int, p []float32, v unsafe.Pointer, stride, n, queries int) {
+	for i := 0; i < queries; {
+		c, m := 0, 1
+		if i+4 <= queries {
+			for m = 4; c+16 <= dv; c += 16 {
+				sums4x16(&dst[i*dv+c], dv, &p[i*AttnBlock], unsafe.Add(v, 4*c), stride, n)
+			}
+		}
+		for end := i + m; i < end; i++ {
+			sums1(dst[i*dv:][:dv], c, p[i*AttnBlock:][:n], v, stride)
+		}
+	}
+}
+
+// sums1 is weightedSums for one query, from column c on.
+func sums1(dst []float32, c int, p []float32, v unsafe.Pointer, stride int) {
+	for ; c+32 <= len(dst); c += 32 {
+		sums1x32(&dst[c], &p[0], unsafe.Add(v, 4*c), stride, len(p))
+	}
+	for ; c+4 <= len(dst); c += 4 {
+		sums1x4(&dst[c], &p[0], unsafe.Add(v, 4*c), stride, len(p))
+	}
+	for ; c < len(dst); c++ {
+		dst[c] = 0
+		for t, p := range p {
+			dst[c] = FMA(p, *(*float32)(unsafe.Add(v, t*stride+4*c)), dst[c])
+		}
+	}
+}
+
+func (a *Attn) joinNEON(j int, m, l float32, acc []float32) {
+	n := len(acc) &^ 3
+	top := a.M[j]
+	if m > top {
+		top = m
+	}
+	c, b := Exp(a.M[j]-top), Exp(m-top)
+	a.M[j], a.L[j] = top, FMA(l, b, float32(a.L[j]*c))
+	dst := a.Acc[j*len(acc):][:len(acc)]
+	joinGroups(&dst[0], &acc[0], n/4, c, b)
+	for i := n; i < len(acc); i++ {
+		dst[i] = FMA(acc[i], b, float32(dst[i]*c))
+	}
+}
+
+// joinGroups sets n groups of 4 of dst to fma(x, b, dst*c).
+//
+//go:noescape
+func joinGroups(dst, x *float32, n int, c, b float32)
+
+// sums4x16 sets 16 columns of four rows of dst, ld values apart; their weights are
+// AttnBlock apart.
+//
+//go:noescape
+func sums4x16(dst *float32, ld int, p *float32, v unsafe.Pointer, stride, n int)
+
+//go:noescape
+func sums1x32(dst, p *float32, v unsafe.Pointer, stride, n int)
+
+//go:noescape
+func sums1x4(dst, p *float32, v unsafe.Pointer, stride, n int)
