@@ -200,6 +200,7 @@ func TestGenerateErrors(t *testing.T) {
 	}}, "x"), ErrNoToken)
 
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	n := 0
 	for _, err = range m.Generate(ctx, m.NewState(), "x", Sampling{IgnoreEnd: true}) {
 		if n++; n == 5 {
