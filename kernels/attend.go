@@ -66,6 +66,7 @@ func attend(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale 
 				m = score[t]
 			}
 		}
+		m += 0 // a zero is +0
 		var lane [16]float32
 		clear(acc)
 		for t := lo; t < hi; t++ {

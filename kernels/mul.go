@@ -20,9 +20,10 @@ func (x *Acts) q8(block int) *Q8 {
 
 // Scratch is one worker's room for unpacked weights. The zero value is ready.
 type Scratch struct {
-	tile tileScratch
-	row  []float32
-	off  []int // starts of columns
+	tile   tileScratch
+	row    []float32
+	off    []int // starts of columns
+	attend attendScratch
 }
 
 func (s *Scratch) floats(n int) []float32 {

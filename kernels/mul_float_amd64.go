@@ -7,12 +7,12 @@ import "unsafe"
 // floats holds an instruction set's assembly for products of float weights; its
 // methods are the table's entries.
 type floats struct {
-	dot   [3][]dotTile // by source; the most columns first, one column last
-	dot1  dotTileFunc  // one row and column of f32
+	dot   [3][]dotTile   // by source; the most columns first, one column last
+	dot1  [3]dotTileFunc // one row and column
 	dotF8 func(dst *float32, w *byte, stride int, scale, x *float32, k int) bool
 
 	sumRows [3]func(dst *float32, w *byte, stride, rows int, x *float32, k int) // rows in fours
-	sumRow  func(dst *float32, w *byte, stride, rows int, x *float32, k int)    // f32, any rows
+	sumRow  [3]func(dst *float32, w *byte, stride, rows int, x *float32, k int) // any rows
 	sum     [3][]sumTile                                                        // by source; the most columns first
 
 	convert   [3]func(dst *float32, src *byte, n int)
@@ -59,10 +59,10 @@ var floatsAVX2 = floats{
 		{{2, 3, mulF16Tile2x3AVX2}, {4, 1, mulF16Tile4x1AVX2}},
 		{{2, 3, mulBF16Tile2x3AVX2}, {4, 1, mulBF16Tile4x1AVX2}},
 	},
-	dot1:      mulF32Tile1x1AVX2,
+	dot1:      [3]dotTileFunc{mulF32Tile1x1AVX2, mulF16Tile1x1AVX2, mulBF16Tile1x1AVX2},
 	dotF8:     mulF8Tile4x1AVX2,
 	sumRows:   [3]func(*float32, *byte, int, int, *float32, int){mulTF32Rows4AVX2, mulTF16Rows4AVX2, mulTBF16Rows4AVX2},
-	sumRow:    mulTF32Rows1AVX2,
+	sumRow:    [3]func(*float32, *byte, int, int, *float32, int){mulTF32Rows1AVX2, mulTF16Rows1AVX2, mulTBF16Rows1AVX2},
 	sum:       [3][]sumTile{{{3, mulTF32Tile3AVX2}}, {{3, mulTF16Tile3AVX2}}, {{3, mulTBF16Tile3AVX2}}},
 	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX2, convertBF16AVX2},
 	convertF8: convertF8AVX2,
@@ -74,10 +74,10 @@ var floatsAVX512 = floats{
 		{{4, 6, mulF16Tile4x6AVX512}, {4, 4, mulF16Tile4x4AVX512}, {4, 2, mulF16Tile4x2AVX512}, {4, 1, mulF16Tile4x1AVX512}},
 		{{4, 6, mulBF16Tile4x6AVX512}, {4, 4, mulBF16Tile4x4AVX512}, {4, 2, mulBF16Tile4x2AVX512}, {4, 1, mulBF16Tile4x1AVX512}},
 	},
-	dot1:    mulF32Tile1x1AVX512,
+	dot1:    [3]dotTileFunc{mulF32Tile1x1AVX512, mulF16Tile1x1AVX512, mulBF16Tile1x1AVX512},
 	dotF8:   mulF8Tile4x1AVX512,
 	sumRows: [3]func(*float32, *byte, int, int, *float32, int){mulTF32Rows4AVX512, mulTF16Rows4AVX512, mulTBF16Rows4AVX512},
-	sumRow:  mulTF32Rows1AVX512,
+	sumRow:  [3]func(*float32, *byte, int, int, *float32, int){mulTF32Rows1AVX512, mulTF16Rows1AVX512, mulTBF16Rows1AVX512},
 	sum: [3][]sumTile{
 		{{6, mulTF32Tile6AVX512}, {4, mulTF32Tile4AVX512}, {2, mulTF32Tile2AVX512}},
 		{{6, mulTF16Tile6AVX512}, {4, mulTF16Tile4AVX512}, {2, mulTF16Tile2AVX512}},
@@ -113,12 +113,9 @@ func (t *floats) mulFloat(dst []float32, ld int, w *Weights, x []float32, cols [
 	d, xp := unsafe.SliceData(dst), unsafe.SliceData(x)
 	r, src := 0, sourceOf(w.Format)
 	switch {
-	case src == srcF32:
+	case src == srcF32, src != srcNone && k%16 == 0 && n <= directColumns:
 		t.dots(d, ld, src, unsafe.SliceData(w.Data), w.Stride, w.Rows, k, xp, off)
 		return
-	case src != srcNone && k%16 == 0 && n <= directColumns:
-		r = w.Rows &^ 3
-		t.dots(d, ld, src, unsafe.SliceData(w.Data), w.Stride, r, k, xp, off)
 	case w.Format == F8E4M3 && k%16 == 0 && n == 1:
 		for ; r+4 <= w.Rows; r += 4 {
 			if !t.rowsF8(dst[r:], w, r, x[off[0]:]) {
@@ -166,7 +163,7 @@ func (s *Scratch) offsets(cols []int32, n, ld int, starts []float32) []int {
 }
 
 // dots sets dst[j*ld+r] to the product of row r and column j, for all rows and
-// columns. Rows that are no multiple of 4 are f32.
+// columns. k is a multiple of 16 but for f32.
 func (t *floats) dots(dst *float32, ld, src int, w *byte, stride, rows, k int, x *float32, off []int) {
 	at := func(r, j int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(dst), 4*(j*ld+r))) }
 	row := func(r int) *byte { return (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)) }
@@ -182,7 +179,7 @@ func (t *floats) dots(dst *float32, ld, src int, w *byte, stride, rows, k int, x
 		}
 		for ; r < rows; r++ {
 			for i := range tile.cols {
-				t.dot1(at(r, j+i), ld, row(r), stride, x, &off[j+i], k)
+				t.dot1[src](at(r, j+i), ld, row(r), stride, x, &off[j+i], k)
 			}
 		}
 		j += tile.cols
@@ -232,21 +229,13 @@ func (t *floats) mulT(dst []float32, ld int, w *Weights, x []float32, ldx int, c
 	off := s.offsets(cols, n, ldx, x[:max(len(x)-w.Rows+1, 0)])
 	w.check()
 	xp := unsafe.SliceData(x)
-	r, src := 0, sourceOf(w.Format)
-	if src != srcNone && k%16 == 0 {
-		if r = w.Rows; src != srcF32 {
-			r &^= 3
-		}
-		if r > 0 {
-			t.sums(unsafe.SliceData(dst), ld, src, unsafe.SliceData(w.Data), w.Stride, r, k, xp, off)
-		}
-	}
-	if r == w.Rows {
+	if src := sourceOf(w.Format); src != srcNone && k%16 == 0 {
+		t.sums(unsafe.SliceData(dst), ld, src, unsafe.SliceData(w.Data), w.Stride, w.Rows, k, xp, off)
 		return
 	}
-	step := min(max(convertedBytes/(4*k), 4)&^3, w.Rows-r)
+	step := min(max(convertedBytes/(4*k), 4)&^3, w.Rows)
 	buf := s.floats(step * k)
-	for ; r < w.Rows; r += step {
+	for r := 0; r < w.Rows; r += step {
 		rows := min(step, w.Rows-r)
 		for i := range rows {
 			t.row(buf[i*k:][:k], w, r+i)
@@ -263,19 +252,12 @@ func (t *floats) mulT(dst []float32, ld int, w *Weights, x []float32, ldx int, c
 }
 
 // sums adds to dst[j*ld+c] the products of x[off[j]+r] and w[r][c] for ascending r.
-// Rows that are no multiple of 4 are f32.
+// k is a multiple of 16.
 func (t *floats) sums(dst *float32, ld, src int, w *byte, stride, rows, k int, x *float32, off []int) {
 	for j, c := 0, 0; j < len(off); {
 		d := (*float32)(unsafe.Add(unsafe.Pointer(dst), 4*j*ld))
 		if c == len(t.sum[src]) {
-			xj := unsafe.Add(unsafe.Pointer(x), 4*off[j])
-			r := rows &^ 3
-			if r > 0 {
-				t.sumRows[src](d, w, stride, r, (*float32)(xj), k)
-			}
-			if r < rows {
-				t.sumRow(d, (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)), stride, rows-r, (*float32)(unsafe.Add(xj, 4*r)), k)
-			}
+			t.sumOne(d, src, w, stride, rows, k, (*float32)(unsafe.Add(unsafe.Pointer(x), 4*off[j])))
 			j++
 			continue
 		}
@@ -286,5 +268,16 @@ func (t *floats) sums(dst *float32, ld, src int, w *byte, stride, rows, k int, x
 		}
 		tile.f(d, ld, w, stride, rows, x, &off[j], k)
 		j += tile.cols
+	}
+}
+
+// sumOne is sums for one column.
+func (t *floats) sumOne(dst *float32, src int, w *byte, stride, rows, k int, x *float32) {
+	r := rows &^ 3
+	if r > 0 {
+		t.sumRows[src](dst, w, stride, r, x, k)
+	}
+	if r < rows {
+		t.sumRow[src](dst, (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)), stride, rows-r, (*float32)(unsafe.Add(unsafe.Pointer(x), 4*r)), k)
 	}
 }

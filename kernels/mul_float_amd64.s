@@ -527,6 +527,49 @@ groups:
 	VZEROUPPER
 	RET
 
+// func mulF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·mulF16Tile1x1AVX2(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   ld+8(FP), CX
+	MOVQ   w+16(FP), DX
+	MOVQ   stride+24(FP), BX
+	MOVQ   x+32(FP), BX
+	MOVQ   off+40(FP), SI
+	SHLQ   $0x02, CX
+	MOVQ   (SI), CX
+	LEAQ   (BX)(CX*4), CX
+	MOVQ   k+48(FP), BX
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	XORQ   SI, SI
+
+groups:
+	PREFETCHT0  1024(DX)(SI*2)
+	VMOVUPS     (CX)(SI*4), Y2
+	VCVTPH2PS   (DX)(SI*2), Y3
+	VFMADD231PS Y3, Y2, Y0
+	VMOVUPS     32(CX)(SI*4), Y2
+	VCVTPH2PS   16(DX)(SI*2), Y3
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x10, SI
+	CMPQ        SI, BX
+	JLT         groups
+	VADDPS      Y1, Y0, Y2
+	VADDPS      Y1, Y0, Y0
+	VPERM2F128  $0x20, Y0, Y2, Y1
+	VPERM2F128  $0x31, Y0, Y2, Y0
+	VADDPS      Y0, Y1, Y1
+	VUNPCKLPD   Y1, Y1, Y0
+	VUNPCKHPD   Y1, Y1, Y1
+	VADDPS      Y1, Y0, Y0
+	VSHUFPS     $0x88, Y0, Y0, Y1
+	VSHUFPS     $0xdd, Y0, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VMOVSS      X1, (AX)
+	VZEROUPPER
+	RET
+
 // func mulBF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mulBF16Tile4x1AVX2(SB), NOSPLIT, $0-56
@@ -720,6 +763,51 @@ groups:
 	VSHUFPS      $0xdd, Y0, Y0, Y0
 	VADDPS       Y0, Y1, Y1
 	VMOVLPS      X1, (AX)
+	VZEROUPPER
+	RET
+
+// func mulBF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulBF16Tile1x1AVX2(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   ld+8(FP), CX
+	MOVQ   w+16(FP), DX
+	MOVQ   stride+24(FP), BX
+	MOVQ   x+32(FP), BX
+	MOVQ   off+40(FP), SI
+	SHLQ   $0x02, CX
+	MOVQ   (SI), CX
+	LEAQ   (BX)(CX*4), CX
+	MOVQ   k+48(FP), BX
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	XORQ   SI, SI
+
+groups:
+	PREFETCHT0  1024(DX)(SI*2)
+	VMOVUPS     (CX)(SI*4), Y2
+	VPMOVZXWD   (DX)(SI*2), Y3
+	VPSLLD      $0x10, Y3, Y3
+	VFMADD231PS Y3, Y2, Y0
+	VMOVUPS     32(CX)(SI*4), Y2
+	VPMOVZXWD   16(DX)(SI*2), Y3
+	VPSLLD      $0x10, Y3, Y3
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x10, SI
+	CMPQ        SI, BX
+	JLT         groups
+	VADDPS      Y1, Y0, Y2
+	VADDPS      Y1, Y0, Y0
+	VPERM2F128  $0x20, Y0, Y2, Y1
+	VPERM2F128  $0x31, Y0, Y2, Y0
+	VADDPS      Y0, Y1, Y1
+	VUNPCKLPD   Y1, Y1, Y0
+	VUNPCKHPD   Y1, Y1, Y1
+	VADDPS      Y1, Y0, Y0
+	VSHUFPS     $0x88, Y0, Y0, Y1
+	VSHUFPS     $0xdd, Y0, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VMOVSS      X1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1855,6 +1943,46 @@ groups:
 	VZEROUPPER
 	RET
 
+// func mulF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulF16Tile1x1AVX512(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   ld+8(FP), CX
+	MOVQ   w+16(FP), DX
+	MOVQ   stride+24(FP), BX
+	MOVQ   x+32(FP), BX
+	MOVQ   off+40(FP), SI
+	SHLQ   $0x02, CX
+	MOVQ   (SI), CX
+	LEAQ   (BX)(CX*4), CX
+	MOVQ   k+48(FP), BX
+	VXORPS X0, X0, X0
+	XORQ   SI, SI
+
+groups:
+	PREFETCHT0  1024(DX)(SI*2)
+	VMOVUPS     (CX)(SI*4), Z1
+	VCVTPH2PS   (DX)(SI*2), Z2
+	VFMADD231PS Z2, Z1, Z0
+	ADDQ        $0x10, SI
+	CMPQ        SI, BX
+	JLT         groups
+	VSHUFF64X2  $0x44, Z0, Z0, Z1
+	VSHUFF64X2  $0xee, Z0, Z0, Z0
+	VADDPS      Z0, Z1, Z1
+	VSHUFF32X4  $0x88, Z1, Z1, Z0
+	VSHUFF32X4  $0xdd, Z1, Z1, Z1
+	VADDPS      Z1, Z0, Z0
+	VUNPCKLPD   Z0, Z0, Z1
+	VUNPCKHPD   Z0, Z0, Z0
+	VADDPS      Z0, Z1, Z1
+	VSHUFPS     $0x88, Z1, Z1, Z0
+	VSHUFPS     $0xdd, Z1, Z1, Z1
+	VADDPS      Z1, Z0, Z0
+	VMOVSS      X0, (AX)
+	VZEROUPPER
+	RET
+
 // func mulBF16Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·mulBF16Tile4x1AVX512(SB), NOSPLIT, $0-56
@@ -2342,5 +2470,46 @@ groups:
 	ADDQ          CX, AX
 	VEXTRACTF32X4 $0x01, Z2, X0
 	VMOVUPS       X0, (AX)
+	VZEROUPPER
+	RET
+
+// func mulBF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulBF16Tile1x1AVX512(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   ld+8(FP), CX
+	MOVQ   w+16(FP), DX
+	MOVQ   stride+24(FP), BX
+	MOVQ   x+32(FP), BX
+	MOVQ   off+40(FP), SI
+	SHLQ   $0x02, CX
+	MOVQ   (SI), CX
+	LEAQ   (BX)(CX*4), CX
+	MOVQ   k+48(FP), BX
+	VXORPS X0, X0, X0
+	XORQ   SI, SI
+
+groups:
+	PREFETCHT0  1024(DX)(SI*2)
+	VMOVUPS     (CX)(SI*4), Z1
+	VPMOVZXWD   (DX)(SI*2), Z2
+	VPSLLD      $0x10, Z2, Z2
+	VFMADD231PS Z2, Z1, Z0
+	ADDQ        $0x10, SI
+	CMPQ        SI, BX
+	JLT         groups
+	VSHUFF64X2  $0x44, Z0, Z0, Z1
+	VSHUFF64X2  $0xee, Z0, Z0, Z0
+	VADDPS      Z0, Z1, Z1
+	VSHUFF32X4  $0x88, Z1, Z1, Z0
+	VSHUFF32X4  $0xdd, Z1, Z1, Z1
+	VADDPS      Z1, Z0, Z0
+	VUNPCKLPD   Z0, Z0, Z1
+	VUNPCKHPD   Z0, Z0, Z0
+	VADDPS      Z0, Z1, Z1
+	VSHUFPS     $0x88, Z1, Z1, Z0
+	VSHUFPS     $0xdd, Z1, Z1, Z1
+	VADDPS      Z1, Z0, Z0
+	VMOVSS      X0, (AX)
 	VZEROUPPER
 	RET

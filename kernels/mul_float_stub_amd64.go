@@ -34,6 +34,12 @@ func mulF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, of
 //go:noescape
 func mulF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
 
+// mulF16Tile1x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
+// and column j at x+off[j], counted in values. k is a multiple of 16, not 0.
+//
+//go:noescape
+func mulF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+
 // mulBF16Tile4x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. k is a multiple of 16, not 0.
 //
@@ -45,6 +51,12 @@ func mulBF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, o
 //
 //go:noescape
 func mulBF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+
+// mulBF16Tile1x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
+// and column j at x+off[j], counted in values. k is a multiple of 16, not 0.
+//
+//go:noescape
+func mulBF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
 
 // mulF32Tile4x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. k is not 0.
@@ -100,6 +112,12 @@ func mulF16Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, x *float32, 
 //go:noescape
 func mulF16Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
 
+// mulF16Tile1x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
+// and column j at x+off[j], counted in values. k is a multiple of 16, not 0.
+//
+//go:noescape
+func mulF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+
 // mulBF16Tile4x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. k is a multiple of 16, not 0.
 //
@@ -123,3 +141,9 @@ func mulBF16Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, x *float32,
 //
 //go:noescape
 func mulBF16Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+
+// mulBF16Tile1x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
+// and column j at x+off[j], counted in values. k is a multiple of 16, not 0.
+//
+//go:noescape
+func mulBF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)

@@ -270,6 +270,40 @@ groups:
 	VZEROUPPER
 	RET
 
+// func mulTF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·mulTF16Rows1AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ k+40(FP), DI
+
+rows:
+	VBROADCASTSS (SI), Y0
+	XORQ         R8, R8
+
+groups:
+	VMOVUPS     (AX)(R8*4), Y1
+	PREFETCHT0  1024(CX)(R8*2)
+	VCVTPH2PS   (CX)(R8*2), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, (AX)(R8*4)
+	VMOVUPS     32(AX)(R8*4), Y1
+	VCVTPH2PS   16(CX)(R8*2), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 32(AX)(R8*4)
+	ADDQ        $0x10, R8
+	CMPQ        R8, DI
+	JLT         groups
+	ADDQ        $0x04, SI
+	ADDQ        DX, CX
+	SUBQ        $0x01, BX
+	JNZ         rows
+	VZEROUPPER
+	RET
+
 // func mulTF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
 // Requires: AVX, F16C, FMA3
 TEXT ·mulTF16Tile3AVX2(SB), NOSPLIT, $0-64
@@ -458,6 +492,42 @@ groups:
 	ADDQ        DX, CX
 	ADDQ        DX, CX
 	SUBQ        $0x04, BX
+	JNZ         rows
+	VZEROUPPER
+	RET
+
+// func mulTBF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulTBF16Rows1AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ k+40(FP), DI
+
+rows:
+	VBROADCASTSS (SI), Y0
+	XORQ         R8, R8
+
+groups:
+	VMOVUPS     (AX)(R8*4), Y1
+	PREFETCHT0  1024(CX)(R8*2)
+	VPMOVZXWD   (CX)(R8*2), Y2
+	VPSLLD      $0x10, Y2, Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, (AX)(R8*4)
+	VMOVUPS     32(AX)(R8*4), Y1
+	VPMOVZXWD   16(CX)(R8*2), Y2
+	VPSLLD      $0x10, Y2, Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 32(AX)(R8*4)
+	ADDQ        $0x10, R8
+	CMPQ        R8, DI
+	JLT         groups
+	ADDQ        $0x04, SI
+	ADDQ        DX, CX
+	SUBQ        $0x01, BX
 	JNZ         rows
 	VZEROUPPER
 	RET
@@ -1164,6 +1234,36 @@ groups:
 	VZEROUPPER
 	RET
 
+// func mulTF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulTF16Rows1AVX512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ k+40(FP), DI
+
+rows:
+	VBROADCASTSS (SI), Z0
+	XORQ         R8, R8
+
+groups:
+	VMOVUPS     (AX)(R8*4), Z1
+	PREFETCHT0  1024(CX)(R8*2)
+	VCVTPH2PS   (CX)(R8*2), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, (AX)(R8*4)
+	ADDQ        $0x10, R8
+	CMPQ        R8, DI
+	JLT         groups
+	ADDQ        $0x04, SI
+	ADDQ        DX, CX
+	SUBQ        $0x01, BX
+	JNZ         rows
+	VZEROUPPER
+	RET
+
 // func mulTF16Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F
 TEXT ·mulTF16Tile2AVX512(SB), NOSPLIT, $0-64
@@ -1662,6 +1762,37 @@ groups:
 	ADDQ        DX, CX
 	ADDQ        DX, CX
 	SUBQ        $0x04, BX
+	JNZ         rows
+	VZEROUPPER
+	RET
+
+// func mulTBF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulTBF16Rows1AVX512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ k+40(FP), DI
+
+rows:
+	VBROADCASTSS (SI), Z0
+	XORQ         R8, R8
+
+groups:
+	VMOVUPS     (AX)(R8*4), Z1
+	PREFETCHT0  1024(CX)(R8*2)
+	VPMOVZXWD   (CX)(R8*2), Z2
+	VPSLLD      $0x10, Z2, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, (AX)(R8*4)
+	ADDQ        $0x10, R8
+	CMPQ        R8, DI
+	JLT         groups
+	ADDQ        $0x04, SI
+	ADDQ        DX, CX
+	SUBQ        $0x01, BX
 	JNZ         rows
 	VZEROUPPER
 	RET

@@ -28,6 +28,12 @@ func mulTF32Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, x *fl
 //go:noescape
 func mulTF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
+// mulTF16Rows1AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
+// rows is a multiple of 1 and k of 16; neither is 0.
+//
+//go:noescape
+func mulTF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+
 // mulTF16Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0.
 //
@@ -39,6 +45,12 @@ func mulTF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, x *fl
 //
 //go:noescape
 func mulTBF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+
+// mulTBF16Rows1AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
+// rows is a multiple of 1 and k of 16; neither is 0.
+//
+//go:noescape
+func mulTBF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
 // mulTBF16Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0.
@@ -82,6 +94,12 @@ func mulTF32Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *
 //go:noescape
 func mulTF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
+// mulTF16Rows1AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
+// rows is a multiple of 1 and k of 16; neither is 0.
+//
+//go:noescape
+func mulTF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+
 // mulTF16Tile2AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0.
 //
@@ -105,6 +123,12 @@ func mulTF16Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *
 //
 //go:noescape
 func mulTBF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+
+// mulTBF16Rows1AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
+// rows is a multiple of 1 and k of 16; neither is 0.
+//
+//go:noescape
+func mulTBF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
 // mulTBF16Tile2AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0.

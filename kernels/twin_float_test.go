@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -102,6 +103,58 @@ func someColumns(c *trial, n, limit int) []int32 {
 	return cols
 }
 
+var attendTwins = []twin{
+	{"attend", []int{16, 32, 48, 64, 80, 128, 20, 1}, func(c *trial) {
+		var s, sp Scratch
+		dk, dv := c.n, []int{16, 32, 48, 80, 64, 144}[c.IntN(6)]
+		for _, f := range []*Format{F32, F16, BF16, Q8_0} {
+			if dk%f.Block != 0 || dv%f.Block != 0 {
+				continue
+			}
+			n := []int{1, 2, 3, 5, 8, 11, 12, 16, 25, 40, 67}[c.IntN(11)]
+			ldq := dk + c.IntN(3)
+			q := c.floats((n-1)*ldq + dk)
+			lo, hi := guarded[int32](c, n), guarded[int32](c, n)
+			var last int32
+			from, to := int32(c.IntN(AttnBlock)), int32(c.IntN(AttnBlock+1))
+			mode := c.IntN(4) // of masks: all, the same, a causal one, any
+			for j := range n {
+				lo[j], hi[j] = 0, AttnBlock
+				switch mode {
+				case 1:
+					lo[j], hi[j] = from, to
+				case 2:
+					lo[j], hi[j] = max(0, int32(j)-to), min(AttnBlock, max(0, int32(j)-from/2+1))
+				case 3:
+					lo[j], hi[j] = int32(c.IntN(AttnBlock)), int32(c.IntN(AttnBlock+1))
+				}
+				if lo[j] < hi[j] {
+					last = max(last, hi[j])
+				}
+			}
+			// The rows end with the last key that is seen.
+			k, v := c.floatWeights(f, int(last), dk, 4), c.floatWeights(f, int(last), dv, 8)
+			var sink []float32
+			if c.IntN(2) == 0 {
+				sink = c.floats(n)
+			}
+			var got, want Attn
+			got.Reset(n, dv, sink)
+			want.Reset(n, dv, sink)
+			got.M, got.L, got.Acc = testkit.Copy(c, got.M), testkit.Copy(c, got.L), testkit.Copy(c, got.Acc)
+			for range 2 {
+				attend(&want, q, ldq, k, v, lo, hi, 0.125, &sp)
+				c.t.attend(&got, q, ldq, k, v, lo, hi, 0.125, &s)
+				what := fmt.Sprintf("%s, %d queries, dv %d, mode %d", f.Name, n, dv, mode)
+				c.same(got.M, want.M, what+": M")
+				c.same(got.L, want.L, what+": L")
+				c.same(got.Acc, want.Acc, what+": Acc")
+			}
+		}
+	}},
+}
+
+func FuzzAttend(f *testing.F)   { fuzz(f, "attend") }
 func FuzzMulFloat(f *testing.F) { fuzz(f, "mulFloat") }
 func FuzzMulT(f *testing.F)     { fuzz(f, "mulT") }
 

@@ -48,9 +48,7 @@ func mulFloat(c *build.Context) {
 				g.mulTile(s, 4, 1)
 				g.mulTile(s, 2, 3)
 			}
-			if s == sourceF32 {
-				g.mulTile(s, 1, 1)
-			}
+			g.mulTile(s, 1, 1)
 		}
 	})
 }

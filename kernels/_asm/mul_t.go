@@ -16,9 +16,7 @@ func mulT(c *build.Context) {
 		}
 		for _, s := range []source{sourceF32, sourceF16, sourceBF16} {
 			g.mulTRows(s, 4)
-			if s == sourceF32 {
-				g.mulTRows(s, 1)
-			}
+			g.mulTRows(s, 1)
 			for _, n := range cols {
 				g.mulTTile(s, n)
 			}
