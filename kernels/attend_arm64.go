@@ -41,7 +41,8 @@ func attendNEON(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, sc
 			for i := range n {
 				m[i], l[i] = expScores(score[i*AttnBlock:][:AttnBlock], from, to, scale)
 			}
-			weightedSums(acc, dv, score[from:], unsafe.Add(values, from*ldv), ldv, to-from, n)
+			clear(acc[:n*dv])
+			weightedSums(acc, dv, dv, score[from:], AttnBlock, nil, n, unsafe.Add(values, from*ldv), ldv, to-from)
 			for i := range n {
 				a.joinNEON(j+i, m[i], l[i], acc[i*dv:][:dv])
 			}
@@ -80,38 +81,6 @@ func expScores(score []float32, lo, hi int, scale float32) (m, sum float32) {
 	return m, tree(&lane)
 }
 
-// weightedSums sets row i of dst (queries, dv) to the sum of p[i*AttnBlock+t] times
-// row t of v, for n rows that are stride bytes apart.
-func weightedSums(dst []float32, dv int, p []float32, v unsafe.Pointer, stride, n, queries int) {
-	for i := 0; i < queries; {
-		c, m := 0, 1
-		if i+4 <= queries {
-			for m = 4; c+16 <= dv; c += 16 {
-				sums4x16(&dst[i*dv+c], dv, &p[i*AttnBlock], unsafe.Add(v, 4*c), stride, n)
-			}
-		}
-		for end := i + m; i < end; i++ {
-			sums1(dst[i*dv:][:dv], c, p[i*AttnBlock:][:n], v, stride)
-		}
-	}
-}
-
-// sums1 is weightedSums for one query, from column c on.
-func sums1(dst []float32, c int, p []float32, v unsafe.Pointer, stride int) {
-	for ; c+32 <= len(dst); c += 32 {
-		sums1x32(&dst[c], &p[0], unsafe.Add(v, 4*c), stride, len(p))
-	}
-	for ; c+4 <= len(dst); c += 4 {
-		sums1x4(&dst[c], &p[0], unsafe.Add(v, 4*c), stride, len(p))
-	}
-	for ; c < len(dst); c++ {
-		dst[c] = 0
-		for t, p := range p {
-			dst[c] = FMA(p, *(*float32)(unsafe.Add(v, t*stride+4*c)), dst[c])
-		}
-	}
-}
-
 func (a *Attn) joinNEON(j int, m, l float32, acc []float32) {
 	n := len(acc) &^ 3
 	top := a.M[j]
@@ -131,15 +100,3 @@ func (a *Attn) joinNEON(j int, m, l float32, acc []float32) {
 //
 //go:noescape
 func joinGroups(dst, x *float32, n int, c, b float32)
-
-// sums4x16 sets 16 columns of four rows of dst, ld values apart; their weights are
-// AttnBlock apart.
-//
-//go:noescape
-func sums4x16(dst *float32, ld int, p *float32, v unsafe.Pointer, stride, n int)
-
-//go:noescape
-func sums1x32(dst, p *float32, v unsafe.Pointer, stride, n int)
-
-//go:noescape
-func sums1x4(dst, p *float32, v unsafe.Pointer, stride, n int)

@@ -8,6 +8,10 @@ import "unsafe"
 // weights as they lie; three share the conversion of the rows to float32.
 func mulFloatNEON(dst []float32, ld int, w *Weights, x []float32, cols []int32, n int, s *Scratch) {
 	k := w.K
+	if w.Rows == 0 || n == 0 {
+		return
+	}
+	w.row(w.Rows - 1) // panics if it is not there
 	if k == 0 {
 		mulFloat(dst, ld, w, x, cols, n, s)
 		return

@@ -72,7 +72,7 @@ func fewColumns(f *Format) int {
 func mulBlocks(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int) {
 	for r := 0; r < w.Rows; r += 4 {
 		rows := min(4, w.Rows-r)
-		p := rows4(unsafe.Pointer(&w.Data[r*w.Stride:][:(rows-1)*w.Stride+w.rowBytes()][0]), w.Stride, rows)
+		p := rows4(unsafe.Pointer(&w.Data[r*w.Stride]), w.Stride, rows)
 		for j := range n {
 			var out [4]float32
 			y := x.row(col(cols, j), w.K)
@@ -101,7 +101,11 @@ func mulBlocks(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int) {
 }
 
 func mulTiles(mm bool, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
-	if w.K == 0 || n == 0 {
+	if w.Rows == 0 || n == 0 {
+		return
+	}
+	w.row(w.Rows - 1) // panics if it is not there
+	if w.K == 0 {
 		mulQ8(dst, ld, w, x, cols, n, s)
 		return
 	}

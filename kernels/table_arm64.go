@@ -4,8 +4,8 @@ package kernels
 
 import "github.com/klauspost/cpuid/v2"
 
-// neon needs the dot-product instructions (SDOT), which every 64-bit Arm core of
-// the last years has, and nearly all other kernels here are built on ASIMD alone.
+// neon needs the dot-product instructions (SDOT), which Arm's cores have since
+// 2018; the kernels for floats are built on ASIMD alone.
 // A kernel that is not named here is the portable one.
 var neon = portable.with(func(t *table) {
 	t.name = "neon"
@@ -17,9 +17,12 @@ var neon = portable.with(func(t *table) {
 	t.swiGLU = swiGLUNEON
 	t.swiGLUClamped = swiGLUClampedNEON
 	t.quantize = quantizeNEON
+	t.rotateHalf = rotateHalfNEON
+	t.rotatePairs = rotatePairsNEON
 	t.mulFloat = mulFloatNEON
-	t.attend = attendNEON
+	t.mulT = mulTNEON
 	t.mulQ8 = mulQ8NEON
+	t.attend = attendNEON
 })
 
 // i8mm is neon with the integer matrix product (SMMLA) where columns are many.

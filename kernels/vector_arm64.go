@@ -46,6 +46,22 @@ func rmsNormNEON(dst, x, w []float32, eps float32) {
 	}
 }
 
+func rotateHalfNEON(x, cos, sin []float32) {
+	n, m := len(cos), len(cos)&^3
+	rotateHalfGroups(unsafe.SliceData(x), unsafe.SliceData(x[n:]), unsafe.SliceData(cos), unsafe.SliceData(sin), m/4)
+	for i := m; i < n; i++ {
+		a, b, c, s := x[i], x[i+n], cos[i], sin[i]
+		x[i] = float32(a*c) - float32(b*s)
+		x[i+n] = float32(b*c) + float32(a*s)
+	}
+}
+
+func rotatePairsNEON(x, cos, sin []float32) {
+	m := len(cos) &^ 3
+	rotatePairsGroups(unsafe.SliceData(x), unsafe.SliceData(cos), unsafe.SliceData(sin), m/4)
+	rotatePairs(x[2*m:], cos[m:], sin[m:])
+}
+
 // dotGroups adds n groups of 16 and, if tail is not nil, one more: 16 values of a
 // and 16 of b.
 //
@@ -66,3 +82,13 @@ func addGroups(dst, x *float32, n int)
 //
 //go:noescape
 func scaleGroups(dst, x, w *float32, n int, r float32)
+
+// rotateHalfGroups turns n groups of 4 pairs (x[i], y[i]).
+//
+//go:noescape
+func rotateHalfGroups(x, y, cos, sin *float32, n int)
+
+// rotatePairsGroups turns n groups of 4 pairs (x[2i], x[2i+1]).
+//
+//go:noescape
+func rotatePairsGroups(x, cos, sin *float32, n int)

@@ -143,3 +143,55 @@ plain:
 
 done:
 	RET
+
+// ROTATE turns V0, V1 by the angles whose cosines are V2, sines V3: V4, V5.
+#define ROTATE \
+	FMUL_4S(4, 0, 2); \
+	FMUL_4S(6, 1, 3); \
+	FMUL_4S(5, 1, 2); \
+	FMUL_4S(7, 0, 3); \
+	FSUB_4S(4, 4, 6); \
+	FADD_4S(5, 5, 7)
+
+// func rotateHalfGroups(x, y, cos, sin *float32, n int)
+TEXT ·rotateHalfGroups(SB), NOSPLIT, $0-40
+	MOVD x+0(FP), R0
+	MOVD y+8(FP), R1
+	MOVD cos+16(FP), R2
+	MOVD sin+24(FP), R3
+	MOVD n+32(FP), R4
+	CBZ  R4, done
+
+loop:
+	VLD1   (R0), [V0.S4]
+	VLD1   (R1), [V1.S4]
+	VLD1.P 16(R2), [V2.S4]
+	VLD1.P 16(R3), [V3.S4]
+	ROTATE
+	VST1.P [V4.S4], 16(R0)
+	VST1.P [V5.S4], 16(R1)
+	SUBS   $1, R4
+	BNE    loop
+
+done:
+	RET
+
+// func rotatePairsGroups(x, cos, sin *float32, n int)
+TEXT ·rotatePairsGroups(SB), NOSPLIT, $0-32
+	MOVD x+0(FP), R0
+	MOVD cos+8(FP), R2
+	MOVD sin+16(FP), R3
+	MOVD n+24(FP), R4
+	CBZ  R4, done
+
+loop:
+	VLD2   (R0), [V0.S4, V1.S4]
+	VLD1.P 16(R2), [V2.S4]
+	VLD1.P 16(R3), [V3.S4]
+	ROTATE
+	VST2.P [V4.S4, V5.S4], 32(R0)
+	SUBS   $1, R4
+	BNE    loop
+
+done:
+	RET
