@@ -27,6 +27,7 @@ type table struct {
 	mulFloat      func(dst []float32, ld int, w *Weights, x []float32, cols []int32, n int, s *Scratch)
 	mulT          func(dst []float32, ld int, w *Weights, x []float32, ldx int, cols []int32, n int, s *Scratch)
 	mulQ8         func(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch)
+	deltaNet      func(state []float32, r *DeltaRun)
 	attend        func(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale float32, s *Scratch)
 }
 
@@ -48,6 +49,7 @@ var portable = table{
 	mulFloat:      mulFloat,
 	mulT:          mulT,
 	mulQ8:         mulQ8,
+	deltaNet:      deltaNet,
 	attend:        attend,
 }
 

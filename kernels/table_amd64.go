@@ -9,6 +9,7 @@ var avx2 = func() table {
 	t.name = "avx2"
 	t.mulQ8 = mulQ8AVX2
 	vectorsAVX2.fill(&t)
+	t.deltaNet = deltaNetAVX2
 	floatsAVX2.fill(&t)
 	t.attend = attentionAVX2.attend
 	return t
@@ -18,6 +19,7 @@ var avx512 = func() table {
 	t := avx2
 	t.name = "avx512"
 	vectorsAVX512.fill(&t)
+	t.deltaNet = deltaNetAVX512
 	floatsAVX512.fill(&t)
 	t.attend = attentionAVX512.attend
 	t.mulQ8 = mulQ8AVX512

@@ -20,6 +20,7 @@ var neon = portable.with(func(t *table) {
 	t.rotateHalf = rotateHalfNEON
 	t.rotatePairs = rotatePairsNEON
 	t.mulFloat = mulFloatNEON
+	t.deltaNet = deltaNetNEON
 	t.mulT = mulTNEON
 	t.mulQ8 = mulQ8NEON
 	t.attend = attendNEON

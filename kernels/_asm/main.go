@@ -28,6 +28,7 @@ type stem struct {
 var stems = []stem{
 	{"attend", attend},
 	{"convert", convert},
+	{"delta_net", deltaNet},
 	{"mul_float", mulFloat},
 	{"mul_t", mulT},
 	{"quantize", quantize},
