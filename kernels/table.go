@@ -28,6 +28,9 @@ type table struct {
 	mulT          func(dst []float32, ld int, w *Weights, x []float32, ldx int, cols []int32, n int, s *Scratch)
 	mulQ8         func(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch)
 	deltaNet      func(state []float32, r *DeltaRun)
+	limitFloat    func(n int) int
+	limitInt8     func(n int) int
+	limitRead     func(p []byte)
 	attend        func(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale float32, s *Scratch)
 }
 
@@ -51,6 +54,9 @@ var portable = table{
 	mulQ8:         mulQ8,
 	deltaNet:      deltaNet,
 	attend:        attend,
+	limitFloat:    limitFloat,
+	limitInt8:     limitInt8,
+	limitRead:     limitRead,
 }
 
 // choose returns the table called name, or the best one if name is empty. Asked

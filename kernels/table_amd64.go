@@ -12,6 +12,9 @@ var avx2 = func() table {
 	t.deltaNet = deltaNetAVX2
 	floatsAVX2.fill(&t)
 	t.attend = attentionAVX2.attend
+	t.limitFloat = limitStepsOf(limitFloatAVX2, 8)
+	t.limitInt8 = limitStepsOf(limitInt8AVX2, 32)
+	t.limitRead = limitReadOf(limitReadAVX2)
 	return t
 }()
 
@@ -22,6 +25,9 @@ var avx512 = func() table {
 	t.deltaNet = deltaNetAVX512
 	floatsAVX512.fill(&t)
 	t.attend = attentionAVX512.attend
+	t.limitFloat = limitStepsOf(limitFloatAVX512, 16)
+	t.limitInt8 = limitStepsOf(limitInt8AVX512, 64)
+	t.limitRead = limitReadOf(limitReadAVX512)
 	t.mulQ8 = mulQ8AVX512
 	return t
 }()

@@ -29,6 +29,7 @@ var stems = []stem{
 	{"attend", attend},
 	{"convert", convert},
 	{"delta_net", deltaNet},
+	{"limits", limits},
 	{"mul_float", mulFloat},
 	{"mul_t", mulT},
 	{"quantize", quantize},
