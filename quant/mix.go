@@ -23,6 +23,7 @@ type Recipe struct {
 // mean base (F32 is never a choice here).
 type mix struct {
 	base      Type
+	file      int  // GGUF's number of the mix (general.file_type), or noFile
 	plain     bool // every matrix is base
 	experts   bool // base is for routed experts; the rest, the output too, is q8_0
 	value     func(p place) Type
@@ -31,6 +32,8 @@ type mix struct {
 	attnOut8  Type // the same in models of eight experts
 	embedding Type
 }
+
+const noFile = -1
 
 // place is where a tensor is.
 type place struct {
@@ -64,18 +67,17 @@ func firstEighthBlind(p place) bool { return firstEighth(p) && !p.Importance }
 func firstEighthSeen(p place) bool  { return firstEighth(p) && p.Importance }
 func firstFour(p place) bool        { return p.layer < 4 }
 
-// mixes are those of llama.cpp, whose users know them by these names. A mix named
-// after a type alone that is not here is that type, with a better output matrix.
+// mixes are those of llama.cpp, whose users know them by these names.
 var mixes = map[string]mix{
-	"q2_k": {base: Q2_K, attnOut: Q3_K, attnOut8: Q5_K, down: always(Q3_K), value: func(p place) Type {
+	"q2_k": {base: Q2_K, file: 10, attnOut: Q3_K, attnOut8: Q5_K, down: always(Q3_K), value: func(p place) Type {
 		if p.shared() {
 			return Q4_K
 		}
 		return Q3_K
 	}},
-	"q2_k_s": {base: Q2_K, value: when(Q4_K, place.shared), down: when(Q4_K, firstEighth)},
-	"q3_k_s": {base: Q3_K, attnOut8: Q5_K},
-	"q3_k_m": {base: Q3_K, attnOut: Q4_K, attnOut8: Q5_K, value: func(p place) Type {
+	"q2_k_s": {base: Q2_K, file: 21, value: when(Q4_K, place.shared), down: when(Q4_K, firstEighth)},
+	"q3_k_s": {base: Q3_K, file: 11, attnOut8: Q5_K},
+	"q3_k_m": {base: Q3_K, file: 12, attnOut: Q4_K, attnOut8: Q5_K, value: func(p place) Type {
 		if p.layer < 2 {
 			return Q5_K
 		}
@@ -86,53 +88,45 @@ var mixes = map[string]mix{
 		}
 		return Q4_K
 	}},
-	"q3_k_l": {base: Q3_K, attnOut: Q5_K, value: always(Q5_K), down: always(Q5_K)},
-	"q4_k_s": {base: Q4_K, attnOut8: Q5_K, value: when(Q5_K, firstFour), down: when(Q5_K, firstEighth)},
-	"q4_k_m": {base: Q4_K, attnOut8: Q5_K, value: when(Q6_K, place.edge), down: when(Q6_K, place.edge)},
-	"q5_k_s": {base: Q5_K},
-	"q5_k_m": {base: Q5_K, value: when(Q6_K, place.edge), down: when(Q6_K, place.edge)},
-	"iq4_nl": {base: IQ4_NL, attnOut8: Q5_K, value: when(Q5_K, place.shared), down: when(Q5_K, firstEighthBlind)},
-	"iq4_xs": {base: IQ4_XS, attnOut8: Q5_K, value: when(Q5_K, place.shared), down: when(Q5_K, firstEighthBlind)},
-	"q4_0":   {base: Q4_0, down: when(Q4_1, firstEighthSeen)},
-	"q5_0":   {base: Q5_0, down: when(Q5_1, firstEighthSeen)},
-	"tq1_0":  {base: TQ1_0, embedding: Q4_K},
-	"tq2_0":  {base: TQ2_0, embedding: Q4_K},
-	"mxfp4":  {base: MXFP4, experts: true},
-	"nvfp4":  {base: NVFP4, experts: true},
-	"f32":    {base: F32, plain: true},
-	"f16":    {base: F16, plain: true},
-	"bf16":   {base: BF16, plain: true},
+	"q3_k_l": {base: Q3_K, file: 13, attnOut: Q5_K, value: always(Q5_K), down: always(Q5_K)},
+	"q4_k_s": {base: Q4_K, file: 14, attnOut8: Q5_K, value: when(Q5_K, firstFour), down: when(Q5_K, firstEighth)},
+	"q4_k_m": {base: Q4_K, file: 15, attnOut8: Q5_K, value: when(Q6_K, place.edge), down: when(Q6_K, place.edge)},
+	"q5_k_s": {base: Q5_K, file: 16},
+	"q5_k_m": {base: Q5_K, file: 17, value: when(Q6_K, place.edge), down: when(Q6_K, place.edge)},
+	"iq4_nl": {base: IQ4_NL, file: 25, attnOut8: Q5_K, value: when(Q5_K, place.shared), down: when(Q5_K, firstEighthBlind)},
+	"iq4_xs": {base: IQ4_XS, file: 30, attnOut8: Q5_K, value: when(Q5_K, place.shared), down: when(Q5_K, firstEighthBlind)},
+	"q8_0":   {base: Q8_0, file: 7},
+	"q6_k":   {base: Q6_K, file: 18},
+	"q4_1":   {base: Q4_1, file: 3},
+	"q5_1":   {base: Q5_1, file: 9},
+	"q4_0":   {base: Q4_0, file: 2, down: when(Q4_1, firstEighthSeen)},
+	"q5_0":   {base: Q5_0, file: 8, down: when(Q5_1, firstEighthSeen)},
+	"tq1_0":  {base: TQ1_0, file: 36, embedding: Q4_K},
+	"tq2_0":  {base: TQ2_0, file: 37, embedding: Q4_K},
+	"mxfp4":  {base: MXFP4, file: 38, experts: true},
+	"nvfp4":  {base: NVFP4, file: noFile, experts: true},
+	"f32":    {base: F32, file: 0, plain: true},
+	"f16":    {base: F16, file: 1, plain: true},
+	"bf16":   {base: BF16, file: 32, plain: true},
 }
 
 var mixAliases = map[string]string{"q3_k": "q3_k_m", "q4_k": "q4_k_m", "q5_k": "q5_k_m", "mxfp4_moe": "mxfp4"}
 
-// Mix returns the recipe called name, in upper or lower case: "q4_k_m", or a type
-// that Quantize writes.
+// Mix returns the recipe called name, in upper or lower case: "q4_k_m", "q8_0".
 func Mix(name string) (*Recipe, error) {
 	key := strings.ToLower(name)
 	if full, ok := mixAliases[key]; ok {
 		key = full
 	}
-	if m, ok := mixes[key]; ok {
-		return &Recipe{name: key, mix: m}, nil
+	m, ok := mixes[key]
+	if !ok {
+		return nil, fmt.Errorf("%w: no recipe %q; there are %s", ErrType, name, strings.Join(Mixes(), " "))
 	}
-	if t, err := Parse(key); err == nil && t.CanQuantize() {
-		return &Recipe{name: key, mix: mix{base: t}}, nil
-	}
-	return nil, fmt.Errorf("%w: no recipe %q; there are %s", ErrType, name, strings.Join(Mixes(), " "))
+	return &Recipe{name: key, mix: m}, nil
 }
 
-// Mixes lists the names that Mix takes, aliases left out.
-func Mixes() []string {
-	names := slices.Collect(maps.Keys(mixes))
-	for t, f := range formats {
-		if key := strings.ToLower(f.name); t.CanQuantize() && mixes[key].base == 0 && key != "f32" && mixAliases[key] == "" {
-			names = append(names, key)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
+// Mixes lists the names that Mix takes, without aliases.
+func Mixes() []string { return slices.Sorted(maps.Keys(mixes)) }
 
 // Pure returns a recipe in which every matrix has type t, or what stands in for
 // it where rows do not fit.
@@ -140,7 +134,7 @@ func Pure(t Type) (*Recipe, error) {
 	if !t.CanQuantize() {
 		return nil, fmt.Errorf("%w: to %v", ErrCodec, t)
 	}
-	return &Recipe{name: strings.ToLower(t.String()), mix: mix{base: t, plain: true}}, nil
+	return &Recipe{name: strings.ToLower(t.String()), mix: mix{base: t, file: noFile, plain: true}}, nil
 }
 
 // Split returns a recipe that treats routed experts as experts does and all else
@@ -148,12 +142,17 @@ func Pure(t Type) (*Recipe, error) {
 func Split(dense, experts *Recipe) *Recipe {
 	r := *dense
 	r.name += "+" + experts.name
+	r.mix.file = noFile
 	r.experts = experts
 	return &r
 }
 
 // String is the recipe's name.
 func (r *Recipe) String() string { return r.name }
+
+// FileType returns the number that GGUF files hold as general.file_type; ok is
+// false for recipes that have none.
+func (r *Recipe) FileType() (n uint32, ok bool) { return uint32(r.mix.file), r.mix.file != noFile }
 
 // Base is the type most matrices have.
 func (r *Recipe) Base() Type { return r.mix.base }

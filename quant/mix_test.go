@@ -45,6 +45,11 @@ func TestMixOfFiles(t *testing.T) {
 			f := tale(t, "tale-"+name+".gguf")
 			r, err := Mix(name)
 			must(t, err)
+			want, _, err := f.Uint("general.file_type")
+			must(t, err)
+			if got, ok := r.FileType(); !ok || uint64(got) != want {
+				t.Errorf("file type %d, file has %d", got, want)
+			}
 			for _, x := range f.Tensors() {
 				rows := 1
 				if len(x.Shape) > 1 {

@@ -7,14 +7,16 @@ import (
 )
 
 // quantizeNVFP4 tries, for each 16 values, the e4m3 scales around the one that
-// keeps the extreme value in range.
+// keeps the extreme value in range. Scales end at 2^-9 below, where they are
+// coarse: small weights want a scale for the whole tensor besides, which is not
+// part of the blocks.
 func quantizeNVFP4(dst []byte, x, w []float32) {
 	for s := range 4 {
 		x, w := x[16*s:][:16], w[16*s:][:16]
 		var q [16]int8
 		dst[s] = 0
 		if ext := abs(extreme(x)); ext >= tiny {
-			top := nearestE4M3(ext / 6)
+			top := e4m3Above(ext / 6)
 			best, d := float32(0), float32(0)
 			for c := max(top-6, 1); c <= min(top+1, 0x7e); c++ {
 				scale := 0.5 * kernels.F8E4M3ToF32(byte(c))
@@ -32,8 +34,8 @@ func quantizeNVFP4(dst []byte, x, w []float32) {
 	}
 }
 
-// nearestE4M3 returns the code of the least e4m3 number that is not under x.
-func nearestE4M3(x float32) int {
+// e4m3Above returns the code of the least e4m3 number that is not under x.
+func e4m3Above(x float32) int {
 	if x <= 0x1p-9 {
 		return 1
 	}
