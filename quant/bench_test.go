@@ -42,3 +42,13 @@ func BenchmarkDequantize(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkCheck(b *testing.B) {
+	src := make([]byte, Q4_K.RowBytes(1<<20))
+	b.SetBytes(int64(len(src)))
+	for b.Loop() {
+		if err := Check(Q4_K, src); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
