@@ -28,19 +28,16 @@ type matcher struct {
 	first [256]bool
 }
 
+// newMatcher takes list over.
 func newMatcher(list []added) (*matcher, error) {
-	m := &matcher{}
-	for _, a := range list {
-		if a.text == "" {
-			continue
-		}
+	m := &matcher{list: slices.DeleteFunc(list, func(a added) bool { return a.text == "" })}
+	for _, a := range m.list {
 		if len(a.text) > maxAdded {
 			return nil, fmt.Errorf("%w: added token %d is %d bytes long, at most %d are allowed", ErrFormat, a.id, len(a.text), maxAdded)
 		}
-		m.list = append(m.list, a)
 		m.first[a.text[0]] = true
 	}
-	slices.SortStableFunc(m.list, func(a, b added) int { return strings.Compare(a.text, b.text) })
+	slices.SortFunc(m.list, func(a, b added) int { return strings.Compare(a.text, b.text) })
 	for i := 1; i < len(m.list); i++ {
 		if a, b := m.list[i-1], m.list[i]; a.text == b.text {
 			return nil, fmt.Errorf("%w: added tokens %d and %d have the same text %q", ErrFormat, a.id, b.id, a.text)

@@ -100,7 +100,7 @@ func (c component) list() ([]component, error) {
 // modelFile is the model, its vocabulary and merges unread.
 type modelFile struct {
 	kind                                             string
-	vocab, merges                                    string
+	vocab, merges                                    reader // nothing if missing
 	prefix, suffix, unknown                          string
 	unknownID                                        int64
 	byteFallback, fuseUnknown, ignoreMerges, dropout bool
@@ -145,11 +145,11 @@ func readFile(s string) (*file, error) {
 
 // decode reads a small value by package encoding/json.
 func (r *reader) decode(key string, v any) {
-	raw := r.raw()
+	raw := r.sub()
 	if r.err != nil {
 		return
 	}
-	if err := json.Unmarshal([]byte(raw), v); err != nil {
+	if err := json.Unmarshal([]byte(raw.s[raw.i:]), v); err != nil {
 		r.fail("%s: %v", key, err)
 	}
 }
@@ -158,6 +158,7 @@ func (f *file) readAdded(r *reader) {
 	if r.null() {
 		return
 	}
+	f.added = make([]addedToken, 0, r.count())
 	r.array(func() {
 		var t addedToken
 		t.id, t.normalized = -1, true
@@ -202,9 +203,9 @@ func (f *file) readModel(r *reader) {
 		case "type":
 			m.kind = r.string()
 		case "vocab":
-			m.vocab = r.raw()
+			m.vocab = r.sub()
 		case "merges":
-			m.merges = r.raw()
+			m.merges = r.sub()
 		case "unk_token":
 			m.unknown = r.string()
 		case "unk_id":
@@ -254,6 +255,9 @@ func (f *file) build() (*Tokenizer, error) {
 	if f.model.prefix != "" || f.model.suffix != "" || f.model.dropout {
 		return nil, fmt.Errorf("%w: model with a subword prefix, a word suffix or dropout", ErrUnsupported)
 	}
+	if f.model.vocab.s == "" {
+		return nil, fmt.Errorf("%w: model has no vocab", ErrFormat)
+	}
 	switch f.model.kind {
 	case "BPE", "":
 		err = f.buildBPE(t)
@@ -269,11 +273,8 @@ func (f *file) build() (*Tokenizer, error) {
 }
 
 func (f *file) buildBPE(t *Tokenizer) error {
-	if f.model.vocab == "" {
-		return fmt.Errorf("%w: model has no vocab", ErrFormat)
-	}
 	count, top := 0, int32(-1)
-	r := &reader{s: f.model.vocab}
+	r := f.model.vocab
 	r.object(func(string) {
 		count++
 		top = max(top, r.id(maxID))
@@ -281,13 +282,12 @@ func (f *file) buildBPE(t *Tokenizer) error {
 	if err := f.defineAdded(t.vocab, r.err, count, top); err != nil {
 		return err
 	}
-	taken := f.addedByID()
-	r = &reader{s: f.model.vocab}
+	r = f.model.vocab
 	var err error
 	r.object(func(text string) {
 		id := r.id(maxID)
-		if spelled, ok := taken[id]; ok && spelled == text {
-			return // defined as an added token
+		if t.vocab.isAdded(id, text) {
+			return
 		}
 		k := normal
 		if _, ok := parseOctet(text); ok && f.model.byteFallback {
@@ -349,24 +349,18 @@ func (f *file) defineAdded(v *vocab, err error, count int, top int32) error {
 	return nil
 }
 
-func (f *file) addedByID() map[int32]string {
-	m := make(map[int32]string, len(f.added))
-	for _, a := range f.added {
-		m[a.id] = a.text
-	}
-	return m
+// isAdded reports whether an added token has this id and text; models may list added tokens again.
+func (v *vocab) isAdded(id int32, text string) bool {
+	return (v.kind[id] == user || v.kind[id] == control) && v.text[id] == text
 }
 
 // pairs reads the merges: "a b" or, in newer files, ["a", "b"].
 func (f *file) pairs(v *vocab) (*pairs, error) {
-	if f.model.merges == "" {
+	r := f.model.merges
+	if r.s == "" {
 		return newPairs(0), nil
 	}
-	count := 0
-	r := &reader{s: f.model.merges}
-	r.array(func() { count++; r.skip() })
-	p := newPairs(count)
-	r = &reader{s: f.model.merges}
+	p := newPairs(r.count())
 	r.array(func() {
 		var left, right string
 		if r.peek() == '"' {
@@ -403,18 +397,12 @@ func (f *file) buildUnigram(t *Tokenizer) error {
 	if t.vocab.byteLevel {
 		return fmt.Errorf("%w: a byte-level unigram model", ErrUnsupported)
 	}
-	count := 0
-	r := &reader{s: f.model.vocab}
-	if r.s == "" {
-		return fmt.Errorf("%w: model has no vocab", ErrFormat)
-	}
-	r.array(func() { count++; r.skip() })
-	if err := f.defineAdded(t.vocab, r.err, count, int32(count)-1); err != nil {
+	r := f.model.vocab
+	count := r.count()
+	if err := f.defineAdded(t.vocab, nil, count, int32(count)-1); err != nil {
 		return err
 	}
-	taken := f.addedByID()
 	score := make([]float32, len(t.vocab.kind))
-	r = &reader{s: f.model.vocab}
 	var err error
 	id := int32(0)
 	r.array(func() {
@@ -435,7 +423,7 @@ func (f *file) buildUnigram(t *Tokenizer) error {
 			r.fail("token %d has %d parts, expected a text and a score", id, n)
 			return
 		}
-		if spelled, ok := taken[id]; !ok || spelled != text {
+		if !t.vocab.isAdded(id, text) {
 			k := normal
 			if int64(id) == f.model.unknownID {
 				k = unknown
@@ -466,7 +454,7 @@ func (f *file) buildUnigram(t *Tokenizer) error {
 
 // buildMatchers makes the tables of added tokens. Those that are matched in normalised text are normalised themselves.
 func (f *file) buildMatchers(t *Tokenizer) error {
-	var early, late []added
+	early, late := make([]added, 0, len(f.added)), []added(nil)
 	for _, a := range f.added {
 		if !a.normalized || len(t.norm) == 0 {
 			early = append(early, a.added)

@@ -271,15 +271,19 @@ func (r *reader) skip() {
 	}
 }
 
-// raw reads any value and returns its text.
-func (r *reader) raw() string {
+// sub reads any value and returns a reader of it.
+func (r *reader) sub() reader {
 	r.peek()
 	start := r.i
 	r.skip()
-	if r.err != nil {
-		return "null"
-	}
-	return r.s[start:r.i]
+	return reader{s: r.s[:r.i], i: start, err: r.err}
+}
+
+// count returns the number of elements of the array that comes next, and leaves it unread.
+func (r reader) count() int {
+	n := 0
+	r.array(func() { n++; r.skip() })
+	return n
 }
 
 // end checks that nothing follows.
