@@ -83,3 +83,9 @@ func BenchmarkMerge(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkClasses(b *testing.B) {
+	for b.Loop() {
+		newClasses()
+	}
+}

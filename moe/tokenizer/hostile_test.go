@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -281,13 +280,14 @@ func TestMemory(t *testing.T) {
 }
 
 func FuzzFromJSON(f *testing.F) {
-	for _, dir := range []string{"deepseek-v3", "gpt-oss"} {
-		data, err := os.ReadFile("testdata/" + dir + "/tokenizer.json")
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data, []byte(`{"bos_token":"<|begin|>","add_bos_token":true}`))
-	}
+	f.Add([]byte(`{"added_tokens":[{"id":4,"content":"<s>","special":true}],"normalizer":{"type":"NFC"},`+byteLevelJSON+
+		`,"model":{"type":"BPE","ignore_merges":true,"vocab":{"a":0,"b":1,"ab":2,"\u0120":3},"merges":["a b",["a","b"]]}}`),
+		[]byte(`{"bos_token":"<s>","eos_token":{"content":"<s>"},"add_bos_token":true}`))
+	f.Add([]byte(`{"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},
+		"content":"▁"}]},"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},
+		{"type":"Fuse"},{"type":"Strip","content":" ","start":1}]},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":
+		{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"special_tokens":{"<s>":{"ids":[0]}}},"added_tokens":[{"id":0,"content":"<s>"}],
+		"model":{"type":"BPE","unk_token":"a","fuse_unk":true,"byte_fallback":true,"vocab":{"<s>":0,"a":1,"▁":2,"▁a":3,"<0x0A>":4},"merges":["▁ a"]}}`), []byte(nil))
 	f.Add([]byte(`{"added_tokens":[{"id":2,"content":" x","lstrip":true,"single_word":true}],"normalizer":{"type":"Prepend","prepend":"▁"},
 		"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["▁a",-1.5]]}}`), []byte(nil))
 	f.Fuzz(func(t *testing.T, data, config []byte) {
