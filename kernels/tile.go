@@ -150,20 +150,28 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 	}
 	chunk := tileBytes / size &^ 1 // blocks
 	blocks := w.K / x.Block
+	bytes := w.Format.Bytes * x.Block / w.Format.Block // of one of them
 	groups := (n + mul.columns - 1) / mul.columns
 
 	last := w.Rows - tileRows
-	w.prefetch(0, 0, tileRows*w.Stride)
 	for r := 0; ; r = min(r+tileRows, last) { // the last tile may compute some rows again
+		ahead := 0
+		if r < last {
+			ahead = tileRows * w.Stride
+		}
+		if n == 1 && mul.dot != nil && mul.dot(w, &dst[r], r, x, col(cols, 0), ahead) {
+			if r == last {
+				return
+			}
+			continue
+		}
 		for j := range n {
 			clear(dst[j*ld+r:][:tileRows])
 		}
 		for i := 0; i < blocks; i += chunk {
 			nb := min(chunk, blocks-i)
-			if r < last {
-				w.prefetch(min(r+tileRows, last), i*tileRows*w.Stride/blocks, (i+nb)*tileRows*w.Stride/blocks)
-			}
-			w.tile(buf, r, i, nb)
+			// Bytes are asked for in the order they lie in, not the order they are read in.
+			w.tile(buf, r, i, nb, ahead+i*(tileRows-1)*bytes)
 			for g := range groups { // of nearly equal size
 				j, end := g*n/groups, (g+1)*n/groups
 				mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j)
@@ -177,7 +185,8 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 
 // tileKernel adds products of tiles to dst.
 type tileKernel struct {
-	columns int // at most, in one call
+	columns int                                                             // at most, in one call
+	dot     func(w *Weights, dst *float32, r int, x *Q8, c, ahead int) bool // one column, straight from the blocks
 	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int)
 }
 

@@ -2,8 +2,6 @@
 
 package kernels
 
-import "unsafe"
-
 var tileForms = [kinds]tileForm{
 	kindQ4_0:     {sub: 32, bits: 5, bias: 8},
 	kindQ4_1:     {sub: 32, bits: 5},
@@ -24,59 +22,104 @@ var tileForms = [kinds]tileForm{
 	kindTQ2_0:    {super: true, sub: 32, bits: 5, bias: 1},
 }
 
-// tile turns n blocks of rows r to r+15, from block i, into tiles at dst. Blocks
-// are those of the activations: two are one of nvfp4.
-func (w *Weights) tile(dst *byte, r, i, n int) {
+// tile turns n blocks of rows r to r+15, from block i, into tiles at dst, and asks
+// for the cache lines that many bytes ahead.
+func (w *Weights) tile(dst *byte, r, i, n, ahead int) {
 	if w.Format.kind == kindNVFP4 {
-		i, n = i/2, n/2
+		i, n = i/2, n/2 // a block of nvfp4 is two of the activations'
 	}
 	src, stride := &w.Data[r*w.Stride+i*w.Format.Bytes], w.Stride
 	switch w.Format.kind {
 	case kindQ4_0:
-		tileQ4_0(dst, src, stride, n)
+		tileQ4_0(dst, src, stride, n, ahead)
 	case kindQ4_1:
-		tileQ4_1(dst, src, stride, n)
+		tileQ4_1(dst, src, stride, n, ahead)
 	case kindQ5_0:
-		tileQ5_0(dst, src, stride, n)
+		tileQ5_0(dst, src, stride, n, ahead)
 	case kindQ5_1:
-		tileQ5_1(dst, src, stride, n)
+		tileQ5_1(dst, src, stride, n, ahead)
 	case kindQ8_0:
-		tileQ8_0(dst, src, stride, n)
+		tileQ8_0(dst, src, stride, n, ahead)
 	case kindIQ4NL:
-		tileIQ4NL(dst, src, stride, n)
+		tileIQ4NL(dst, src, stride, n, ahead)
 	case kindMXFP4:
-		tileMXFP4(dst, src, stride, n)
+		tileMXFP4(dst, src, stride, n, ahead)
 	case kindMXFP4Hub:
-		tileMXFP4Hub(dst, src, stride, n)
-		tileE8M0(dst, &w.Scale8[r*w.ScaleStride+i], w.ScaleStride, n)
+		tileMXFP4Hub(dst, src, stride, n, ahead, &w.Scale8[r*w.ScaleStride+i], w.ScaleStride)
 	case kindNVFP4:
-		tileNVFP4(dst, src, stride, n)
+		tileNVFP4(dst, src, stride, n, ahead)
 	case kindQ2K:
-		tileQ2K(dst, src, stride, n)
+		tileQ2K(dst, src, stride, n, ahead)
 	case kindQ3K:
-		tileQ3K(dst, src, stride, n)
+		tileQ3K(dst, src, stride, n, ahead)
 	case kindQ4K:
-		tileQ4K(dst, src, stride, n)
+		tileQ4K(dst, src, stride, n, ahead)
 	case kindQ5K:
-		tileQ5K(dst, src, stride, n)
+		tileQ5K(dst, src, stride, n, ahead)
 	case kindQ6K:
-		tileQ6K(dst, src, stride, n)
+		tileQ6K(dst, src, stride, n, ahead)
 	case kindIQ4XS:
-		tileIQ4XS(dst, src, stride, n)
+		tileIQ4XS(dst, src, stride, n, ahead)
 	case kindTQ1_0:
-		tileTQ1_0(dst, src, stride, n)
+		tileTQ1_0(dst, src, stride, n, ahead)
 	case kindTQ2_0:
-		tileTQ2_0(dst, src, stride, n)
+		tileTQ2_0(dst, src, stride, n, ahead)
 	default:
 		w.fill(dst, r, i, n)
 	}
+}
+
+// dotAVX512 sets 16 values at dst to the products of rows r to r+15 with row c of
+// x, and reports whether there is a kernel for it.
+func (w *Weights) dotAVX512(dst *float32, r int, x *Q8, c, ahead int) bool {
+	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/w.Format.Block
+	q, d, sums := &x.Q[c*w.K], &x.D[c*(w.K/x.Block)], &x.Sums[c*(w.K/16)]
+	switch w.Format.kind {
+	case kindQ4_0:
+		dotQ4_0AVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ4_1:
+		dotQ4_1AVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ5_0:
+		dotQ5_0AVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ5_1:
+		dotQ5_1AVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ8_0:
+		dotQ8_0AVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindIQ4NL:
+		dotIQ4NLAVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindMXFP4:
+		dotMXFP4AVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindMXFP4Hub:
+		dotMXFP4HubAVX512(dst, src, stride, n, ahead, q, d, sums, &w.Scale8[r*w.ScaleStride], w.ScaleStride)
+	case kindNVFP4:
+		dotNVFP4AVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ2K:
+		dotQ2KAVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ3K:
+		dotQ3KAVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ4K:
+		dotQ4KAVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ5K:
+		dotQ5KAVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ6K:
+		dotQ6KAVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindIQ4XS:
+		dotIQ4XSAVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindTQ1_0:
+		dotTQ1_0AVX512(dst, src, stride, n, ahead, q, d, sums)
+	case kindTQ2_0:
+		dotTQ2_0AVX512(dst, src, stride, n, ahead, q, d, sums)
+	default:
+		return false
+	}
+	return true
 }
 
 func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
 	mulTiles(&tilesAVX512, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX512 = tileKernel{8, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+var tilesAVX512 = tileKernel{8, (*Weights).dotAVX512, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
 	if f.super {
 		if f.sub == 32 {
 			mulSuper32AVX512(dst, tile, blocks, q, d, sums, cols, n, f.bias != 0, min)
@@ -97,7 +140,7 @@ func mulQ8AVX2(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s 
 	mulTiles(&tilesAVX2, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX2 = tileKernel{4, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+var tilesAVX2 = tileKernel{4, nil, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
 	if f.super {
 		switch corr := f.bias != 0; {
 		case f.bits == 5 && f.sub == 32:
@@ -120,9 +163,3 @@ var tilesAVX2 = tileKernel{4, func(f tileForm, min bool, dst *float32, tile *byt
 		mulSmall32x8AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
 	}
 }}
-
-// prefetch asks for the bytes lo..hi-1 after the start of row r. It is a hint: they
-// need not be there. Hardware follows one stream a page; 16 rows are 16 streams.
-func (w *Weights) prefetch(r, lo, hi int) {
-	tilePrefetch(unsafe.SliceData(w.Data), r*w.Stride+lo, min(r*w.Stride+hi, len(w.Data)))
-}

@@ -4,138 +4,163 @@
 
 #include "textflag.h"
 
-// func tileIQ4XS(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileIQ4XS(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileIQ4XS(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileIQ4XS(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          (CX), X0
-	VPINSRD        $0x01, (CX)(BX*1), X0, X0
-	VPINSRD        $0x02, (CX)(BX*2), X0, X0
-	VPINSRD        $0x03, (CX)(SI*1), X0, X0
-	VMOVD          (DX), X1
-	VPINSRD        $0x01, (DX)(BX*1), X1, X1
-	VPINSRD        $0x02, (DX)(BX*2), X1, X1
-	VPINSRD        $0x03, (DX)(SI*1), X1, X1
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	PREFETCHT1     192(CX)
+	PREFETCHT1     256(CX)
+	PREFETCHT1     320(CX)
+	PREFETCHT1     384(CX)
+	PREFETCHT1     448(CX)
+	PREFETCHT1     512(CX)
+	PREFETCHT1     576(CX)
+	PREFETCHT1     640(CX)
+	PREFETCHT1     704(CX)
+	PREFETCHT1     768(CX)
+	PREFETCHT1     832(CX)
+	PREFETCHT1     896(CX)
+	PREFETCHT1     960(CX)
+	PREFETCHT1     1024(CX)
+	ADDQ           $0x00000440, CX
+	VMOVD          (SI), X0
+	VPINSRD        $0x01, (SI)(R8*1), X0, X0
+	VPINSRD        $0x02, (SI)(R8*2), X0, X0
+	VPINSRD        $0x03, (SI)(R9*1), X0, X0
+	VMOVD          (DI), X1
+	VPINSRD        $0x01, (DI)(R8*1), X1, X1
+	VPINSRD        $0x02, (DI)(R8*2), X1, X1
+	VPINSRD        $0x03, (DI)(R9*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y1
-	VMOVD          4(CX), X0
-	VPINSRD        $0x01, 4(CX)(BX*1), X0, X0
-	VPINSRD        $0x02, 4(CX)(BX*2), X0, X0
-	VPINSRD        $0x03, 4(CX)(SI*1), X0, X0
-	VMOVD          4(DX), X2
-	VPINSRD        $0x01, 4(DX)(BX*1), X2, X2
-	VPINSRD        $0x02, 4(DX)(BX*2), X2, X2
-	VPINSRD        $0x03, 4(DX)(SI*1), X2, X2
+	VMOVD          4(SI), X0
+	VPINSRD        $0x01, 4(SI)(R8*1), X0, X0
+	VPINSRD        $0x02, 4(SI)(R8*2), X0, X0
+	VPINSRD        $0x03, 4(SI)(R9*1), X0, X0
+	VMOVD          4(DI), X2
+	VPINSRD        $0x01, 4(DI)(R8*1), X2, X2
+	VPINSRD        $0x02, 4(DI)(R8*2), X2, X2
+	VPINSRD        $0x03, 4(DI)(R9*1), X2, X2
 	VINSERTI128    $0x01, X2, Y0, Y2
+	VXORPS         Y4, Y4, Y4
 	VPSRLD         $0x10, Y1, Y3
 	VPSHUFB        unzip<>+0(SB), Y1, Y1
 	VPERMQ         $0xd8, Y1, Y1
 	VEXTRACTI128   $0x01, Y1, X0
 	VCVTPH2PS      X1, Y1
-	VCVTPH2PS      X0, Y4
-	VMOVDQU        Y1, 6144(AX)
+	VCVTPH2PS      X0, Y5
+	VMOVDQU        Y1, 6144(DX)
 	VPSRLD         $0x00, Y2, Y1
 	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x00, Y3, Y4
-	VPSLLD         $0x04, Y4, Y4
-	VPAND          d2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y1, Y1
+	VPSRLD         $0x00, Y3, Y5
+	VPSLLD         $0x04, Y5, Y5
+	VPAND          d2<>+0(SB), Y5, Y5
+	VPOR           Y5, Y1, Y1
 	VPSUBD         d32<>+0(SB), Y1, Y1
 	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 512(AX)
-	VMOVDQU        Y1, 576(AX)
+	VMOVDQU        Y1, 512(DX)
+	VMOVDQU        Y1, 576(DX)
 	VPSLLW         $0x07, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5120(AX)
+	VPSUBW         Y1, Y4, Y1
+	VMOVDQU        Y1, 5120(DX)
 	VPSRLD         $0x04, Y2, Y1
 	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x02, Y3, Y4
-	VPSLLD         $0x04, Y4, Y4
-	VPAND          d2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y1, Y1
+	VPSRLD         $0x02, Y3, Y5
+	VPSLLD         $0x04, Y5, Y5
+	VPAND          d2<>+0(SB), Y5, Y5
+	VPOR           Y5, Y1, Y1
 	VPSUBD         d32<>+0(SB), Y1, Y1
 	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1152(AX)
-	VMOVDQU        Y1, 1216(AX)
+	VMOVDQU        Y1, 1152(DX)
+	VMOVDQU        Y1, 1216(DX)
 	VPSLLW         $0x07, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5184(AX)
+	VPSUBW         Y1, Y4, Y1
+	VMOVDQU        Y1, 5184(DX)
 	VPSRLD         $0x08, Y2, Y1
 	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x04, Y3, Y4
-	VPSLLD         $0x04, Y4, Y4
-	VPAND          d2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y1, Y1
+	VPSRLD         $0x04, Y3, Y5
+	VPSLLD         $0x04, Y5, Y5
+	VPAND          d2<>+0(SB), Y5, Y5
+	VPOR           Y5, Y1, Y1
 	VPSUBD         d32<>+0(SB), Y1, Y1
 	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1792(AX)
-	VMOVDQU        Y1, 1856(AX)
+	VMOVDQU        Y1, 1792(DX)
+	VMOVDQU        Y1, 1856(DX)
 	VPSLLW         $0x07, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5248(AX)
+	VPSUBW         Y1, Y4, Y1
+	VMOVDQU        Y1, 5248(DX)
 	VPSRLD         $0x0c, Y2, Y1
 	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x06, Y3, Y4
-	VPSLLD         $0x04, Y4, Y4
-	VPAND          d2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y1, Y1
+	VPSRLD         $0x06, Y3, Y5
+	VPSLLD         $0x04, Y5, Y5
+	VPAND          d2<>+0(SB), Y5, Y5
+	VPOR           Y5, Y1, Y1
 	VPSUBD         d32<>+0(SB), Y1, Y1
 	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2432(AX)
-	VMOVDQU        Y1, 2496(AX)
+	VMOVDQU        Y1, 2432(DX)
+	VMOVDQU        Y1, 2496(DX)
 	VPSLLW         $0x07, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5312(AX)
+	VPSUBW         Y1, Y4, Y1
+	VMOVDQU        Y1, 5312(DX)
 	VPSRLD         $0x10, Y2, Y1
 	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x08, Y3, Y4
-	VPSLLD         $0x04, Y4, Y4
-	VPAND          d2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y1, Y1
+	VPSRLD         $0x08, Y3, Y5
+	VPSLLD         $0x04, Y5, Y5
+	VPAND          d2<>+0(SB), Y5, Y5
+	VPOR           Y5, Y1, Y1
 	VPSUBD         d32<>+0(SB), Y1, Y1
 	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3072(AX)
-	VMOVDQU        Y1, 3136(AX)
+	VMOVDQU        Y1, 3072(DX)
+	VMOVDQU        Y1, 3136(DX)
 	VPSLLW         $0x07, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5376(AX)
+	VPSUBW         Y1, Y4, Y1
+	VMOVDQU        Y1, 5376(DX)
 	VPSRLD         $0x14, Y2, Y1
 	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x0a, Y3, Y4
-	VPSLLD         $0x04, Y4, Y4
-	VPAND          d2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y1, Y1
+	VPSRLD         $0x0a, Y3, Y5
+	VPSLLD         $0x04, Y5, Y5
+	VPAND          d2<>+0(SB), Y5, Y5
+	VPOR           Y5, Y1, Y1
 	VPSUBD         d32<>+0(SB), Y1, Y1
 	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3712(AX)
-	VMOVDQU        Y1, 3776(AX)
+	VMOVDQU        Y1, 3712(DX)
+	VMOVDQU        Y1, 3776(DX)
 	VPSLLW         $0x07, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5440(AX)
+	VPSUBW         Y1, Y4, Y1
+	VMOVDQU        Y1, 5440(DX)
 	VPSRLD         $0x18, Y2, Y1
 	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x0c, Y3, Y4
-	VPSLLD         $0x04, Y4, Y4
-	VPAND          d2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y1, Y1
+	VPSRLD         $0x0c, Y3, Y5
+	VPSLLD         $0x04, Y5, Y5
+	VPAND          d2<>+0(SB), Y5, Y5
+	VPOR           Y5, Y1, Y1
 	VPSUBD         d32<>+0(SB), Y1, Y1
 	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4352(AX)
-	VMOVDQU        Y1, 4416(AX)
+	VMOVDQU        Y1, 4352(DX)
+	VMOVDQU        Y1, 4416(DX)
 	VPSLLW         $0x07, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5504(AX)
+	VPSUBW         Y1, Y4, Y1
+	VMOVDQU        Y1, 5504(DX)
 	VPSRLD         $0x1c, Y2, Y1
 	VPAND          d4<>+0(SB), Y1, Y1
 	VPSRLD         $0x0e, Y3, Y2
@@ -144,20 +169,20 @@ block:
 	VPOR           Y2, Y1, Y1
 	VPSUBD         d32<>+0(SB), Y1, Y1
 	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4992(AX)
-	VMOVDQU        Y1, 5056(AX)
+	VMOVDQU        Y1, 4992(DX)
+	VMOVDQU        Y1, 5056(DX)
 	VPSLLW         $0x07, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5568(AX)
+	VPSUBW         Y1, Y4, Y1
+	VMOVDQU        Y1, 5568(DX)
 	VMOVDQU        levels<>+0(SB), Y1
-	VBROADCASTI128 8(CX), Y2
-	VINSERTI128    $0x01, 8(DX), Y2, Y2
-	VBROADCASTI128 8(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 8(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 8(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 8(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 8(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 8(DX)(SI*1), Y5, Y5
+	VBROADCASTI128 8(SI), Y2
+	VINSERTI128    $0x01, 8(DI), Y2, Y2
+	VBROADCASTI128 8(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 8(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 8(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 8(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 8(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 8(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -171,37 +196,37 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, (AX)
-	VMOVDQU        Y4, 256(AX)
+	VMOVDQU        Y5, (DX)
+	VMOVDQU        Y4, 256(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 64(AX)
-	VMOVDQU        Y4, 320(AX)
+	VMOVDQU        Y3, 64(DX)
+	VMOVDQU        Y4, 320(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 128(AX)
-	VMOVDQU        Y3, 384(AX)
+	VMOVDQU        Y6, 128(DX)
+	VMOVDQU        Y3, 384(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 192(AX)
-	VMOVDQU        Y3, 448(AX)
-	VBROADCASTI128 24(CX), Y2
-	VINSERTI128    $0x01, 24(DX), Y2, Y2
-	VBROADCASTI128 24(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 24(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 24(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 24(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 24(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 24(DX)(SI*1), Y5, Y5
+	VMOVDQU        Y2, 192(DX)
+	VMOVDQU        Y3, 448(DX)
+	VBROADCASTI128 24(SI), Y2
+	VINSERTI128    $0x01, 24(DI), Y2, Y2
+	VBROADCASTI128 24(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 24(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 24(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 24(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 24(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 24(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -215,37 +240,37 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 640(AX)
-	VMOVDQU        Y4, 896(AX)
+	VMOVDQU        Y5, 640(DX)
+	VMOVDQU        Y4, 896(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 704(AX)
-	VMOVDQU        Y4, 960(AX)
+	VMOVDQU        Y3, 704(DX)
+	VMOVDQU        Y4, 960(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 768(AX)
-	VMOVDQU        Y3, 1024(AX)
+	VMOVDQU        Y6, 768(DX)
+	VMOVDQU        Y3, 1024(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 832(AX)
-	VMOVDQU        Y3, 1088(AX)
-	VBROADCASTI128 40(CX), Y2
-	VINSERTI128    $0x01, 40(DX), Y2, Y2
-	VBROADCASTI128 40(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 40(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 40(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 40(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 40(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 40(DX)(SI*1), Y5, Y5
+	VMOVDQU        Y2, 832(DX)
+	VMOVDQU        Y3, 1088(DX)
+	VBROADCASTI128 40(SI), Y2
+	VINSERTI128    $0x01, 40(DI), Y2, Y2
+	VBROADCASTI128 40(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 40(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 40(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 40(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 40(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 40(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -259,37 +284,37 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 1280(AX)
-	VMOVDQU        Y4, 1536(AX)
+	VMOVDQU        Y5, 1280(DX)
+	VMOVDQU        Y4, 1536(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 1344(AX)
-	VMOVDQU        Y4, 1600(AX)
+	VMOVDQU        Y3, 1344(DX)
+	VMOVDQU        Y4, 1600(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 1408(AX)
-	VMOVDQU        Y3, 1664(AX)
+	VMOVDQU        Y6, 1408(DX)
+	VMOVDQU        Y3, 1664(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 1472(AX)
-	VMOVDQU        Y3, 1728(AX)
-	VBROADCASTI128 56(CX), Y2
-	VINSERTI128    $0x01, 56(DX), Y2, Y2
-	VBROADCASTI128 56(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 56(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 56(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 56(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 56(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 56(DX)(SI*1), Y5, Y5
+	VMOVDQU        Y2, 1472(DX)
+	VMOVDQU        Y3, 1728(DX)
+	VBROADCASTI128 56(SI), Y2
+	VINSERTI128    $0x01, 56(DI), Y2, Y2
+	VBROADCASTI128 56(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 56(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 56(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 56(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 56(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 56(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -303,37 +328,37 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 1920(AX)
-	VMOVDQU        Y4, 2176(AX)
+	VMOVDQU        Y5, 1920(DX)
+	VMOVDQU        Y4, 2176(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 1984(AX)
-	VMOVDQU        Y4, 2240(AX)
+	VMOVDQU        Y3, 1984(DX)
+	VMOVDQU        Y4, 2240(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 2048(AX)
-	VMOVDQU        Y3, 2304(AX)
+	VMOVDQU        Y6, 2048(DX)
+	VMOVDQU        Y3, 2304(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 2112(AX)
-	VMOVDQU        Y3, 2368(AX)
-	VBROADCASTI128 72(CX), Y2
-	VINSERTI128    $0x01, 72(DX), Y2, Y2
-	VBROADCASTI128 72(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 72(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 72(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 72(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 72(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 72(DX)(SI*1), Y5, Y5
+	VMOVDQU        Y2, 2112(DX)
+	VMOVDQU        Y3, 2368(DX)
+	VBROADCASTI128 72(SI), Y2
+	VINSERTI128    $0x01, 72(DI), Y2, Y2
+	VBROADCASTI128 72(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 72(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 72(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 72(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 72(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 72(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -347,37 +372,37 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 2560(AX)
-	VMOVDQU        Y4, 2816(AX)
+	VMOVDQU        Y5, 2560(DX)
+	VMOVDQU        Y4, 2816(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 2624(AX)
-	VMOVDQU        Y4, 2880(AX)
+	VMOVDQU        Y3, 2624(DX)
+	VMOVDQU        Y4, 2880(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 2688(AX)
-	VMOVDQU        Y3, 2944(AX)
+	VMOVDQU        Y6, 2688(DX)
+	VMOVDQU        Y3, 2944(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 2752(AX)
-	VMOVDQU        Y3, 3008(AX)
-	VBROADCASTI128 88(CX), Y2
-	VINSERTI128    $0x01, 88(DX), Y2, Y2
-	VBROADCASTI128 88(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 88(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 88(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 88(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 88(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 88(DX)(SI*1), Y5, Y5
+	VMOVDQU        Y2, 2752(DX)
+	VMOVDQU        Y3, 3008(DX)
+	VBROADCASTI128 88(SI), Y2
+	VINSERTI128    $0x01, 88(DI), Y2, Y2
+	VBROADCASTI128 88(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 88(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 88(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 88(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 88(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 88(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -391,37 +416,37 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 3200(AX)
-	VMOVDQU        Y4, 3456(AX)
+	VMOVDQU        Y5, 3200(DX)
+	VMOVDQU        Y4, 3456(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 3264(AX)
-	VMOVDQU        Y4, 3520(AX)
+	VMOVDQU        Y3, 3264(DX)
+	VMOVDQU        Y4, 3520(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 3328(AX)
-	VMOVDQU        Y3, 3584(AX)
+	VMOVDQU        Y6, 3328(DX)
+	VMOVDQU        Y3, 3584(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 3392(AX)
-	VMOVDQU        Y3, 3648(AX)
-	VBROADCASTI128 104(CX), Y2
-	VINSERTI128    $0x01, 104(DX), Y2, Y2
-	VBROADCASTI128 104(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 104(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 104(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 104(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 104(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 104(DX)(SI*1), Y5, Y5
+	VMOVDQU        Y2, 3392(DX)
+	VMOVDQU        Y3, 3648(DX)
+	VBROADCASTI128 104(SI), Y2
+	VINSERTI128    $0x01, 104(DI), Y2, Y2
+	VBROADCASTI128 104(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 104(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 104(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 104(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 104(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 104(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -435,37 +460,37 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 3840(AX)
-	VMOVDQU        Y4, 4096(AX)
+	VMOVDQU        Y5, 3840(DX)
+	VMOVDQU        Y4, 4096(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 3904(AX)
-	VMOVDQU        Y4, 4160(AX)
+	VMOVDQU        Y3, 3904(DX)
+	VMOVDQU        Y4, 4160(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 3968(AX)
-	VMOVDQU        Y3, 4224(AX)
+	VMOVDQU        Y6, 3968(DX)
+	VMOVDQU        Y3, 4224(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 4032(AX)
-	VMOVDQU        Y3, 4288(AX)
-	VBROADCASTI128 120(CX), Y2
-	VINSERTI128    $0x01, 120(DX), Y2, Y2
-	VBROADCASTI128 120(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 120(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 120(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 120(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 120(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 120(DX)(SI*1), Y5, Y5
+	VMOVDQU        Y2, 4032(DX)
+	VMOVDQU        Y3, 4288(DX)
+	VBROADCASTI128 120(SI), Y2
+	VINSERTI128    $0x01, 120(DI), Y2, Y2
+	VBROADCASTI128 120(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 120(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 120(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 120(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 120(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 120(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -479,38 +504,37 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 4480(AX)
-	VMOVDQU        Y4, 4736(AX)
+	VMOVDQU        Y5, 4480(DX)
+	VMOVDQU        Y4, 4736(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 4544(AX)
-	VMOVDQU        Y4, 4800(AX)
+	VMOVDQU        Y3, 4544(DX)
+	VMOVDQU        Y4, 4800(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 4608(AX)
-	VMOVDQU        Y3, 4864(AX)
+	VMOVDQU        Y6, 4608(DX)
+	VMOVDQU        Y3, 4864(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 4672(AX)
-	VMOVDQU        Y3, 4928(AX)
-	ADDQ           $0x00001880, AX
-	ADDQ           $0x00000088, CX
-	ADDQ           $0x00000088, DX
-	DECQ           R9
+	VMOVDQU        Y2, 4672(DX)
+	VMOVDQU        Y3, 4928(DX)
+	ADDQ           $0x00001880, DX
+	ADDQ           $0x00000088, SI
+	ADDQ           $0x00000088, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
@@ -563,16 +587,6 @@ DATA twice<>+20(SB)/4, $0x05040504
 DATA twice<>+24(SB)/4, $0x09080908
 DATA twice<>+28(SB)/4, $0x0d0c0d0c
 GLOBL twice<>(SB), RODATA|NOPTR, $32
-
-DATA minus<>+0(SB)/4, $0xffffffff
-DATA minus<>+4(SB)/4, $0xffffffff
-DATA minus<>+8(SB)/4, $0xffffffff
-DATA minus<>+12(SB)/4, $0xffffffff
-DATA minus<>+16(SB)/4, $0xffffffff
-DATA minus<>+20(SB)/4, $0xffffffff
-DATA minus<>+24(SB)/4, $0xffffffff
-DATA minus<>+28(SB)/4, $0xffffffff
-GLOBL minus<>(SB), RODATA|NOPTR, $32
 
 DATA levels<>+0(SB)/4, $0x3f2d1801
 DATA levels<>+4(SB)/4, $0x766a5d4f

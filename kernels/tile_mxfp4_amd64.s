@@ -4,49 +4,56 @@
 
 #include "textflag.h"
 
-// func tileMXFP4(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2
-TEXT ·tileMXFP4(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileMXFP4(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·tileMXFP4(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          (CX), X0
-	VPINSRD        $0x01, (CX)(BX*1), X0, X0
-	VPINSRD        $0x02, (CX)(BX*2), X0, X0
-	VPINSRD        $0x03, (CX)(SI*1), X0, X0
-	VMOVD          (DX), X1
-	VPINSRD        $0x01, (DX)(BX*1), X1, X1
-	VPINSRD        $0x02, (DX)(BX*2), X1, X1
-	VPINSRD        $0x03, (DX)(SI*1), X1, X1
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	ADDQ           $0x00000088, CX
+	VMOVD          (SI), X0
+	VPINSRD        $0x01, (SI)(R8*1), X0, X0
+	VPINSRD        $0x02, (SI)(R8*2), X0, X0
+	VPINSRD        $0x03, (SI)(R9*1), X0, X0
+	VMOVD          (DI), X1
+	VPINSRD        $0x01, (DI)(R8*1), X1, X1
+	VPINSRD        $0x02, (DI)(R8*2), X1, X1
+	VPINSRD        $0x03, (DI)(R9*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y1
 	VPAND          low8<>+0(SB), Y1, Y1
-	VMOVDQU        two22<>+0(SB), Y2
-	VPSLLVD        Y1, Y2, Y2
-	VMOVDQU        d2<>+0(SB), Y3
-	VPCMPGTD       Y1, Y3, Y3
-	VPADDD         dminus<>+0(SB), Y1, Y1
 	VPSLLD         $0x17, Y1, Y1
-	VPBLENDVB      Y3, Y2, Y1, Y1
-	VMOVDQU        Y1, 512(AX)
+	VMULPS         half<>+0(SB), Y1, Y1
+	VPMAXSD        least<>+0(SB), Y1, Y1
+	VPMINSD        most<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 512(DX)
 	VMOVDQU        levels<>+0(SB), Y1
-	VBROADCASTI128 1(CX), Y2
-	VINSERTI128    $0x01, 1(DX), Y2, Y2
-	VBROADCASTI128 1(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 1(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 1(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 1(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 1(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 1(DX)(SI*1), Y5, Y5
+	VBROADCASTI128 1(SI), Y2
+	VINSERTI128    $0x01, 1(DI), Y2, Y2
+	VBROADCASTI128 1(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 1(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 1(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 1(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 1(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 1(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -60,38 +67,37 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, (AX)
-	VMOVDQU        Y4, 256(AX)
+	VMOVDQU        Y5, (DX)
+	VMOVDQU        Y4, 256(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 64(AX)
-	VMOVDQU        Y4, 320(AX)
+	VMOVDQU        Y3, 64(DX)
+	VMOVDQU        Y4, 320(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 128(AX)
-	VMOVDQU        Y3, 384(AX)
+	VMOVDQU        Y6, 128(DX)
+	VMOVDQU        Y3, 384(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 192(AX)
-	VMOVDQU        Y3, 448(AX)
-	ADDQ           $0x000002c0, AX
-	ADDQ           $0x00000011, CX
-	ADDQ           $0x00000011, DX
-	DECQ           R9
+	VMOVDQU        Y2, 192(DX)
+	VMOVDQU        Y3, 448(DX)
+	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000011, SI
+	ADDQ           $0x00000011, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
@@ -105,35 +111,35 @@ DATA low8<>+24(SB)/4, $0x000000ff
 DATA low8<>+28(SB)/4, $0x000000ff
 GLOBL low8<>(SB), RODATA|NOPTR, $32
 
-DATA two22<>+0(SB)/4, $0x00200000
-DATA two22<>+4(SB)/4, $0x00200000
-DATA two22<>+8(SB)/4, $0x00200000
-DATA two22<>+12(SB)/4, $0x00200000
-DATA two22<>+16(SB)/4, $0x00200000
-DATA two22<>+20(SB)/4, $0x00200000
-DATA two22<>+24(SB)/4, $0x00200000
-DATA two22<>+28(SB)/4, $0x00200000
-GLOBL two22<>(SB), RODATA|NOPTR, $32
+DATA half<>+0(SB)/4, $0x3f000000
+DATA half<>+4(SB)/4, $0x3f000000
+DATA half<>+8(SB)/4, $0x3f000000
+DATA half<>+12(SB)/4, $0x3f000000
+DATA half<>+16(SB)/4, $0x3f000000
+DATA half<>+20(SB)/4, $0x3f000000
+DATA half<>+24(SB)/4, $0x3f000000
+DATA half<>+28(SB)/4, $0x3f000000
+GLOBL half<>(SB), RODATA|NOPTR, $32
 
-DATA d2<>+0(SB)/4, $0x00000002
-DATA d2<>+4(SB)/4, $0x00000002
-DATA d2<>+8(SB)/4, $0x00000002
-DATA d2<>+12(SB)/4, $0x00000002
-DATA d2<>+16(SB)/4, $0x00000002
-DATA d2<>+20(SB)/4, $0x00000002
-DATA d2<>+24(SB)/4, $0x00000002
-DATA d2<>+28(SB)/4, $0x00000002
-GLOBL d2<>(SB), RODATA|NOPTR, $32
+DATA least<>+0(SB)/4, $0x00200000
+DATA least<>+4(SB)/4, $0x00200000
+DATA least<>+8(SB)/4, $0x00200000
+DATA least<>+12(SB)/4, $0x00200000
+DATA least<>+16(SB)/4, $0x00200000
+DATA least<>+20(SB)/4, $0x00200000
+DATA least<>+24(SB)/4, $0x00200000
+DATA least<>+28(SB)/4, $0x00200000
+GLOBL least<>(SB), RODATA|NOPTR, $32
 
-DATA dminus<>+0(SB)/4, $0xffffffff
-DATA dminus<>+4(SB)/4, $0xffffffff
-DATA dminus<>+8(SB)/4, $0xffffffff
-DATA dminus<>+12(SB)/4, $0xffffffff
-DATA dminus<>+16(SB)/4, $0xffffffff
-DATA dminus<>+20(SB)/4, $0xffffffff
-DATA dminus<>+24(SB)/4, $0xffffffff
-DATA dminus<>+28(SB)/4, $0xffffffff
-GLOBL dminus<>(SB), RODATA|NOPTR, $32
+DATA most<>+0(SB)/4, $0x7f000000
+DATA most<>+4(SB)/4, $0x7f000000
+DATA most<>+8(SB)/4, $0x7f000000
+DATA most<>+12(SB)/4, $0x7f000000
+DATA most<>+16(SB)/4, $0x7f000000
+DATA most<>+20(SB)/4, $0x7f000000
+DATA most<>+24(SB)/4, $0x7f000000
+DATA most<>+28(SB)/4, $0x7f000000
+GLOBL most<>(SB), RODATA|NOPTR, $32
 
 DATA levels<>+0(SB)/4, $0x0f0e0d0c
 DATA levels<>+4(SB)/4, $0x18141210

@@ -4,31 +4,64 @@
 
 #include "textflag.h"
 
-// func tileMXFP4Hub(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2
-TEXT ·tileMXFP4Hub(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileMXFP4Hub(dst *byte, src *byte, stride int, blocks int, ahead int, scales *byte, scaleStride int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·tileMXFP4Hub(SB), NOSPLIT, $0-56
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ  (SI)(R8*4), DI
+	MOVQ  scales+40(FP), R10
+	MOVQ  scaleStride+48(FP), R12
+	LEAQ  (R12)(R12*2), R13
+	TESTQ AX, AX
+	JZ    scales0
+	LEAQ  (R10)(R12*8), R10
+
+scales0:
+	LEAQ (R10)(R12*4), R11
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	ADDQ           $0x00000080, CX
+	VXORPS         X0, X0, X0
+	VPINSRB        $0x00, (R10), X0, X0
+	VPINSRB        $0x01, (R10)(R12*1), X0, X0
+	VPINSRB        $0x02, (R10)(R12*2), X0, X0
+	VPINSRB        $0x03, (R10)(R13*1), X0, X0
+	VPINSRB        $0x04, (R11), X0, X0
+	VPINSRB        $0x05, (R11)(R12*1), X0, X0
+	VPINSRB        $0x06, (R11)(R12*2), X0, X0
+	VPINSRB        $0x07, (R11)(R13*1), X0, X0
+	VPMOVZXBD      X0, Y0
+	VPSLLD         $0x17, Y0, Y0
+	VMULPS         half<>+0(SB), Y0, Y0
+	VPMAXSD        least<>+0(SB), Y0, Y0
+	VPMINSD        most<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 512(DX)
 	VMOVDQU        levels<>+0(SB), Y0
-	VBROADCASTI128 (CX), Y1
-	VINSERTI128    $0x01, (DX), Y1, Y1
-	VBROADCASTI128 (CX)(BX*1), Y2
-	VINSERTI128    $0x01, (DX)(BX*1), Y2, Y2
-	VBROADCASTI128 (CX)(BX*2), Y3
-	VINSERTI128    $0x01, (DX)(BX*2), Y3, Y3
-	VBROADCASTI128 (CX)(SI*1), Y4
-	VINSERTI128    $0x01, (DX)(SI*1), Y4, Y4
+	VBROADCASTI128 (SI), Y1
+	VINSERTI128    $0x01, (DI), Y1, Y1
+	VBROADCASTI128 (SI)(R8*1), Y2
+	VINSERTI128    $0x01, (DI)(R8*1), Y2, Y2
+	VBROADCASTI128 (SI)(R8*2), Y3
+	VINSERTI128    $0x01, (DI)(R8*2), Y3, Y3
+	VBROADCASTI128 (SI)(R9*1), Y4
+	VINSERTI128    $0x01, (DI)(R9*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -45,9 +78,9 @@ block:
 	VPUNPCKHBW     Y3, Y4, Y6
 	VPUNPCKLBW     Y3, Y4, Y4
 	VSHUFPS        $0x88, Y6, Y4, Y3
-	VMOVDQU        Y3, (AX)
+	VMOVDQU        Y3, (DX)
 	VSHUFPS        $0xdd, Y6, Y4, Y3
-	VMOVDQU        Y3, 64(AX)
+	VMOVDQU        Y3, 64(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
@@ -56,9 +89,9 @@ block:
 	VPUNPCKHBW     Y3, Y2, Y4
 	VPUNPCKLBW     Y3, Y2, Y2
 	VSHUFPS        $0x88, Y4, Y2, Y3
-	VMOVDQU        Y3, 128(AX)
+	VMOVDQU        Y3, 128(DX)
 	VSHUFPS        $0xdd, Y4, Y2, Y3
-	VMOVDQU        Y3, 192(AX)
+	VMOVDQU        Y3, 192(DX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -67,9 +100,9 @@ block:
 	VPUNPCKHBW     Y2, Y5, Y3
 	VPUNPCKLBW     Y2, Y5, Y5
 	VSHUFPS        $0x88, Y3, Y5, Y2
-	VMOVDQU        Y2, 256(AX)
+	VMOVDQU        Y2, 256(DX)
 	VSHUFPS        $0xdd, Y3, Y5, Y2
-	VMOVDQU        Y2, 320(AX)
+	VMOVDQU        Y2, 320(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -78,20 +111,51 @@ block:
 	VPUNPCKHBW     Y2, Y1, Y0
 	VPUNPCKLBW     Y2, Y1, Y1
 	VSHUFPS        $0x88, Y0, Y1, Y2
-	VMOVDQU        Y2, 384(AX)
+	VMOVDQU        Y2, 384(DX)
 	VSHUFPS        $0xdd, Y0, Y1, Y2
-	VMOVDQU        Y2, 448(AX)
-	ADDQ           $0x000002c0, AX
-	ADDQ           $0x00000010, CX
-	ADDQ           $0x00000010, DX
-	DECQ           R9
+	VMOVDQU        Y2, 448(DX)
+	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000010, SI
+	ADDQ           $0x00000010, DI
+	INCQ           R10
+	INCQ           R11
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
+
+DATA half<>+0(SB)/4, $0x3f000000
+DATA half<>+4(SB)/4, $0x3f000000
+DATA half<>+8(SB)/4, $0x3f000000
+DATA half<>+12(SB)/4, $0x3f000000
+DATA half<>+16(SB)/4, $0x3f000000
+DATA half<>+20(SB)/4, $0x3f000000
+DATA half<>+24(SB)/4, $0x3f000000
+DATA half<>+28(SB)/4, $0x3f000000
+GLOBL half<>(SB), RODATA|NOPTR, $32
+
+DATA least<>+0(SB)/4, $0x00200000
+DATA least<>+4(SB)/4, $0x00200000
+DATA least<>+8(SB)/4, $0x00200000
+DATA least<>+12(SB)/4, $0x00200000
+DATA least<>+16(SB)/4, $0x00200000
+DATA least<>+20(SB)/4, $0x00200000
+DATA least<>+24(SB)/4, $0x00200000
+DATA least<>+28(SB)/4, $0x00200000
+GLOBL least<>(SB), RODATA|NOPTR, $32
+
+DATA most<>+0(SB)/4, $0x7f000000
+DATA most<>+4(SB)/4, $0x7f000000
+DATA most<>+8(SB)/4, $0x7f000000
+DATA most<>+12(SB)/4, $0x7f000000
+DATA most<>+16(SB)/4, $0x7f000000
+DATA most<>+20(SB)/4, $0x7f000000
+DATA most<>+24(SB)/4, $0x7f000000
+DATA most<>+28(SB)/4, $0x7f000000
+GLOBL most<>(SB), RODATA|NOPTR, $32
 
 DATA levels<>+0(SB)/4, $0x0f0e0d0c
 DATA levels<>+4(SB)/4, $0x18141210
@@ -112,79 +176,3 @@ DATA low4<>+20(SB)/4, $0x0f0f0f0f
 DATA low4<>+24(SB)/4, $0x0f0f0f0f
 DATA low4<>+28(SB)/4, $0x0f0f0f0f
 GLOBL low4<>(SB), RODATA|NOPTR, $32
-
-// func tileE8M0(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2
-TEXT ·tileE8M0(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
-
-half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
-
-block:
-	VPXOR     X0, X0, X0
-	VPINSRB   $0x00, (CX), X0, X0
-	VPINSRB   $0x01, (CX)(BX*1), X0, X0
-	VPINSRB   $0x02, (CX)(BX*2), X0, X0
-	VPINSRB   $0x03, (CX)(SI*1), X0, X0
-	VPINSRB   $0x04, (DX), X0, X0
-	VPINSRB   $0x05, (DX)(BX*1), X0, X0
-	VPINSRB   $0x06, (DX)(BX*2), X0, X0
-	VPINSRB   $0x07, (DX)(SI*1), X0, X0
-	VPMOVZXBD X0, Y0
-	VMOVDQU   two22<>+0(SB), Y1
-	VPSLLVD   Y0, Y1, Y1
-	VMOVDQU   d2<>+0(SB), Y2
-	VPCMPGTD  Y0, Y2, Y2
-	VPADDD    dminus<>+0(SB), Y0, Y0
-	VPSLLD    $0x17, Y0, Y0
-	VPBLENDVB Y2, Y1, Y0, Y0
-	VMOVDQU   Y0, 512(AX)
-	ADDQ      $0x000002c0, AX
-	ADDQ      $0x00000001, CX
-	ADDQ      $0x00000001, DX
-	DECQ      R9
-	JNZ       block
-	ADDQ      $0x20, DI
-	LEAQ      (R8)(BX*8), R8
-	DECQ      R10
-	JNZ       half
-	VZEROUPPER
-	RET
-
-DATA two22<>+0(SB)/4, $0x00200000
-DATA two22<>+4(SB)/4, $0x00200000
-DATA two22<>+8(SB)/4, $0x00200000
-DATA two22<>+12(SB)/4, $0x00200000
-DATA two22<>+16(SB)/4, $0x00200000
-DATA two22<>+20(SB)/4, $0x00200000
-DATA two22<>+24(SB)/4, $0x00200000
-DATA two22<>+28(SB)/4, $0x00200000
-GLOBL two22<>(SB), RODATA|NOPTR, $32
-
-DATA d2<>+0(SB)/4, $0x00000002
-DATA d2<>+4(SB)/4, $0x00000002
-DATA d2<>+8(SB)/4, $0x00000002
-DATA d2<>+12(SB)/4, $0x00000002
-DATA d2<>+16(SB)/4, $0x00000002
-DATA d2<>+20(SB)/4, $0x00000002
-DATA d2<>+24(SB)/4, $0x00000002
-DATA d2<>+28(SB)/4, $0x00000002
-GLOBL d2<>(SB), RODATA|NOPTR, $32
-
-DATA dminus<>+0(SB)/4, $0xffffffff
-DATA dminus<>+4(SB)/4, $0xffffffff
-DATA dminus<>+8(SB)/4, $0xffffffff
-DATA dminus<>+12(SB)/4, $0xffffffff
-DATA dminus<>+16(SB)/4, $0xffffffff
-DATA dminus<>+20(SB)/4, $0xffffffff
-DATA dminus<>+24(SB)/4, $0xffffffff
-DATA dminus<>+28(SB)/4, $0xffffffff
-GLOBL dminus<>(SB), RODATA|NOPTR, $32

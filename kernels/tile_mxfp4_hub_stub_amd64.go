@@ -4,12 +4,7 @@
 
 package kernels
 
-// tileMXFP4Hub turns 16 rows of blocks of mxfp4 codes as hub checkpoints hold them into records of smallTile, without their scales.
+// tileMXFP4Hub turns 16 rows of mxfp4_hub blocks into records of smallTile. It asks for the cache lines that many bytes ahead.
 //
 //go:noescape
-func tileMXFP4Hub(dst *byte, src *byte, stride int, blocks int)
-
-// tileE8M0 sets the scales of records of smallTile to halves of 16 rows of e8m0 scales.
-//
-//go:noescape
-func tileE8M0(dst *byte, src *byte, stride int, blocks int)
+func tileMXFP4Hub(dst *byte, src *byte, stride int, blocks int, ahead int, scales *byte, scaleStride int)

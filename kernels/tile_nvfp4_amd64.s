@@ -4,72 +4,96 @@
 
 #include "textflag.h"
 
-// func tileNVFP4(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2
-TEXT ·tileNVFP4(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileNVFP4(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·tileNVFP4(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          (CX), X0
-	VPINSRD        $0x01, (CX)(BX*1), X0, X0
-	VPINSRD        $0x02, (CX)(BX*2), X0, X0
-	VPINSRD        $0x03, (CX)(SI*1), X0, X0
-	VMOVD          (DX), X1
-	VPINSRD        $0x01, (DX)(BX*1), X1, X1
-	VPINSRD        $0x02, (DX)(BX*2), X1, X1
-	VPINSRD        $0x03, (DX)(SI*1), X1, X1
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	PREFETCHT1     192(CX)
+	PREFETCHT1     256(CX)
+	ADDQ           $0x00000120, CX
+	VMOVD          (SI), X0
+	VPINSRD        $0x01, (SI)(R8*1), X0, X0
+	VPINSRD        $0x02, (SI)(R8*2), X0, X0
+	VPINSRD        $0x03, (SI)(R9*1), X0, X0
+	VMOVD          (DI), X1
+	VPINSRD        $0x01, (DI)(R8*1), X1, X1
+	VPINSRD        $0x02, (DI)(R8*2), X1, X1
+	VPINSRD        $0x03, (DI)(R9*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y1
 	VPSLLD         $0x18, Y1, Y2
 	VPSLLD         $0x01, Y2, Y2
 	VPSRLD         $0x19, Y2, Y2
-	VPCMPEQD       top7<>+0(SB), Y2, Y3
+	VPADDD         d1<>+0(SB), Y2, Y3
+	VPSRLD         $0x07, Y3, Y3
+	VXORPS         Y4, Y4, Y4
+	VPSUBD         Y3, Y4, Y3
 	VPSLLD         $0x14, Y2, Y2
 	VMULPS         scale<>+0(SB), Y2, Y2
 	VPOR           Y3, Y2, Y2
-	VMOVDQU        Y2, 512(AX)
+	VMOVDQU        Y2, 512(DX)
 	VPSLLD         $0x10, Y1, Y2
 	VPSLLD         $0x01, Y2, Y2
 	VPSRLD         $0x19, Y2, Y2
-	VPCMPEQD       top7<>+0(SB), Y2, Y3
+	VPADDD         d1<>+0(SB), Y2, Y3
+	VPSRLD         $0x07, Y3, Y3
+	VXORPS         Y4, Y4, Y4
+	VPSUBD         Y3, Y4, Y3
 	VPSLLD         $0x14, Y2, Y2
 	VMULPS         scale<>+0(SB), Y2, Y2
 	VPOR           Y3, Y2, Y2
-	VMOVDQU        Y2, 576(AX)
+	VMOVDQU        Y2, 576(DX)
 	VPSLLD         $0x08, Y1, Y2
 	VPSLLD         $0x01, Y2, Y2
 	VPSRLD         $0x19, Y2, Y2
-	VPCMPEQD       top7<>+0(SB), Y2, Y3
+	VPADDD         d1<>+0(SB), Y2, Y3
+	VPSRLD         $0x07, Y3, Y3
+	VXORPS         Y4, Y4, Y4
+	VPSUBD         Y3, Y4, Y3
 	VPSLLD         $0x14, Y2, Y2
 	VMULPS         scale<>+0(SB), Y2, Y2
 	VPOR           Y3, Y2, Y2
-	VMOVDQU        Y2, 1216(AX)
+	VMOVDQU        Y2, 1216(DX)
 	VPSLLD         $0x00, Y1, Y1
 	VPSLLD         $0x01, Y1, Y1
 	VPSRLD         $0x19, Y1, Y1
-	VPCMPEQD       top7<>+0(SB), Y1, Y2
+	VPADDD         d1<>+0(SB), Y1, Y2
+	VPSRLD         $0x07, Y2, Y2
+	VXORPS         Y3, Y3, Y3
+	VPSUBD         Y2, Y3, Y2
 	VPSLLD         $0x14, Y1, Y1
 	VMULPS         scale<>+0(SB), Y1, Y1
 	VPOR           Y2, Y1, Y1
-	VMOVDQU        Y1, 1280(AX)
+	VMOVDQU        Y1, 1280(DX)
 	VMOVDQU        levels<>+0(SB), Y1
-	VBROADCASTI128 4(CX), Y2
-	VINSERTI128    $0x01, 4(DX), Y2, Y2
-	VBROADCASTI128 4(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 4(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 4(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 4(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 4(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 4(DX)(SI*1), Y5, Y5
+	VBROADCASTI128 4(SI), Y2
+	VINSERTI128    $0x01, 4(DI), Y2, Y2
+	VBROADCASTI128 4(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 4(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 4(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 4(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 4(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 4(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -83,37 +107,37 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, (AX)
-	VMOVDQU        Y4, 128(AX)
+	VMOVDQU        Y5, (DX)
+	VMOVDQU        Y4, 128(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 64(AX)
-	VMOVDQU        Y4, 192(AX)
+	VMOVDQU        Y3, 64(DX)
+	VMOVDQU        Y4, 192(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 256(AX)
-	VMOVDQU        Y3, 384(AX)
+	VMOVDQU        Y6, 256(DX)
+	VMOVDQU        Y3, 384(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 320(AX)
-	VMOVDQU        Y3, 448(AX)
-	VBROADCASTI128 20(CX), Y2
-	VINSERTI128    $0x01, 20(DX), Y2, Y2
-	VBROADCASTI128 20(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 20(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 20(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 20(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 20(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 20(DX)(SI*1), Y5, Y5
+	VMOVDQU        Y2, 320(DX)
+	VMOVDQU        Y3, 448(DX)
+	VBROADCASTI128 20(SI), Y2
+	VINSERTI128    $0x01, 20(DI), Y2, Y2
+	VBROADCASTI128 20(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 20(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 20(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 20(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 20(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 20(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -127,50 +151,49 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 704(AX)
-	VMOVDQU        Y4, 832(AX)
+	VMOVDQU        Y5, 704(DX)
+	VMOVDQU        Y4, 832(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 768(AX)
-	VMOVDQU        Y4, 896(AX)
+	VMOVDQU        Y3, 768(DX)
+	VMOVDQU        Y4, 896(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 960(AX)
-	VMOVDQU        Y3, 1088(AX)
+	VMOVDQU        Y6, 960(DX)
+	VMOVDQU        Y3, 1088(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 1024(AX)
-	VMOVDQU        Y3, 1152(AX)
-	ADDQ           $0x00000580, AX
-	ADDQ           $0x00000024, CX
-	ADDQ           $0x00000024, DX
-	DECQ           R9
+	VMOVDQU        Y2, 1024(DX)
+	VMOVDQU        Y3, 1152(DX)
+	ADDQ           $0x00000580, DX
+	ADDQ           $0x00000024, SI
+	ADDQ           $0x00000024, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
-DATA top7<>+0(SB)/4, $0x0000007f
-DATA top7<>+4(SB)/4, $0x0000007f
-DATA top7<>+8(SB)/4, $0x0000007f
-DATA top7<>+12(SB)/4, $0x0000007f
-DATA top7<>+16(SB)/4, $0x0000007f
-DATA top7<>+20(SB)/4, $0x0000007f
-DATA top7<>+24(SB)/4, $0x0000007f
-DATA top7<>+28(SB)/4, $0x0000007f
-GLOBL top7<>(SB), RODATA|NOPTR, $32
+DATA d1<>+0(SB)/4, $0x00000001
+DATA d1<>+4(SB)/4, $0x00000001
+DATA d1<>+8(SB)/4, $0x00000001
+DATA d1<>+12(SB)/4, $0x00000001
+DATA d1<>+16(SB)/4, $0x00000001
+DATA d1<>+20(SB)/4, $0x00000001
+DATA d1<>+24(SB)/4, $0x00000001
+DATA d1<>+28(SB)/4, $0x00000001
+GLOBL d1<>(SB), RODATA|NOPTR, $32
 
 DATA scale<>+0(SB)/4, $0x7b000000
 DATA scale<>+4(SB)/4, $0x7b000000

@@ -4,46 +4,64 @@
 
 #include "textflag.h"
 
-// func tileQ2K(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileQ2K(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileQ2K(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileQ2K(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          80(CX), X0
-	VPINSRD        $0x01, 80(CX)(BX*1), X0, X0
-	VPINSRD        $0x02, 80(CX)(BX*2), X0, X0
-	VPINSRD        $0x03, 80(CX)(SI*1), X0, X0
-	VMOVD          80(DX), X1
-	VPINSRD        $0x01, 80(DX)(BX*1), X1, X1
-	VPINSRD        $0x02, 80(DX)(BX*2), X1, X1
-	VPINSRD        $0x03, 80(DX)(SI*1), X1, X1
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	PREFETCHT1     192(CX)
+	PREFETCHT1     256(CX)
+	PREFETCHT1     320(CX)
+	PREFETCHT1     384(CX)
+	PREFETCHT1     448(CX)
+	PREFETCHT1     512(CX)
+	PREFETCHT1     576(CX)
+	PREFETCHT1     640(CX)
+	ADDQ           $0x000002a0, CX
+	VMOVD          80(SI), X0
+	VPINSRD        $0x01, 80(SI)(R8*1), X0, X0
+	VPINSRD        $0x02, 80(SI)(R8*2), X0, X0
+	VPINSRD        $0x03, 80(SI)(R9*1), X0, X0
+	VMOVD          80(DI), X1
+	VPINSRD        $0x01, 80(DI)(R8*1), X1, X1
+	VPINSRD        $0x02, 80(DI)(R8*2), X1, X1
+	VPINSRD        $0x03, 80(DI)(R9*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y1
 	VPSHUFB        unzip<>+0(SB), Y1, Y1
 	VPERMQ         $0xd8, Y1, Y1
 	VEXTRACTI128   $0x01, Y1, X0
 	VCVTPH2PS      X1, Y1
 	VCVTPH2PS      X0, Y2
-	VMOVDQU        Y1, 6144(AX)
-	VMOVDQU        Y2, 6208(AX)
-	VBROADCASTI128 (CX), Y1
-	VINSERTI128    $0x01, (DX), Y1, Y1
-	VBROADCASTI128 (CX)(BX*1), Y2
-	VINSERTI128    $0x01, (DX)(BX*1), Y2, Y2
-	VBROADCASTI128 (CX)(BX*2), Y3
-	VINSERTI128    $0x01, (DX)(BX*2), Y3, Y3
-	VBROADCASTI128 (CX)(SI*1), Y4
-	VINSERTI128    $0x01, (DX)(SI*1), Y4, Y4
+	VMOVDQU        Y1, 6144(DX)
+	VMOVDQU        Y2, 6208(DX)
+	VBROADCASTI128 (SI), Y1
+	VINSERTI128    $0x01, (DI), Y1, Y1
+	VBROADCASTI128 (SI)(R8*1), Y2
+	VINSERTI128    $0x01, (DI)(R8*1), Y2, Y2
+	VBROADCASTI128 (SI)(R8*2), Y3
+	VINSERTI128    $0x01, (DI)(R8*2), Y3, Y3
+	VBROADCASTI128 (SI)(R9*1), Y4
+	VINSERTI128    $0x01, (DI)(R9*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -54,72 +72,72 @@ block:
 	VPUNPCKHQDQ    Y3, Y1, Y1
 	VPAND          low4<>+0(SB), Y4, Y3
 	VPSHUFB        pair0<>+0(SB), Y3, Y6
-	VMOVDQU        Y6, 512(AX)
+	VMOVDQU        Y6, 512(DX)
 	VPSHUFB        pair1<>+0(SB), Y3, Y6
-	VMOVDQU        Y6, 576(AX)
+	VMOVDQU        Y6, 576(DX)
 	VPSHUFB        pair2<>+0(SB), Y3, Y6
-	VMOVDQU        Y6, 1152(AX)
+	VMOVDQU        Y6, 1152(DX)
 	VPSHUFB        pair3<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1216(AX)
+	VMOVDQU        Y3, 1216(DX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        min0<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5632(AX)
+	VMOVDQU        Y3, 5632(DX)
 	VPSHUFB        min1<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5696(AX)
+	VMOVDQU        Y3, 5696(DX)
 	VPAND          low4<>+0(SB), Y2, Y3
 	VPSHUFB        pair0<>+0(SB), Y3, Y4
-	VMOVDQU        Y4, 1792(AX)
+	VMOVDQU        Y4, 1792(DX)
 	VPSHUFB        pair1<>+0(SB), Y3, Y4
-	VMOVDQU        Y4, 1856(AX)
+	VMOVDQU        Y4, 1856(DX)
 	VPSHUFB        pair2<>+0(SB), Y3, Y4
-	VMOVDQU        Y4, 2432(AX)
+	VMOVDQU        Y4, 2432(DX)
 	VPSHUFB        pair3<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 2496(AX)
+	VMOVDQU        Y3, 2496(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        min0<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 5760(AX)
+	VMOVDQU        Y3, 5760(DX)
 	VPSHUFB        min1<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 5824(AX)
+	VMOVDQU        Y2, 5824(DX)
 	VPAND          low4<>+0(SB), Y5, Y2
 	VPSHUFB        pair0<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 3072(AX)
+	VMOVDQU        Y3, 3072(DX)
 	VPSHUFB        pair1<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 3136(AX)
+	VMOVDQU        Y3, 3136(DX)
 	VPSHUFB        pair2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 3712(AX)
+	VMOVDQU        Y3, 3712(DX)
 	VPSHUFB        pair3<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3776(AX)
+	VMOVDQU        Y2, 3776(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSHUFB        min0<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 5888(AX)
+	VMOVDQU        Y2, 5888(DX)
 	VPSHUFB        min1<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 5952(AX)
+	VMOVDQU        Y2, 5952(DX)
 	VPAND          low4<>+0(SB), Y1, Y2
 	VPSHUFB        pair0<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 4352(AX)
+	VMOVDQU        Y3, 4352(DX)
 	VPSHUFB        pair1<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 4416(AX)
+	VMOVDQU        Y3, 4416(DX)
 	VPSHUFB        pair2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 4992(AX)
+	VMOVDQU        Y3, 4992(DX)
 	VPSHUFB        pair3<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 5056(AX)
+	VMOVDQU        Y2, 5056(DX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPSHUFB        min0<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 6016(AX)
+	VMOVDQU        Y2, 6016(DX)
 	VPSHUFB        min1<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 6080(AX)
-	VBROADCASTI128 16(CX), Y1
-	VINSERTI128    $0x01, 16(DX), Y1, Y1
-	VBROADCASTI128 16(CX)(BX*1), Y2
-	VINSERTI128    $0x01, 16(DX)(BX*1), Y2, Y2
-	VBROADCASTI128 16(CX)(BX*2), Y3
-	VINSERTI128    $0x01, 16(DX)(BX*2), Y3, Y3
-	VBROADCASTI128 16(CX)(SI*1), Y4
-	VINSERTI128    $0x01, 16(DX)(SI*1), Y4, Y4
+	VMOVDQU        Y1, 6080(DX)
+	VBROADCASTI128 16(SI), Y1
+	VINSERTI128    $0x01, 16(DI), Y1, Y1
+	VBROADCASTI128 16(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 16(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 16(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 16(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 16(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 16(DI)(R9*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -129,57 +147,57 @@ block:
 	VPUNPCKLQDQ    Y3, Y1, Y5
 	VPUNPCKHQDQ    Y3, Y1, Y1
 	VPAND          low2<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, (AX)
+	VMOVDQU        Y3, (DX)
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 640(AX)
+	VMOVDQU        Y3, 640(DX)
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1280(AX)
+	VMOVDQU        Y3, 1280(DX)
 	VPSRLW         $0x06, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1920(AX)
+	VMOVDQU        Y3, 1920(DX)
 	VPAND          low2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 64(AX)
+	VMOVDQU        Y3, 64(DX)
 	VPSRLW         $0x02, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 704(AX)
+	VMOVDQU        Y3, 704(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1344(AX)
+	VMOVDQU        Y3, 1344(DX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1984(AX)
+	VMOVDQU        Y2, 1984(DX)
 	VPAND          low2<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 128(AX)
+	VMOVDQU        Y2, 128(DX)
 	VPSRLW         $0x02, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 768(AX)
+	VMOVDQU        Y2, 768(DX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1408(AX)
+	VMOVDQU        Y2, 1408(DX)
 	VPSRLW         $0x06, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 2048(AX)
+	VMOVDQU        Y2, 2048(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 192(AX)
+	VMOVDQU        Y2, 192(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 832(AX)
+	VMOVDQU        Y2, 832(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1472(AX)
+	VMOVDQU        Y2, 1472(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2112(AX)
-	VBROADCASTI128 32(CX), Y1
-	VINSERTI128    $0x01, 32(DX), Y1, Y1
-	VBROADCASTI128 32(CX)(BX*1), Y2
-	VINSERTI128    $0x01, 32(DX)(BX*1), Y2, Y2
-	VBROADCASTI128 32(CX)(BX*2), Y3
-	VINSERTI128    $0x01, 32(DX)(BX*2), Y3, Y3
-	VBROADCASTI128 32(CX)(SI*1), Y4
-	VINSERTI128    $0x01, 32(DX)(SI*1), Y4, Y4
+	VMOVDQU        Y1, 2112(DX)
+	VBROADCASTI128 32(SI), Y1
+	VINSERTI128    $0x01, 32(DI), Y1, Y1
+	VBROADCASTI128 32(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 32(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 32(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 32(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 32(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 32(DI)(R9*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -189,57 +207,57 @@ block:
 	VPUNPCKLQDQ    Y3, Y1, Y5
 	VPUNPCKHQDQ    Y3, Y1, Y1
 	VPAND          low2<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 256(AX)
+	VMOVDQU        Y3, 256(DX)
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 896(AX)
+	VMOVDQU        Y3, 896(DX)
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1536(AX)
+	VMOVDQU        Y3, 1536(DX)
 	VPSRLW         $0x06, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 2176(AX)
+	VMOVDQU        Y3, 2176(DX)
 	VPAND          low2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 320(AX)
+	VMOVDQU        Y3, 320(DX)
 	VPSRLW         $0x02, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 960(AX)
+	VMOVDQU        Y3, 960(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1600(AX)
+	VMOVDQU        Y3, 1600(DX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 2240(AX)
+	VMOVDQU        Y2, 2240(DX)
 	VPAND          low2<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 384(AX)
+	VMOVDQU        Y2, 384(DX)
 	VPSRLW         $0x02, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1024(AX)
+	VMOVDQU        Y2, 1024(DX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1664(AX)
+	VMOVDQU        Y2, 1664(DX)
 	VPSRLW         $0x06, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 2304(AX)
+	VMOVDQU        Y2, 2304(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 448(AX)
+	VMOVDQU        Y2, 448(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1088(AX)
+	VMOVDQU        Y2, 1088(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1728(AX)
+	VMOVDQU        Y2, 1728(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2368(AX)
-	VBROADCASTI128 48(CX), Y1
-	VINSERTI128    $0x01, 48(DX), Y1, Y1
-	VBROADCASTI128 48(CX)(BX*1), Y2
-	VINSERTI128    $0x01, 48(DX)(BX*1), Y2, Y2
-	VBROADCASTI128 48(CX)(BX*2), Y3
-	VINSERTI128    $0x01, 48(DX)(BX*2), Y3, Y3
-	VBROADCASTI128 48(CX)(SI*1), Y4
-	VINSERTI128    $0x01, 48(DX)(SI*1), Y4, Y4
+	VMOVDQU        Y1, 2368(DX)
+	VBROADCASTI128 48(SI), Y1
+	VINSERTI128    $0x01, 48(DI), Y1, Y1
+	VBROADCASTI128 48(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 48(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 48(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 48(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 48(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 48(DI)(R9*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -249,57 +267,57 @@ block:
 	VPUNPCKLQDQ    Y3, Y1, Y5
 	VPUNPCKHQDQ    Y3, Y1, Y1
 	VPAND          low2<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 2560(AX)
+	VMOVDQU        Y3, 2560(DX)
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3200(AX)
+	VMOVDQU        Y3, 3200(DX)
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3840(AX)
+	VMOVDQU        Y3, 3840(DX)
 	VPSRLW         $0x06, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 4480(AX)
+	VMOVDQU        Y3, 4480(DX)
 	VPAND          low2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 2624(AX)
+	VMOVDQU        Y3, 2624(DX)
 	VPSRLW         $0x02, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3264(AX)
+	VMOVDQU        Y3, 3264(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3904(AX)
+	VMOVDQU        Y3, 3904(DX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4544(AX)
+	VMOVDQU        Y2, 4544(DX)
 	VPAND          low2<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 2688(AX)
+	VMOVDQU        Y2, 2688(DX)
 	VPSRLW         $0x02, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3328(AX)
+	VMOVDQU        Y2, 3328(DX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3968(AX)
+	VMOVDQU        Y2, 3968(DX)
 	VPSRLW         $0x06, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4608(AX)
+	VMOVDQU        Y2, 4608(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 2752(AX)
+	VMOVDQU        Y2, 2752(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3392(AX)
+	VMOVDQU        Y2, 3392(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4032(AX)
+	VMOVDQU        Y2, 4032(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4672(AX)
-	VBROADCASTI128 64(CX), Y1
-	VINSERTI128    $0x01, 64(DX), Y1, Y1
-	VBROADCASTI128 64(CX)(BX*1), Y2
-	VINSERTI128    $0x01, 64(DX)(BX*1), Y2, Y2
-	VBROADCASTI128 64(CX)(BX*2), Y3
-	VINSERTI128    $0x01, 64(DX)(BX*2), Y3, Y3
-	VBROADCASTI128 64(CX)(SI*1), Y4
-	VINSERTI128    $0x01, 64(DX)(SI*1), Y4, Y4
+	VMOVDQU        Y1, 4672(DX)
+	VBROADCASTI128 64(SI), Y1
+	VINSERTI128    $0x01, 64(DI), Y1, Y1
+	VBROADCASTI128 64(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 64(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 64(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 64(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 64(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 64(DI)(R9*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -309,58 +327,57 @@ block:
 	VPUNPCKLQDQ    Y3, Y1, Y5
 	VPUNPCKHQDQ    Y3, Y1, Y1
 	VPAND          low2<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 2816(AX)
+	VMOVDQU        Y3, 2816(DX)
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3456(AX)
+	VMOVDQU        Y3, 3456(DX)
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 4096(AX)
+	VMOVDQU        Y3, 4096(DX)
 	VPSRLW         $0x06, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 4736(AX)
+	VMOVDQU        Y3, 4736(DX)
 	VPAND          low2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 2880(AX)
+	VMOVDQU        Y3, 2880(DX)
 	VPSRLW         $0x02, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3520(AX)
+	VMOVDQU        Y3, 3520(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 4160(AX)
+	VMOVDQU        Y3, 4160(DX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4800(AX)
+	VMOVDQU        Y2, 4800(DX)
 	VPAND          low2<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 2944(AX)
+	VMOVDQU        Y2, 2944(DX)
 	VPSRLW         $0x02, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3584(AX)
+	VMOVDQU        Y2, 3584(DX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4224(AX)
+	VMOVDQU        Y2, 4224(DX)
 	VPSRLW         $0x06, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4864(AX)
+	VMOVDQU        Y2, 4864(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 3008(AX)
+	VMOVDQU        Y2, 3008(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3648(AX)
+	VMOVDQU        Y2, 3648(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4288(AX)
+	VMOVDQU        Y2, 4288(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4928(AX)
-	ADDQ           $0x00001880, AX
-	ADDQ           $0x00000054, CX
-	ADDQ           $0x00000054, DX
-	DECQ           R9
+	VMOVDQU        Y1, 4928(DX)
+	ADDQ           $0x00001880, DX
+	ADDQ           $0x00000054, SI
+	ADDQ           $0x00000054, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 

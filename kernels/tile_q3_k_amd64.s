@@ -4,41 +4,62 @@
 
 #include "textflag.h"
 
-// func tileQ3K(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileQ3K(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileQ3K(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileQ3K(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VPXOR          X0, X0, X0
-	VPINSRW        $0x00, 108(CX), X0, X0
-	VPINSRW        $0x01, 108(CX)(BX*1), X0, X0
-	VPINSRW        $0x02, 108(CX)(BX*2), X0, X0
-	VPINSRW        $0x03, 108(CX)(SI*1), X0, X0
-	VPINSRW        $0x04, 108(DX), X0, X0
-	VPINSRW        $0x05, 108(DX)(BX*1), X0, X0
-	VPINSRW        $0x06, 108(DX)(BX*2), X0, X0
-	VPINSRW        $0x07, 108(DX)(SI*1), X0, X0
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	PREFETCHT1     192(CX)
+	PREFETCHT1     256(CX)
+	PREFETCHT1     320(CX)
+	PREFETCHT1     384(CX)
+	PREFETCHT1     448(CX)
+	PREFETCHT1     512(CX)
+	PREFETCHT1     576(CX)
+	PREFETCHT1     640(CX)
+	PREFETCHT1     704(CX)
+	PREFETCHT1     768(CX)
+	PREFETCHT1     832(CX)
+	ADDQ           $0x00000370, CX
+	VXORPS         X0, X0, X0
+	VPINSRW        $0x00, 108(SI), X0, X0
+	VPINSRW        $0x01, 108(SI)(R8*1), X0, X0
+	VPINSRW        $0x02, 108(SI)(R8*2), X0, X0
+	VPINSRW        $0x03, 108(SI)(R9*1), X0, X0
+	VPINSRW        $0x04, 108(DI), X0, X0
+	VPINSRW        $0x05, 108(DI)(R8*1), X0, X0
+	VPINSRW        $0x06, 108(DI)(R8*2), X0, X0
+	VPINSRW        $0x07, 108(DI)(R9*1), X0, X0
 	VCVTPH2PS      X0, Y0
-	VMOVDQU        Y0, 6144(AX)
-	VBROADCASTI128 92(CX), Y0
-	VINSERTI128    $0x01, 92(DX), Y0, Y0
-	VBROADCASTI128 92(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 92(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 92(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 92(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 92(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 92(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y0, 6144(DX)
+	VBROADCASTI128 92(SI), Y0
+	VINSERTI128    $0x01, 92(DI), Y0, Y0
+	VBROADCASTI128 92(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 92(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 92(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 92(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 92(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 92(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -68,94 +89,95 @@ block:
 	VPAND          mid2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y3, Y3
 	VPSUBB         c32<>+0(SB), Y3, Y3
-	VPSHUFB        top0<>+0(SB), Y2, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 512(AX)
-	VPSHUFB        top1<>+0(SB), Y2, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 576(AX)
-	VPSHUFB        top2<>+0(SB), Y2, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 1152(AX)
-	VPSHUFB        top3<>+0(SB), Y2, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 1216(AX)
-	VPSHUFB        two0<>+0(SB), Y2, Y0
-	VPSRAW         $0x06, Y0, Y0
-	VPSIGNW        minus<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 5120(AX)
-	VPSHUFB        two1<>+0(SB), Y2, Y0
-	VPSRAW         $0x06, Y0, Y0
-	VPSIGNW        minus<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 5184(AX)
-	VPSHUFB        top0<>+0(SB), Y4, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 1792(AX)
-	VPSHUFB        top1<>+0(SB), Y4, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 1856(AX)
-	VPSHUFB        top2<>+0(SB), Y4, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 2432(AX)
-	VPSHUFB        top3<>+0(SB), Y4, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 2496(AX)
-	VPSHUFB        two0<>+0(SB), Y4, Y0
-	VPSRAW         $0x06, Y0, Y0
-	VPSIGNW        minus<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 5248(AX)
-	VPSHUFB        two1<>+0(SB), Y4, Y0
-	VPSRAW         $0x06, Y0, Y0
-	VPSIGNW        minus<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 5312(AX)
-	VPSHUFB        top0<>+0(SB), Y1, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 3072(AX)
-	VPSHUFB        top1<>+0(SB), Y1, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 3136(AX)
-	VPSHUFB        top2<>+0(SB), Y1, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 3712(AX)
-	VPSHUFB        top3<>+0(SB), Y1, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 3776(AX)
-	VPSHUFB        two0<>+0(SB), Y1, Y0
-	VPSRAW         $0x06, Y0, Y0
-	VPSIGNW        minus<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 5376(AX)
-	VPSHUFB        two1<>+0(SB), Y1, Y0
-	VPSRAW         $0x06, Y0, Y0
-	VPSIGNW        minus<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 5440(AX)
-	VPSHUFB        top0<>+0(SB), Y3, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 4352(AX)
-	VPSHUFB        top1<>+0(SB), Y3, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 4416(AX)
-	VPSHUFB        top2<>+0(SB), Y3, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 4992(AX)
-	VPSHUFB        top3<>+0(SB), Y3, Y0
-	VPSRAW         $0x08, Y0, Y0
-	VMOVDQU        Y0, 5056(AX)
-	VPSHUFB        two0<>+0(SB), Y3, Y0
-	VPSRAW         $0x06, Y0, Y0
-	VPSIGNW        minus<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 5504(AX)
-	VPSHUFB        two1<>+0(SB), Y3, Y0
-	VPSRAW         $0x06, Y0, Y0
-	VPSIGNW        minus<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 5568(AX)
-	VBROADCASTI128 (CX), Y0
-	VINSERTI128    $0x01, (DX), Y0, Y0
-	VBROADCASTI128 (CX)(BX*1), Y1
-	VINSERTI128    $0x01, (DX)(BX*1), Y1, Y1
-	VBROADCASTI128 (CX)(BX*2), Y2
-	VINSERTI128    $0x01, (DX)(BX*2), Y2, Y2
-	VBROADCASTI128 (CX)(SI*1), Y3
-	VINSERTI128    $0x01, (DX)(SI*1), Y3, Y3
+	VXORPS         Y0, Y0, Y0
+	VPSHUFB        top0<>+0(SB), Y2, Y5
+	VPSRAW         $0x08, Y5, Y5
+	VMOVDQU        Y5, 512(DX)
+	VPSHUFB        top1<>+0(SB), Y2, Y5
+	VPSRAW         $0x08, Y5, Y5
+	VMOVDQU        Y5, 576(DX)
+	VPSHUFB        top2<>+0(SB), Y2, Y5
+	VPSRAW         $0x08, Y5, Y5
+	VMOVDQU        Y5, 1152(DX)
+	VPSHUFB        top3<>+0(SB), Y2, Y5
+	VPSRAW         $0x08, Y5, Y5
+	VMOVDQU        Y5, 1216(DX)
+	VPSHUFB        two0<>+0(SB), Y2, Y5
+	VPSRAW         $0x06, Y5, Y5
+	VPSUBW         Y5, Y0, Y5
+	VMOVDQU        Y5, 5120(DX)
+	VPSHUFB        two1<>+0(SB), Y2, Y2
+	VPSRAW         $0x06, Y2, Y2
+	VPSUBW         Y2, Y0, Y2
+	VMOVDQU        Y2, 5184(DX)
+	VPSHUFB        top0<>+0(SB), Y4, Y2
+	VPSRAW         $0x08, Y2, Y2
+	VMOVDQU        Y2, 1792(DX)
+	VPSHUFB        top1<>+0(SB), Y4, Y2
+	VPSRAW         $0x08, Y2, Y2
+	VMOVDQU        Y2, 1856(DX)
+	VPSHUFB        top2<>+0(SB), Y4, Y2
+	VPSRAW         $0x08, Y2, Y2
+	VMOVDQU        Y2, 2432(DX)
+	VPSHUFB        top3<>+0(SB), Y4, Y2
+	VPSRAW         $0x08, Y2, Y2
+	VMOVDQU        Y2, 2496(DX)
+	VPSHUFB        two0<>+0(SB), Y4, Y2
+	VPSRAW         $0x06, Y2, Y2
+	VPSUBW         Y2, Y0, Y2
+	VMOVDQU        Y2, 5248(DX)
+	VPSHUFB        two1<>+0(SB), Y4, Y2
+	VPSRAW         $0x06, Y2, Y2
+	VPSUBW         Y2, Y0, Y2
+	VMOVDQU        Y2, 5312(DX)
+	VPSHUFB        top0<>+0(SB), Y1, Y2
+	VPSRAW         $0x08, Y2, Y2
+	VMOVDQU        Y2, 3072(DX)
+	VPSHUFB        top1<>+0(SB), Y1, Y2
+	VPSRAW         $0x08, Y2, Y2
+	VMOVDQU        Y2, 3136(DX)
+	VPSHUFB        top2<>+0(SB), Y1, Y2
+	VPSRAW         $0x08, Y2, Y2
+	VMOVDQU        Y2, 3712(DX)
+	VPSHUFB        top3<>+0(SB), Y1, Y2
+	VPSRAW         $0x08, Y2, Y2
+	VMOVDQU        Y2, 3776(DX)
+	VPSHUFB        two0<>+0(SB), Y1, Y2
+	VPSRAW         $0x06, Y2, Y2
+	VPSUBW         Y2, Y0, Y2
+	VMOVDQU        Y2, 5376(DX)
+	VPSHUFB        two1<>+0(SB), Y1, Y1
+	VPSRAW         $0x06, Y1, Y1
+	VPSUBW         Y1, Y0, Y1
+	VMOVDQU        Y1, 5440(DX)
+	VPSHUFB        top0<>+0(SB), Y3, Y1
+	VPSRAW         $0x08, Y1, Y1
+	VMOVDQU        Y1, 4352(DX)
+	VPSHUFB        top1<>+0(SB), Y3, Y1
+	VPSRAW         $0x08, Y1, Y1
+	VMOVDQU        Y1, 4416(DX)
+	VPSHUFB        top2<>+0(SB), Y3, Y1
+	VPSRAW         $0x08, Y1, Y1
+	VMOVDQU        Y1, 4992(DX)
+	VPSHUFB        top3<>+0(SB), Y3, Y1
+	VPSRAW         $0x08, Y1, Y1
+	VMOVDQU        Y1, 5056(DX)
+	VPSHUFB        two0<>+0(SB), Y3, Y1
+	VPSRAW         $0x06, Y1, Y1
+	VPSUBW         Y1, Y0, Y1
+	VMOVDQU        Y1, 5504(DX)
+	VPSHUFB        two1<>+0(SB), Y3, Y1
+	VPSRAW         $0x06, Y1, Y1
+	VPSUBW         Y1, Y0, Y1
+	VMOVDQU        Y1, 5568(DX)
+	VBROADCASTI128 (SI), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (SI)(R8*1), Y1
+	VINSERTI128    $0x01, (DI)(R8*1), Y1, Y1
+	VBROADCASTI128 (SI)(R8*2), Y2
+	VINSERTI128    $0x01, (DI)(R8*2), Y2, Y2
+	VBROADCASTI128 (SI)(R9*1), Y3
+	VINSERTI128    $0x01, (DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -164,14 +186,14 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VBROADCASTI128 32(CX), Y2
-	VINSERTI128    $0x01, 32(DX), Y2, Y2
-	VBROADCASTI128 32(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 32(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 32(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 32(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 32(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 32(DX)(SI*1), Y7, Y7
+	VBROADCASTI128 32(SI), Y2
+	VINSERTI128    $0x01, 32(DI), Y2, Y2
+	VBROADCASTI128 32(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 32(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 32(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 32(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 32(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 32(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -184,98 +206,98 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, (AX)
+	VMOVDQU        Y6, (DX)
 	VPSRLW         $0x02, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSLLW         $0x01, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 640(AX)
+	VMOVDQU        Y6, 640(DX)
 	VPSRLW         $0x04, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPAND          bit2<>+0(SB), Y3, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 1280(AX)
+	VMOVDQU        Y6, 1280(DX)
 	VPSRLW         $0x06, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x01, Y3, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 1920(AX)
+	VMOVDQU        Y6, 1920(DX)
 	VPAND          low2<>+0(SB), Y5, Y6
 	VPSLLW         $0x02, Y1, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 64(AX)
+	VMOVDQU        Y6, 64(DX)
 	VPSRLW         $0x02, Y5, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSLLW         $0x01, Y1, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 704(AX)
+	VMOVDQU        Y6, 704(DX)
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPAND          bit2<>+0(SB), Y1, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 1344(AX)
+	VMOVDQU        Y6, 1344(DX)
 	VPSRLW         $0x06, Y5, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSRLW         $0x01, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1984(AX)
+	VMOVDQU        Y5, 1984(DX)
 	VPAND          low2<>+0(SB), Y8, Y5
 	VPSLLW         $0x02, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 128(AX)
+	VMOVDQU        Y5, 128(DX)
 	VPSRLW         $0x02, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSLLW         $0x01, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 768(AX)
+	VMOVDQU        Y5, 768(DX)
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y4, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1408(AX)
+	VMOVDQU        Y5, 1408(DX)
 	VPSRLW         $0x06, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSRLW         $0x01, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2048(AX)
+	VMOVDQU        Y5, 2048(DX)
 	VPAND          low2<>+0(SB), Y2, Y5
 	VPSLLW         $0x02, Y0, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 192(AX)
+	VMOVDQU        Y5, 192(DX)
 	VPSRLW         $0x02, Y2, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSLLW         $0x01, Y0, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 832(AX)
+	VMOVDQU        Y5, 832(DX)
 	VPSRLW         $0x04, Y2, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y0, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1472(AX)
+	VMOVDQU        Y5, 1472(DX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
 	VPSRLW         $0x01, Y0, Y5
 	VPAND          bit2<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 2112(AX)
-	VBROADCASTI128 64(CX), Y2
-	VINSERTI128    $0x01, 64(DX), Y2, Y2
-	VBROADCASTI128 64(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 64(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 64(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 64(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 64(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 64(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 2112(DX)
+	VBROADCASTI128 64(SI), Y2
+	VINSERTI128    $0x01, 64(DI), Y2, Y2
+	VBROADCASTI128 64(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 64(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 64(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 64(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 64(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 64(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -288,102 +310,102 @@ block:
 	VPSRLW         $0x02, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 2560(AX)
+	VMOVDQU        Y6, 2560(DX)
 	VPSRLW         $0x02, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x03, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 3200(AX)
+	VMOVDQU        Y6, 3200(DX)
 	VPSRLW         $0x04, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x04, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 3840(AX)
+	VMOVDQU        Y6, 3840(DX)
 	VPSRLW         $0x06, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x05, Y3, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y6, Y6
-	VMOVDQU        Y6, 4480(AX)
+	VMOVDQU        Y6, 4480(DX)
 	VPAND          low2<>+0(SB), Y5, Y3
 	VPSRLW         $0x02, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 2624(AX)
+	VMOVDQU        Y3, 2624(DX)
 	VPSRLW         $0x02, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x03, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 3264(AX)
+	VMOVDQU        Y3, 3264(DX)
 	VPSRLW         $0x04, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x04, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 3904(AX)
+	VMOVDQU        Y3, 3904(DX)
 	VPSRLW         $0x06, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x05, Y1, Y1
 	VPAND          bit2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y3, Y3
-	VMOVDQU        Y3, 4544(AX)
+	VMOVDQU        Y3, 4544(DX)
 	VPAND          low2<>+0(SB), Y8, Y1
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 2688(AX)
+	VMOVDQU        Y1, 2688(DX)
 	VPSRLW         $0x02, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x03, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3328(AX)
+	VMOVDQU        Y1, 3328(DX)
 	VPSRLW         $0x04, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3968(AX)
+	VMOVDQU        Y1, 3968(DX)
 	VPSRLW         $0x06, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x05, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4608(AX)
+	VMOVDQU        Y1, 4608(DX)
 	VPAND          low2<>+0(SB), Y2, Y1
 	VPSRLW         $0x02, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 2752(AX)
+	VMOVDQU        Y1, 2752(DX)
 	VPSRLW         $0x02, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x03, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3392(AX)
+	VMOVDQU        Y1, 3392(DX)
 	VPSRLW         $0x04, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x04, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4032(AX)
+	VMOVDQU        Y1, 4032(DX)
 	VPSRLW         $0x06, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x05, Y0, Y0
 	VPAND          bit2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y1, Y1
-	VMOVDQU        Y1, 4672(AX)
-	VBROADCASTI128 16(CX), Y0
-	VINSERTI128    $0x01, 16(DX), Y0, Y0
-	VBROADCASTI128 16(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 16(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 16(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 16(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 16(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 16(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y1, 4672(DX)
+	VBROADCASTI128 16(SI), Y0
+	VINSERTI128    $0x01, 16(DI), Y0, Y0
+	VBROADCASTI128 16(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 16(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 16(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 16(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 16(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 16(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -392,14 +414,14 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VBROADCASTI128 48(CX), Y2
-	VINSERTI128    $0x01, 48(DX), Y2, Y2
-	VBROADCASTI128 48(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 48(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 48(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 48(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 48(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 48(DX)(SI*1), Y7, Y7
+	VBROADCASTI128 48(SI), Y2
+	VINSERTI128    $0x01, 48(DI), Y2, Y2
+	VBROADCASTI128 48(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 48(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 48(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 48(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 48(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 48(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -412,98 +434,98 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 256(AX)
+	VMOVDQU        Y6, 256(DX)
 	VPSRLW         $0x02, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSLLW         $0x01, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 896(AX)
+	VMOVDQU        Y6, 896(DX)
 	VPSRLW         $0x04, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPAND          bit2<>+0(SB), Y3, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 1536(AX)
+	VMOVDQU        Y6, 1536(DX)
 	VPSRLW         $0x06, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x01, Y3, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 2176(AX)
+	VMOVDQU        Y6, 2176(DX)
 	VPAND          low2<>+0(SB), Y5, Y6
 	VPSLLW         $0x02, Y1, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 320(AX)
+	VMOVDQU        Y6, 320(DX)
 	VPSRLW         $0x02, Y5, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSLLW         $0x01, Y1, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 960(AX)
+	VMOVDQU        Y6, 960(DX)
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPAND          bit2<>+0(SB), Y1, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 1600(AX)
+	VMOVDQU        Y6, 1600(DX)
 	VPSRLW         $0x06, Y5, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSRLW         $0x01, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2240(AX)
+	VMOVDQU        Y5, 2240(DX)
 	VPAND          low2<>+0(SB), Y8, Y5
 	VPSLLW         $0x02, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 384(AX)
+	VMOVDQU        Y5, 384(DX)
 	VPSRLW         $0x02, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSLLW         $0x01, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1024(AX)
+	VMOVDQU        Y5, 1024(DX)
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y4, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1664(AX)
+	VMOVDQU        Y5, 1664(DX)
 	VPSRLW         $0x06, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSRLW         $0x01, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2304(AX)
+	VMOVDQU        Y5, 2304(DX)
 	VPAND          low2<>+0(SB), Y2, Y5
 	VPSLLW         $0x02, Y0, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 448(AX)
+	VMOVDQU        Y5, 448(DX)
 	VPSRLW         $0x02, Y2, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSLLW         $0x01, Y0, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1088(AX)
+	VMOVDQU        Y5, 1088(DX)
 	VPSRLW         $0x04, Y2, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y0, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1728(AX)
+	VMOVDQU        Y5, 1728(DX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
 	VPSRLW         $0x01, Y0, Y5
 	VPAND          bit2<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 2368(AX)
-	VBROADCASTI128 80(CX), Y2
-	VINSERTI128    $0x01, 80(DX), Y2, Y2
-	VBROADCASTI128 80(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 80(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 80(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 80(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 80(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 80(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 2368(DX)
+	VBROADCASTI128 80(SI), Y2
+	VINSERTI128    $0x01, 80(DI), Y2, Y2
+	VBROADCASTI128 80(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 80(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 80(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 80(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 80(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 80(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -516,103 +538,102 @@ block:
 	VPSRLW         $0x02, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 2816(AX)
+	VMOVDQU        Y6, 2816(DX)
 	VPSRLW         $0x02, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x03, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 3456(AX)
+	VMOVDQU        Y6, 3456(DX)
 	VPSRLW         $0x04, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x04, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 4096(AX)
+	VMOVDQU        Y6, 4096(DX)
 	VPSRLW         $0x06, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x05, Y3, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y6, Y6
-	VMOVDQU        Y6, 4736(AX)
+	VMOVDQU        Y6, 4736(DX)
 	VPAND          low2<>+0(SB), Y5, Y3
 	VPSRLW         $0x02, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 2880(AX)
+	VMOVDQU        Y3, 2880(DX)
 	VPSRLW         $0x02, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x03, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 3520(AX)
+	VMOVDQU        Y3, 3520(DX)
 	VPSRLW         $0x04, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x04, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 4160(AX)
+	VMOVDQU        Y3, 4160(DX)
 	VPSRLW         $0x06, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x05, Y1, Y1
 	VPAND          bit2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y3, Y3
-	VMOVDQU        Y3, 4800(AX)
+	VMOVDQU        Y3, 4800(DX)
 	VPAND          low2<>+0(SB), Y8, Y1
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 2944(AX)
+	VMOVDQU        Y1, 2944(DX)
 	VPSRLW         $0x02, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x03, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3584(AX)
+	VMOVDQU        Y1, 3584(DX)
 	VPSRLW         $0x04, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4224(AX)
+	VMOVDQU        Y1, 4224(DX)
 	VPSRLW         $0x06, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x05, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4864(AX)
+	VMOVDQU        Y1, 4864(DX)
 	VPAND          low2<>+0(SB), Y2, Y1
 	VPSRLW         $0x02, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3008(AX)
+	VMOVDQU        Y1, 3008(DX)
 	VPSRLW         $0x02, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x03, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3648(AX)
+	VMOVDQU        Y1, 3648(DX)
 	VPSRLW         $0x04, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x04, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4288(AX)
+	VMOVDQU        Y1, 4288(DX)
 	VPSRLW         $0x06, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x05, Y0, Y0
 	VPAND          bit2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y1, Y1
-	VMOVDQU        Y1, 4928(AX)
-	ADDQ           $0x00001880, AX
-	ADDQ           $0x0000006e, CX
-	ADDQ           $0x0000006e, DX
-	DECQ           R9
+	VMOVDQU        Y1, 4928(DX)
+	ADDQ           $0x00001880, DX
+	ADDQ           $0x0000006e, SI
+	ADDQ           $0x0000006e, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
@@ -695,16 +716,6 @@ DATA two0<>+20(SB)/4, $0x05800480
 DATA two0<>+24(SB)/4, $0x09800880
 DATA two0<>+28(SB)/4, $0x0d800c80
 GLOBL two0<>(SB), RODATA|NOPTR, $32
-
-DATA minus<>+0(SB)/4, $0xffffffff
-DATA minus<>+4(SB)/4, $0xffffffff
-DATA minus<>+8(SB)/4, $0xffffffff
-DATA minus<>+12(SB)/4, $0xffffffff
-DATA minus<>+16(SB)/4, $0xffffffff
-DATA minus<>+20(SB)/4, $0xffffffff
-DATA minus<>+24(SB)/4, $0xffffffff
-DATA minus<>+28(SB)/4, $0xffffffff
-GLOBL minus<>(SB), RODATA|NOPTR, $32
 
 DATA two1<>+0(SB)/4, $0x03800280
 DATA two1<>+4(SB)/4, $0x07800680

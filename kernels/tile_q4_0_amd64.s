@@ -4,41 +4,51 @@
 
 #include "textflag.h"
 
-// func tileQ4_0(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileQ4_0(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileQ4_0(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileQ4_0(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VPXOR          X0, X0, X0
-	VPINSRW        $0x00, (CX), X0, X0
-	VPINSRW        $0x01, (CX)(BX*1), X0, X0
-	VPINSRW        $0x02, (CX)(BX*2), X0, X0
-	VPINSRW        $0x03, (CX)(SI*1), X0, X0
-	VPINSRW        $0x04, (DX), X0, X0
-	VPINSRW        $0x05, (DX)(BX*1), X0, X0
-	VPINSRW        $0x06, (DX)(BX*2), X0, X0
-	VPINSRW        $0x07, (DX)(SI*1), X0, X0
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	ADDQ           $0x00000090, CX
+	VXORPS         X0, X0, X0
+	VPINSRW        $0x00, (SI), X0, X0
+	VPINSRW        $0x01, (SI)(R8*1), X0, X0
+	VPINSRW        $0x02, (SI)(R8*2), X0, X0
+	VPINSRW        $0x03, (SI)(R9*1), X0, X0
+	VPINSRW        $0x04, (DI), X0, X0
+	VPINSRW        $0x05, (DI)(R8*1), X0, X0
+	VPINSRW        $0x06, (DI)(R8*2), X0, X0
+	VPINSRW        $0x07, (DI)(R9*1), X0, X0
 	VCVTPH2PS      X0, Y0
-	VMOVDQU        Y0, 512(AX)
-	VBROADCASTI128 2(CX), Y0
-	VINSERTI128    $0x01, 2(DX), Y0, Y0
-	VBROADCASTI128 2(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 2(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 2(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 2(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 2(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 2(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y0, 512(DX)
+	VBROADCASTI128 2(SI), Y0
+	VINSERTI128    $0x01, 2(DI), Y0, Y0
+	VBROADCASTI128 2(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 2(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 2(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 2(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 2(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 2(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -50,32 +60,31 @@ block:
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
-	VMOVDQU        Y3, (AX)
-	VMOVDQU        Y2, 256(AX)
+	VMOVDQU        Y3, (DX)
+	VMOVDQU        Y2, 256(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
-	VMOVDQU        Y1, 64(AX)
-	VMOVDQU        Y2, 320(AX)
+	VMOVDQU        Y1, 64(DX)
+	VMOVDQU        Y2, 320(DX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPAND          low4<>+0(SB), Y1, Y1
-	VMOVDQU        Y4, 128(AX)
-	VMOVDQU        Y1, 384(AX)
+	VMOVDQU        Y4, 128(DX)
+	VMOVDQU        Y1, 384(DX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low4<>+0(SB), Y0, Y0
 	VPAND          low4<>+0(SB), Y1, Y1
-	VMOVDQU        Y0, 192(AX)
-	VMOVDQU        Y1, 448(AX)
-	ADDQ           $0x000002c0, AX
-	ADDQ           $0x00000012, CX
-	ADDQ           $0x00000012, DX
-	DECQ           R9
+	VMOVDQU        Y0, 192(DX)
+	VMOVDQU        Y1, 448(DX)
+	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000012, SI
+	ADDQ           $0x00000012, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 

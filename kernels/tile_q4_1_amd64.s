@@ -4,46 +4,56 @@
 
 #include "textflag.h"
 
-// func tileQ4_1(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileQ4_1(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileQ4_1(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileQ4_1(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          (CX), X0
-	VPINSRD        $0x01, (CX)(BX*1), X0, X0
-	VPINSRD        $0x02, (CX)(BX*2), X0, X0
-	VPINSRD        $0x03, (CX)(SI*1), X0, X0
-	VMOVD          (DX), X1
-	VPINSRD        $0x01, (DX)(BX*1), X1, X1
-	VPINSRD        $0x02, (DX)(BX*2), X1, X1
-	VPINSRD        $0x03, (DX)(SI*1), X1, X1
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	ADDQ           $0x000000a0, CX
+	VMOVD          (SI), X0
+	VPINSRD        $0x01, (SI)(R8*1), X0, X0
+	VPINSRD        $0x02, (SI)(R8*2), X0, X0
+	VPINSRD        $0x03, (SI)(R9*1), X0, X0
+	VMOVD          (DI), X1
+	VPINSRD        $0x01, (DI)(R8*1), X1, X1
+	VPINSRD        $0x02, (DI)(R8*2), X1, X1
+	VPINSRD        $0x03, (DI)(R9*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y1
 	VPSHUFB        unzip<>+0(SB), Y1, Y1
 	VPERMQ         $0xd8, Y1, Y1
 	VEXTRACTI128   $0x01, Y1, X0
 	VCVTPH2PS      X1, Y1
 	VCVTPH2PS      X0, Y2
-	VMOVDQU        Y1, 512(AX)
-	VMOVDQU        Y2, 640(AX)
-	VBROADCASTI128 4(CX), Y1
-	VINSERTI128    $0x01, 4(DX), Y1, Y1
-	VBROADCASTI128 4(CX)(BX*1), Y2
-	VINSERTI128    $0x01, 4(DX)(BX*1), Y2, Y2
-	VBROADCASTI128 4(CX)(BX*2), Y3
-	VINSERTI128    $0x01, 4(DX)(BX*2), Y3, Y3
-	VBROADCASTI128 4(CX)(SI*1), Y4
-	VINSERTI128    $0x01, 4(DX)(SI*1), Y4, Y4
+	VMOVDQU        Y1, 512(DX)
+	VMOVDQU        Y2, 640(DX)
+	VBROADCASTI128 4(SI), Y1
+	VINSERTI128    $0x01, 4(DI), Y1, Y1
+	VBROADCASTI128 4(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 4(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 4(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 4(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 4(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 4(DI)(R9*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -55,32 +65,31 @@ block:
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
-	VMOVDQU        Y4, (AX)
-	VMOVDQU        Y3, 256(AX)
+	VMOVDQU        Y4, (DX)
+	VMOVDQU        Y3, 256(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
-	VMOVDQU        Y2, 64(AX)
-	VMOVDQU        Y3, 320(AX)
+	VMOVDQU        Y2, 64(DX)
+	VMOVDQU        Y3, 320(DX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
-	VMOVDQU        Y5, 128(AX)
-	VMOVDQU        Y2, 384(AX)
+	VMOVDQU        Y5, 128(DX)
+	VMOVDQU        Y2, 384(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
-	VMOVDQU        Y1, 192(AX)
-	VMOVDQU        Y2, 448(AX)
-	ADDQ           $0x000002c0, AX
-	ADDQ           $0x00000014, CX
-	ADDQ           $0x00000014, DX
-	DECQ           R9
+	VMOVDQU        Y1, 192(DX)
+	VMOVDQU        Y2, 448(DX)
+	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000014, SI
+	ADDQ           $0x00000014, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 

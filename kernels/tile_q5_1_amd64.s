@@ -4,55 +4,65 @@
 
 #include "textflag.h"
 
-// func tileQ5_1(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileQ5_1(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileQ5_1(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileQ5_1(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          (CX), X0
-	VPINSRD        $0x01, (CX)(BX*1), X0, X0
-	VPINSRD        $0x02, (CX)(BX*2), X0, X0
-	VPINSRD        $0x03, (CX)(SI*1), X0, X0
-	VMOVD          (DX), X1
-	VPINSRD        $0x01, (DX)(BX*1), X1, X1
-	VPINSRD        $0x02, (DX)(BX*2), X1, X1
-	VPINSRD        $0x03, (DX)(SI*1), X1, X1
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	ADDQ           $0x000000c0, CX
+	VMOVD          (SI), X0
+	VPINSRD        $0x01, (SI)(R8*1), X0, X0
+	VPINSRD        $0x02, (SI)(R8*2), X0, X0
+	VPINSRD        $0x03, (SI)(R9*1), X0, X0
+	VMOVD          (DI), X1
+	VPINSRD        $0x01, (DI)(R8*1), X1, X1
+	VPINSRD        $0x02, (DI)(R8*2), X1, X1
+	VPINSRD        $0x03, (DI)(R9*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y1
 	VPSHUFB        unzip<>+0(SB), Y1, Y1
 	VPERMQ         $0xd8, Y1, Y1
 	VEXTRACTI128   $0x01, Y1, X0
 	VCVTPH2PS      X1, Y1
 	VCVTPH2PS      X0, Y2
-	VMOVDQU        Y1, 512(AX)
-	VMOVDQU        Y2, 640(AX)
-	VMOVD          4(CX), X0
-	VPINSRD        $0x01, 4(CX)(BX*1), X0, X0
-	VPINSRD        $0x02, 4(CX)(BX*2), X0, X0
-	VPINSRD        $0x03, 4(CX)(SI*1), X0, X0
-	VMOVD          4(DX), X1
-	VPINSRD        $0x01, 4(DX)(BX*1), X1, X1
-	VPINSRD        $0x02, 4(DX)(BX*2), X1, X1
-	VPINSRD        $0x03, 4(DX)(SI*1), X1, X1
+	VMOVDQU        Y1, 512(DX)
+	VMOVDQU        Y2, 640(DX)
+	VMOVD          4(SI), X0
+	VPINSRD        $0x01, 4(SI)(R8*1), X0, X0
+	VPINSRD        $0x02, 4(SI)(R8*2), X0, X0
+	VPINSRD        $0x03, 4(SI)(R9*1), X0, X0
+	VMOVD          4(DI), X1
+	VPINSRD        $0x01, 4(DI)(R8*1), X1, X1
+	VPINSRD        $0x02, 4(DI)(R8*2), X1, X1
+	VPINSRD        $0x03, 4(DI)(R9*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y1
-	VBROADCASTI128 8(CX), Y2
-	VINSERTI128    $0x01, 8(DX), Y2, Y2
-	VBROADCASTI128 8(CX)(BX*1), Y3
-	VINSERTI128    $0x01, 8(DX)(BX*1), Y3, Y3
-	VBROADCASTI128 8(CX)(BX*2), Y4
-	VINSERTI128    $0x01, 8(DX)(BX*2), Y4, Y4
-	VBROADCASTI128 8(CX)(SI*1), Y5
-	VINSERTI128    $0x01, 8(DX)(SI*1), Y5, Y5
+	VBROADCASTI128 8(SI), Y2
+	VINSERTI128    $0x01, 8(DI), Y2, Y2
+	VBROADCASTI128 8(SI)(R8*1), Y3
+	VINSERTI128    $0x01, 8(DI)(R8*1), Y3, Y3
+	VBROADCASTI128 8(SI)(R8*2), Y4
+	VINSERTI128    $0x01, 8(DI)(R8*2), Y4, Y4
+	VBROADCASTI128 8(SI)(R9*1), Y5
+	VINSERTI128    $0x01, 8(DI)(R9*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -65,71 +75,66 @@ block:
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        byte0<>+0(SB), Y1, Y7
-	VPAND          bit0<>+0(SB), Y7, Y7
-	VPCMPEQB       bit0<>+0(SB), Y7, Y7
-	VPAND          sixteen<>+0(SB), Y7, Y7
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          top4<>+0(SB), Y7, Y7
+	VPMINUB        sixteen<>+0(SB), Y7, Y7
 	VPOR           Y7, Y5, Y5
 	VPSHUFB        byte2<>+0(SB), Y1, Y7
-	VPAND          bit0<>+0(SB), Y7, Y7
-	VPCMPEQB       bit0<>+0(SB), Y7, Y7
-	VPAND          sixteen<>+0(SB), Y7, Y7
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          top4<>+0(SB), Y7, Y7
+	VPMINUB        sixteen<>+0(SB), Y7, Y7
 	VPOR           Y7, Y4, Y4
-	VMOVDQU        Y5, (AX)
-	VMOVDQU        Y4, 256(AX)
+	VMOVDQU        Y5, (DX)
+	VMOVDQU        Y4, 256(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        byte0<>+0(SB), Y1, Y5
-	VPAND          bit1<>+0(SB), Y5, Y5
-	VPCMPEQB       bit1<>+0(SB), Y5, Y5
-	VPAND          sixteen<>+0(SB), Y5, Y5
+	VPAND          top4<>+0(SB), Y5, Y5
+	VPMINUB        sixteen<>+0(SB), Y5, Y5
 	VPOR           Y5, Y3, Y3
 	VPSHUFB        byte2<>+0(SB), Y1, Y5
-	VPAND          bit1<>+0(SB), Y5, Y5
-	VPCMPEQB       bit1<>+0(SB), Y5, Y5
-	VPAND          sixteen<>+0(SB), Y5, Y5
+	VPAND          top4<>+0(SB), Y5, Y5
+	VPMINUB        sixteen<>+0(SB), Y5, Y5
 	VPOR           Y5, Y4, Y4
-	VMOVDQU        Y3, 64(AX)
-	VMOVDQU        Y4, 320(AX)
+	VMOVDQU        Y3, 64(DX)
+	VMOVDQU        Y4, 320(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        byte1<>+0(SB), Y1, Y4
-	VPAND          bit0<>+0(SB), Y4, Y4
-	VPCMPEQB       bit0<>+0(SB), Y4, Y4
-	VPAND          sixteen<>+0(SB), Y4, Y4
+	VPSLLW         $0x04, Y4, Y4
+	VPAND          top4<>+0(SB), Y4, Y4
+	VPMINUB        sixteen<>+0(SB), Y4, Y4
 	VPOR           Y4, Y6, Y6
 	VPSHUFB        byte3<>+0(SB), Y1, Y4
-	VPAND          bit0<>+0(SB), Y4, Y4
-	VPCMPEQB       bit0<>+0(SB), Y4, Y4
-	VPAND          sixteen<>+0(SB), Y4, Y4
+	VPSLLW         $0x04, Y4, Y4
+	VPAND          top4<>+0(SB), Y4, Y4
+	VPMINUB        sixteen<>+0(SB), Y4, Y4
 	VPOR           Y4, Y3, Y3
-	VMOVDQU        Y6, 128(AX)
-	VMOVDQU        Y3, 384(AX)
+	VMOVDQU        Y6, 128(DX)
+	VMOVDQU        Y3, 384(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        byte1<>+0(SB), Y1, Y4
-	VPAND          bit1<>+0(SB), Y4, Y4
-	VPCMPEQB       bit1<>+0(SB), Y4, Y4
-	VPAND          sixteen<>+0(SB), Y4, Y4
+	VPAND          top4<>+0(SB), Y4, Y4
+	VPMINUB        sixteen<>+0(SB), Y4, Y4
 	VPOR           Y4, Y2, Y2
 	VPSHUFB        byte3<>+0(SB), Y1, Y1
-	VPAND          bit1<>+0(SB), Y1, Y1
-	VPCMPEQB       bit1<>+0(SB), Y1, Y1
-	VPAND          sixteen<>+0(SB), Y1, Y1
+	VPAND          top4<>+0(SB), Y1, Y1
+	VPMINUB        sixteen<>+0(SB), Y1, Y1
 	VPOR           Y1, Y3, Y3
-	VMOVDQU        Y2, 192(AX)
-	VMOVDQU        Y3, 448(AX)
-	ADDQ           $0x000002c0, AX
-	ADDQ           $0x00000018, CX
-	ADDQ           $0x00000018, DX
-	DECQ           R9
+	VMOVDQU        Y2, 192(DX)
+	VMOVDQU        Y3, 448(DX)
+	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000018, SI
+	ADDQ           $0x00000018, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
@@ -163,15 +168,15 @@ DATA byte0<>+24(SB)/4, $0x08080808
 DATA byte0<>+28(SB)/4, $0x0c0c0c0c
 GLOBL byte0<>(SB), RODATA|NOPTR, $32
 
-DATA bit0<>+0(SB)/4, $0x08040201
-DATA bit0<>+4(SB)/4, $0x08040201
-DATA bit0<>+8(SB)/4, $0x08040201
-DATA bit0<>+12(SB)/4, $0x08040201
-DATA bit0<>+16(SB)/4, $0x08040201
-DATA bit0<>+20(SB)/4, $0x08040201
-DATA bit0<>+24(SB)/4, $0x08040201
-DATA bit0<>+28(SB)/4, $0x08040201
-GLOBL bit0<>(SB), RODATA|NOPTR, $32
+DATA top4<>+0(SB)/4, $0x80402010
+DATA top4<>+4(SB)/4, $0x80402010
+DATA top4<>+8(SB)/4, $0x80402010
+DATA top4<>+12(SB)/4, $0x80402010
+DATA top4<>+16(SB)/4, $0x80402010
+DATA top4<>+20(SB)/4, $0x80402010
+DATA top4<>+24(SB)/4, $0x80402010
+DATA top4<>+28(SB)/4, $0x80402010
+GLOBL top4<>(SB), RODATA|NOPTR, $32
 
 DATA sixteen<>+0(SB)/4, $0x10101010
 DATA sixteen<>+4(SB)/4, $0x10101010
@@ -192,16 +197,6 @@ DATA byte2<>+20(SB)/4, $0x06060606
 DATA byte2<>+24(SB)/4, $0x0a0a0a0a
 DATA byte2<>+28(SB)/4, $0x0e0e0e0e
 GLOBL byte2<>(SB), RODATA|NOPTR, $32
-
-DATA bit1<>+0(SB)/4, $0x80402010
-DATA bit1<>+4(SB)/4, $0x80402010
-DATA bit1<>+8(SB)/4, $0x80402010
-DATA bit1<>+12(SB)/4, $0x80402010
-DATA bit1<>+16(SB)/4, $0x80402010
-DATA bit1<>+20(SB)/4, $0x80402010
-DATA bit1<>+24(SB)/4, $0x80402010
-DATA bit1<>+28(SB)/4, $0x80402010
-GLOBL bit1<>(SB), RODATA|NOPTR, $32
 
 DATA byte1<>+0(SB)/4, $0x01010101
 DATA byte1<>+4(SB)/4, $0x05050505

@@ -4,30 +4,59 @@
 
 #include "textflag.h"
 
-// func tileQ5K(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileQ5K(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileQ5K(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileQ5K(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VBROADCASTI128 (CX), Y0
-	VINSERTI128    $0x01, (DX), Y0, Y0
-	VBROADCASTI128 (CX)(BX*1), Y1
-	VINSERTI128    $0x01, (DX)(BX*1), Y1, Y1
-	VBROADCASTI128 (CX)(BX*2), Y2
-	VINSERTI128    $0x01, (DX)(BX*2), Y2, Y2
-	VBROADCASTI128 (CX)(SI*1), Y3
-	VINSERTI128    $0x01, (DX)(SI*1), Y3, Y3
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	PREFETCHT1     192(CX)
+	PREFETCHT1     256(CX)
+	PREFETCHT1     320(CX)
+	PREFETCHT1     384(CX)
+	PREFETCHT1     448(CX)
+	PREFETCHT1     512(CX)
+	PREFETCHT1     576(CX)
+	PREFETCHT1     640(CX)
+	PREFETCHT1     704(CX)
+	PREFETCHT1     768(CX)
+	PREFETCHT1     832(CX)
+	PREFETCHT1     896(CX)
+	PREFETCHT1     960(CX)
+	PREFETCHT1     1024(CX)
+	PREFETCHT1     1088(CX)
+	PREFETCHT1     1152(CX)
+	PREFETCHT1     1216(CX)
+	PREFETCHT1     1280(CX)
+	PREFETCHT1     1344(CX)
+	ADDQ           $0x00000580, CX
+	VBROADCASTI128 (SI), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (SI)(R8*1), Y1
+	VINSERTI128    $0x01, (DI)(R8*1), Y1, Y1
+	VBROADCASTI128 (SI)(R8*2), Y2
+	VINSERTI128    $0x01, (DI)(R8*2), Y2, Y2
+	VBROADCASTI128 (SI)(R9*1), Y3
+	VINSERTI128    $0x01, (DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -41,8 +70,8 @@ block:
 	VEXTRACTI128   $0x01, Y2, X3
 	VCVTPH2PS      X2, Y2
 	VCVTPH2PS      X3, Y3
-	VMOVDQU        Y2, 6144(AX)
-	VMOVDQU        Y3, 6208(AX)
+	VMOVDQU        Y2, 6144(DX)
+	VMOVDQU        Y3, 6208(DX)
 	VPSRLD         $0x04, Y0, Y2
 	VPSRLD         $0x02, Y1, Y3
 	VPAND          two<>+0(SB), Y3, Y3
@@ -55,45 +84,45 @@ block:
 	VPAND          six<>+0(SB), Y1, Y1
 	VPAND          six<>+0(SB), Y4, Y4
 	VPSHUFB        pair0<>+0(SB), Y1, Y3
-	VMOVDQU        Y3, 512(AX)
+	VMOVDQU        Y3, 512(DX)
 	VPSHUFB        pair0<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5632(AX)
+	VMOVDQU        Y3, 5632(DX)
 	VPSHUFB        pair1<>+0(SB), Y1, Y3
-	VMOVDQU        Y3, 1152(AX)
+	VMOVDQU        Y3, 1152(DX)
 	VPSHUFB        pair1<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5696(AX)
+	VMOVDQU        Y3, 5696(DX)
 	VPSHUFB        pair2<>+0(SB), Y1, Y3
-	VMOVDQU        Y3, 1792(AX)
+	VMOVDQU        Y3, 1792(DX)
 	VPSHUFB        pair2<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5760(AX)
+	VMOVDQU        Y3, 5760(DX)
 	VPSHUFB        pair3<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2432(AX)
+	VMOVDQU        Y1, 2432(DX)
 	VPSHUFB        pair3<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 5824(AX)
+	VMOVDQU        Y1, 5824(DX)
 	VPSHUFB        pair0<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 3072(AX)
+	VMOVDQU        Y1, 3072(DX)
 	VPSHUFB        pair0<>+0(SB), Y2, Y1
-	VMOVDQU        Y1, 5888(AX)
+	VMOVDQU        Y1, 5888(DX)
 	VPSHUFB        pair1<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 3712(AX)
+	VMOVDQU        Y1, 3712(DX)
 	VPSHUFB        pair1<>+0(SB), Y2, Y1
-	VMOVDQU        Y1, 5952(AX)
+	VMOVDQU        Y1, 5952(DX)
 	VPSHUFB        pair2<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 4352(AX)
+	VMOVDQU        Y1, 4352(DX)
 	VPSHUFB        pair2<>+0(SB), Y2, Y1
-	VMOVDQU        Y1, 6016(AX)
+	VMOVDQU        Y1, 6016(DX)
 	VPSHUFB        pair3<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 4992(AX)
+	VMOVDQU        Y0, 4992(DX)
 	VPSHUFB        pair3<>+0(SB), Y2, Y0
-	VMOVDQU        Y0, 6080(AX)
-	VBROADCASTI128 16(CX), Y0
-	VINSERTI128    $0x01, 16(DX), Y0, Y0
-	VBROADCASTI128 16(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 16(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 16(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 16(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 16(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 16(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y0, 6080(DX)
+	VBROADCASTI128 16(SI), Y0
+	VINSERTI128    $0x01, 16(DI), Y0, Y0
+	VBROADCASTI128 16(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 16(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 16(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 16(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 16(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 16(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -102,14 +131,14 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VBROADCASTI128 48(CX), Y2
-	VINSERTI128    $0x01, 48(DX), Y2, Y2
-	VBROADCASTI128 48(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 48(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 48(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 48(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 48(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 48(DX)(SI*1), Y7, Y7
+	VBROADCASTI128 48(SI), Y2
+	VINSERTI128    $0x01, 48(DI), Y2, Y2
+	VBROADCASTI128 48(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 48(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 48(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 48(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 48(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 48(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -122,54 +151,54 @@ block:
 	VPSLLW         $0x04, Y3, Y9
 	VPAND          bit4<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, (AX)
+	VMOVDQU        Y6, (DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSLLW         $0x03, Y3, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y7, Y7
-	VMOVDQU        Y7, 640(AX)
+	VMOVDQU        Y7, 640(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x04, Y1, Y7
 	VPAND          bit4<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 64(AX)
+	VMOVDQU        Y6, 64(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSLLW         $0x03, Y1, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 704(AX)
+	VMOVDQU        Y5, 704(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x04, Y4, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 128(AX)
+	VMOVDQU        Y5, 128(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSLLW         $0x03, Y4, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y8, Y8
-	VMOVDQU        Y8, 768(AX)
+	VMOVDQU        Y8, 768(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPSLLW         $0x04, Y0, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 192(AX)
+	VMOVDQU        Y5, 192(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSLLW         $0x03, Y0, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 832(AX)
-	VBROADCASTI128 80(CX), Y2
-	VINSERTI128    $0x01, 80(DX), Y2, Y2
-	VBROADCASTI128 80(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 80(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 80(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 80(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 80(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 80(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 832(DX)
+	VBROADCASTI128 80(SI), Y2
+	VINSERTI128    $0x01, 80(DI), Y2, Y2
+	VBROADCASTI128 80(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 80(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 80(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 80(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 80(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 80(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -182,54 +211,54 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          bit4<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 1280(AX)
+	VMOVDQU        Y6, 1280(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSLLW         $0x01, Y3, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y7, Y7
-	VMOVDQU        Y7, 1920(AX)
+	VMOVDQU        Y7, 1920(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x02, Y1, Y7
 	VPAND          bit4<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 1344(AX)
+	VMOVDQU        Y6, 1344(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSLLW         $0x01, Y1, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1984(AX)
+	VMOVDQU        Y5, 1984(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x02, Y4, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1408(AX)
+	VMOVDQU        Y5, 1408(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSLLW         $0x01, Y4, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y8, Y8
-	VMOVDQU        Y8, 2048(AX)
+	VMOVDQU        Y8, 2048(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPSLLW         $0x02, Y0, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1472(AX)
+	VMOVDQU        Y5, 1472(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSLLW         $0x01, Y0, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 2112(AX)
-	VBROADCASTI128 112(CX), Y2
-	VINSERTI128    $0x01, 112(DX), Y2, Y2
-	VBROADCASTI128 112(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 112(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 112(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 112(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 112(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 112(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 2112(DX)
+	VBROADCASTI128 112(SI), Y2
+	VINSERTI128    $0x01, 112(DI), Y2, Y2
+	VBROADCASTI128 112(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 112(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 112(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 112(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 112(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 112(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -241,51 +270,51 @@ block:
 	VPAND          low4<>+0(SB), Y7, Y6
 	VPAND          bit4<>+0(SB), Y3, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 2560(AX)
+	VMOVDQU        Y6, 2560(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSRLW         $0x01, Y3, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y7, Y7
-	VMOVDQU        Y7, 3200(AX)
+	VMOVDQU        Y7, 3200(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPAND          bit4<>+0(SB), Y1, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 2624(AX)
+	VMOVDQU        Y6, 2624(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSRLW         $0x01, Y1, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 3264(AX)
+	VMOVDQU        Y5, 3264(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPAND          bit4<>+0(SB), Y4, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2688(AX)
+	VMOVDQU        Y5, 2688(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSRLW         $0x01, Y4, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y8, Y8
-	VMOVDQU        Y8, 3328(AX)
+	VMOVDQU        Y8, 3328(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPAND          bit4<>+0(SB), Y0, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2752(AX)
+	VMOVDQU        Y5, 2752(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSRLW         $0x01, Y0, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 3392(AX)
-	VBROADCASTI128 144(CX), Y2
-	VINSERTI128    $0x01, 144(DX), Y2, Y2
-	VBROADCASTI128 144(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 144(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 144(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 144(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 144(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 144(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 3392(DX)
+	VBROADCASTI128 144(SI), Y2
+	VINSERTI128    $0x01, 144(DI), Y2, Y2
+	VBROADCASTI128 144(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 144(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 144(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 144(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 144(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 144(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -298,54 +327,54 @@ block:
 	VPSRLW         $0x02, Y3, Y9
 	VPAND          bit4<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 3840(AX)
+	VMOVDQU        Y6, 3840(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSRLW         $0x03, Y3, Y3
 	VPAND          bit4<>+0(SB), Y3, Y3
 	VPOR           Y3, Y7, Y7
-	VMOVDQU        Y7, 4480(AX)
+	VMOVDQU        Y7, 4480(DX)
 	VPAND          low4<>+0(SB), Y5, Y3
 	VPSRLW         $0x02, Y1, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 3904(AX)
+	VMOVDQU        Y3, 3904(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSRLW         $0x03, Y1, Y1
 	VPAND          bit4<>+0(SB), Y1, Y1
 	VPOR           Y1, Y5, Y5
-	VMOVDQU        Y5, 4544(AX)
+	VMOVDQU        Y5, 4544(DX)
 	VPAND          low4<>+0(SB), Y8, Y1
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          bit4<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3968(AX)
+	VMOVDQU        Y1, 3968(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSRLW         $0x03, Y4, Y1
 	VPAND          bit4<>+0(SB), Y1, Y1
 	VPOR           Y1, Y8, Y8
-	VMOVDQU        Y8, 4608(AX)
+	VMOVDQU        Y8, 4608(DX)
 	VPAND          low4<>+0(SB), Y2, Y1
 	VPSRLW         $0x02, Y0, Y3
 	VPAND          bit4<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4032(AX)
+	VMOVDQU        Y1, 4032(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSRLW         $0x03, Y0, Y0
 	VPAND          bit4<>+0(SB), Y0, Y0
 	VPOR           Y0, Y2, Y2
-	VMOVDQU        Y2, 4672(AX)
-	VBROADCASTI128 32(CX), Y0
-	VINSERTI128    $0x01, 32(DX), Y0, Y0
-	VBROADCASTI128 32(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 32(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 32(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 32(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 32(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 32(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y2, 4672(DX)
+	VBROADCASTI128 32(SI), Y0
+	VINSERTI128    $0x01, 32(DI), Y0, Y0
+	VBROADCASTI128 32(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 32(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 32(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 32(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 32(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 32(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -354,14 +383,14 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VBROADCASTI128 64(CX), Y2
-	VINSERTI128    $0x01, 64(DX), Y2, Y2
-	VBROADCASTI128 64(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 64(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 64(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 64(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 64(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 64(DX)(SI*1), Y7, Y7
+	VBROADCASTI128 64(SI), Y2
+	VINSERTI128    $0x01, 64(DI), Y2, Y2
+	VBROADCASTI128 64(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 64(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 64(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 64(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 64(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 64(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -374,54 +403,54 @@ block:
 	VPSLLW         $0x04, Y3, Y9
 	VPAND          bit4<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 256(AX)
+	VMOVDQU        Y6, 256(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSLLW         $0x03, Y3, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y7, Y7
-	VMOVDQU        Y7, 896(AX)
+	VMOVDQU        Y7, 896(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x04, Y1, Y7
 	VPAND          bit4<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 320(AX)
+	VMOVDQU        Y6, 320(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSLLW         $0x03, Y1, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 960(AX)
+	VMOVDQU        Y5, 960(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x04, Y4, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 384(AX)
+	VMOVDQU        Y5, 384(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSLLW         $0x03, Y4, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y8, Y8
-	VMOVDQU        Y8, 1024(AX)
+	VMOVDQU        Y8, 1024(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPSLLW         $0x04, Y0, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 448(AX)
+	VMOVDQU        Y5, 448(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSLLW         $0x03, Y0, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 1088(AX)
-	VBROADCASTI128 96(CX), Y2
-	VINSERTI128    $0x01, 96(DX), Y2, Y2
-	VBROADCASTI128 96(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 96(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 96(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 96(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 96(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 96(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 1088(DX)
+	VBROADCASTI128 96(SI), Y2
+	VINSERTI128    $0x01, 96(DI), Y2, Y2
+	VBROADCASTI128 96(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 96(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 96(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 96(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 96(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 96(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -434,54 +463,54 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          bit4<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 1536(AX)
+	VMOVDQU        Y6, 1536(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSLLW         $0x01, Y3, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y7, Y7
-	VMOVDQU        Y7, 2176(AX)
+	VMOVDQU        Y7, 2176(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x02, Y1, Y7
 	VPAND          bit4<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 1600(AX)
+	VMOVDQU        Y6, 1600(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSLLW         $0x01, Y1, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2240(AX)
+	VMOVDQU        Y5, 2240(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x02, Y4, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1664(AX)
+	VMOVDQU        Y5, 1664(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSLLW         $0x01, Y4, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y8, Y8
-	VMOVDQU        Y8, 2304(AX)
+	VMOVDQU        Y8, 2304(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPSLLW         $0x02, Y0, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1728(AX)
+	VMOVDQU        Y5, 1728(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSLLW         $0x01, Y0, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 2368(AX)
-	VBROADCASTI128 128(CX), Y2
-	VINSERTI128    $0x01, 128(DX), Y2, Y2
-	VBROADCASTI128 128(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 128(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 128(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 128(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 128(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 128(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 2368(DX)
+	VBROADCASTI128 128(SI), Y2
+	VINSERTI128    $0x01, 128(DI), Y2, Y2
+	VBROADCASTI128 128(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 128(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 128(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 128(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 128(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 128(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -493,51 +522,51 @@ block:
 	VPAND          low4<>+0(SB), Y7, Y6
 	VPAND          bit4<>+0(SB), Y3, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 2816(AX)
+	VMOVDQU        Y6, 2816(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSRLW         $0x01, Y3, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y7, Y7
-	VMOVDQU        Y7, 3456(AX)
+	VMOVDQU        Y7, 3456(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPAND          bit4<>+0(SB), Y1, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 2880(AX)
+	VMOVDQU        Y6, 2880(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSRLW         $0x01, Y1, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 3520(AX)
+	VMOVDQU        Y5, 3520(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPAND          bit4<>+0(SB), Y4, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2944(AX)
+	VMOVDQU        Y5, 2944(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSRLW         $0x01, Y4, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y8, Y8
-	VMOVDQU        Y8, 3584(AX)
+	VMOVDQU        Y8, 3584(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPAND          bit4<>+0(SB), Y0, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 3008(AX)
+	VMOVDQU        Y5, 3008(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSRLW         $0x01, Y0, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 3648(AX)
-	VBROADCASTI128 160(CX), Y2
-	VINSERTI128    $0x01, 160(DX), Y2, Y2
-	VBROADCASTI128 160(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 160(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 160(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 160(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 160(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 160(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 3648(DX)
+	VBROADCASTI128 160(SI), Y2
+	VINSERTI128    $0x01, 160(DI), Y2, Y2
+	VBROADCASTI128 160(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 160(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 160(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 160(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 160(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 160(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -550,55 +579,54 @@ block:
 	VPSRLW         $0x02, Y3, Y9
 	VPAND          bit4<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 4096(AX)
+	VMOVDQU        Y6, 4096(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSRLW         $0x03, Y3, Y3
 	VPAND          bit4<>+0(SB), Y3, Y3
 	VPOR           Y3, Y7, Y7
-	VMOVDQU        Y7, 4736(AX)
+	VMOVDQU        Y7, 4736(DX)
 	VPAND          low4<>+0(SB), Y5, Y3
 	VPSRLW         $0x02, Y1, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 4160(AX)
+	VMOVDQU        Y3, 4160(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSRLW         $0x03, Y1, Y1
 	VPAND          bit4<>+0(SB), Y1, Y1
 	VPOR           Y1, Y5, Y5
-	VMOVDQU        Y5, 4800(AX)
+	VMOVDQU        Y5, 4800(DX)
 	VPAND          low4<>+0(SB), Y8, Y1
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          bit4<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4224(AX)
+	VMOVDQU        Y1, 4224(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSRLW         $0x03, Y4, Y1
 	VPAND          bit4<>+0(SB), Y1, Y1
 	VPOR           Y1, Y8, Y8
-	VMOVDQU        Y8, 4864(AX)
+	VMOVDQU        Y8, 4864(DX)
 	VPAND          low4<>+0(SB), Y2, Y1
 	VPSRLW         $0x02, Y0, Y3
 	VPAND          bit4<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4288(AX)
+	VMOVDQU        Y1, 4288(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSRLW         $0x03, Y0, Y0
 	VPAND          bit4<>+0(SB), Y0, Y0
 	VPOR           Y0, Y2, Y2
-	VMOVDQU        Y2, 4928(AX)
-	ADDQ           $0x00001880, AX
-	ADDQ           $0x000000b0, CX
-	ADDQ           $0x000000b0, DX
-	DECQ           R9
+	VMOVDQU        Y2, 4928(DX)
+	ADDQ           $0x00001880, DX
+	ADDQ           $0x000000b0, SI
+	ADDQ           $0x000000b0, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 

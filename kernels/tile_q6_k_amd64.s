@@ -4,41 +4,75 @@
 
 #include "textflag.h"
 
-// func tileQ6K(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileQ6K(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileQ6K(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileQ6K(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VPXOR          X0, X0, X0
-	VPINSRW        $0x00, 208(CX), X0, X0
-	VPINSRW        $0x01, 208(CX)(BX*1), X0, X0
-	VPINSRW        $0x02, 208(CX)(BX*2), X0, X0
-	VPINSRW        $0x03, 208(CX)(SI*1), X0, X0
-	VPINSRW        $0x04, 208(DX), X0, X0
-	VPINSRW        $0x05, 208(DX)(BX*1), X0, X0
-	VPINSRW        $0x06, 208(DX)(BX*2), X0, X0
-	VPINSRW        $0x07, 208(DX)(SI*1), X0, X0
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	PREFETCHT1     192(CX)
+	PREFETCHT1     256(CX)
+	PREFETCHT1     320(CX)
+	PREFETCHT1     384(CX)
+	PREFETCHT1     448(CX)
+	PREFETCHT1     512(CX)
+	PREFETCHT1     576(CX)
+	PREFETCHT1     640(CX)
+	PREFETCHT1     704(CX)
+	PREFETCHT1     768(CX)
+	PREFETCHT1     832(CX)
+	PREFETCHT1     896(CX)
+	PREFETCHT1     960(CX)
+	PREFETCHT1     1024(CX)
+	PREFETCHT1     1088(CX)
+	PREFETCHT1     1152(CX)
+	PREFETCHT1     1216(CX)
+	PREFETCHT1     1280(CX)
+	PREFETCHT1     1344(CX)
+	PREFETCHT1     1408(CX)
+	PREFETCHT1     1472(CX)
+	PREFETCHT1     1536(CX)
+	PREFETCHT1     1600(CX)
+	PREFETCHT1     1664(CX)
+	ADDQ           $0x00000690, CX
+	VXORPS         X0, X0, X0
+	VPINSRW        $0x00, 208(SI), X0, X0
+	VPINSRW        $0x01, 208(SI)(R8*1), X0, X0
+	VPINSRW        $0x02, 208(SI)(R8*2), X0, X0
+	VPINSRW        $0x03, 208(SI)(R9*1), X0, X0
+	VPINSRW        $0x04, 208(DI), X0, X0
+	VPINSRW        $0x05, 208(DI)(R8*1), X0, X0
+	VPINSRW        $0x06, 208(DI)(R8*2), X0, X0
+	VPINSRW        $0x07, 208(DI)(R9*1), X0, X0
 	VCVTPH2PS      X0, Y0
-	VMOVDQU        Y0, 6144(AX)
-	VBROADCASTI128 192(CX), Y0
-	VINSERTI128    $0x01, 192(DX), Y0, Y0
-	VBROADCASTI128 192(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 192(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 192(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 192(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 192(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 192(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y0, 6144(DX)
+	VBROADCASTI128 192(SI), Y0
+	VINSERTI128    $0x01, 192(DI), Y0, Y0
+	VBROADCASTI128 192(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 192(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 192(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 192(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 192(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 192(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -47,94 +81,95 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VPSHUFB        top0<>+0(SB), Y3, Y2
-	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 512(AX)
-	VPSHUFB        top1<>+0(SB), Y3, Y2
-	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 576(AX)
-	VPSHUFB        top2<>+0(SB), Y3, Y2
-	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 1152(AX)
-	VPSHUFB        top3<>+0(SB), Y3, Y2
-	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 1216(AX)
-	VPSHUFB        two0<>+0(SB), Y3, Y2
-	VPSRAW         $0x03, Y2, Y2
-	VPSIGNW        minus<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 5120(AX)
-	VPSHUFB        two1<>+0(SB), Y3, Y2
-	VPSRAW         $0x03, Y2, Y2
-	VPSIGNW        minus<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 5184(AX)
-	VPSHUFB        top0<>+0(SB), Y1, Y2
-	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 1792(AX)
-	VPSHUFB        top1<>+0(SB), Y1, Y2
-	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 1856(AX)
-	VPSHUFB        top2<>+0(SB), Y1, Y2
-	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 2432(AX)
-	VPSHUFB        top3<>+0(SB), Y1, Y2
-	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 2496(AX)
-	VPSHUFB        two0<>+0(SB), Y1, Y2
-	VPSRAW         $0x03, Y2, Y2
-	VPSIGNW        minus<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 5248(AX)
+	VXORPS         Y2, Y2, Y2
+	VPSHUFB        top0<>+0(SB), Y3, Y5
+	VPSRAW         $0x08, Y5, Y5
+	VMOVDQU        Y5, 512(DX)
+	VPSHUFB        top1<>+0(SB), Y3, Y5
+	VPSRAW         $0x08, Y5, Y5
+	VMOVDQU        Y5, 576(DX)
+	VPSHUFB        top2<>+0(SB), Y3, Y5
+	VPSRAW         $0x08, Y5, Y5
+	VMOVDQU        Y5, 1152(DX)
+	VPSHUFB        top3<>+0(SB), Y3, Y5
+	VPSRAW         $0x08, Y5, Y5
+	VMOVDQU        Y5, 1216(DX)
+	VPSHUFB        two0<>+0(SB), Y3, Y5
+	VPSRAW         $0x03, Y5, Y5
+	VPSUBW         Y5, Y2, Y5
+	VMOVDQU        Y5, 5120(DX)
+	VPSHUFB        two1<>+0(SB), Y3, Y3
+	VPSRAW         $0x03, Y3, Y3
+	VPSUBW         Y3, Y2, Y3
+	VMOVDQU        Y3, 5184(DX)
+	VPSHUFB        top0<>+0(SB), Y1, Y3
+	VPSRAW         $0x08, Y3, Y3
+	VMOVDQU        Y3, 1792(DX)
+	VPSHUFB        top1<>+0(SB), Y1, Y3
+	VPSRAW         $0x08, Y3, Y3
+	VMOVDQU        Y3, 1856(DX)
+	VPSHUFB        top2<>+0(SB), Y1, Y3
+	VPSRAW         $0x08, Y3, Y3
+	VMOVDQU        Y3, 2432(DX)
+	VPSHUFB        top3<>+0(SB), Y1, Y3
+	VPSRAW         $0x08, Y3, Y3
+	VMOVDQU        Y3, 2496(DX)
+	VPSHUFB        two0<>+0(SB), Y1, Y3
+	VPSRAW         $0x03, Y3, Y3
+	VPSUBW         Y3, Y2, Y3
+	VMOVDQU        Y3, 5248(DX)
 	VPSHUFB        two1<>+0(SB), Y1, Y1
 	VPSRAW         $0x03, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5312(AX)
+	VPSUBW         Y1, Y2, Y1
+	VMOVDQU        Y1, 5312(DX)
 	VPSHUFB        top0<>+0(SB), Y4, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 3072(AX)
+	VMOVDQU        Y1, 3072(DX)
 	VPSHUFB        top1<>+0(SB), Y4, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 3136(AX)
+	VMOVDQU        Y1, 3136(DX)
 	VPSHUFB        top2<>+0(SB), Y4, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 3712(AX)
+	VMOVDQU        Y1, 3712(DX)
 	VPSHUFB        top3<>+0(SB), Y4, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 3776(AX)
+	VMOVDQU        Y1, 3776(DX)
 	VPSHUFB        two0<>+0(SB), Y4, Y1
 	VPSRAW         $0x03, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5376(AX)
+	VPSUBW         Y1, Y2, Y1
+	VMOVDQU        Y1, 5376(DX)
 	VPSHUFB        two1<>+0(SB), Y4, Y1
 	VPSRAW         $0x03, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5440(AX)
+	VPSUBW         Y1, Y2, Y1
+	VMOVDQU        Y1, 5440(DX)
 	VPSHUFB        top0<>+0(SB), Y0, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 4352(AX)
+	VMOVDQU        Y1, 4352(DX)
 	VPSHUFB        top1<>+0(SB), Y0, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 4416(AX)
+	VMOVDQU        Y1, 4416(DX)
 	VPSHUFB        top2<>+0(SB), Y0, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 4992(AX)
+	VMOVDQU        Y1, 4992(DX)
 	VPSHUFB        top3<>+0(SB), Y0, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 5056(AX)
+	VMOVDQU        Y1, 5056(DX)
 	VPSHUFB        two0<>+0(SB), Y0, Y1
 	VPSRAW         $0x03, Y1, Y1
-	VPSIGNW        minus<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5504(AX)
+	VPSUBW         Y1, Y2, Y1
+	VMOVDQU        Y1, 5504(DX)
 	VPSHUFB        two1<>+0(SB), Y0, Y0
 	VPSRAW         $0x03, Y0, Y0
-	VPSIGNW        minus<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 5568(AX)
-	VBROADCASTI128 128(CX), Y0
-	VINSERTI128    $0x01, 128(DX), Y0, Y0
-	VBROADCASTI128 128(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 128(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 128(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 128(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 128(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 128(DX)(SI*1), Y3, Y3
+	VPSUBW         Y0, Y2, Y0
+	VMOVDQU        Y0, 5568(DX)
+	VBROADCASTI128 128(SI), Y0
+	VINSERTI128    $0x01, 128(DI), Y0, Y0
+	VBROADCASTI128 128(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 128(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 128(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 128(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 128(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 128(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -143,14 +178,14 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VBROADCASTI128 (CX), Y2
-	VINSERTI128    $0x01, (DX), Y2, Y2
-	VBROADCASTI128 (CX)(BX*1), Y5
-	VINSERTI128    $0x01, (DX)(BX*1), Y5, Y5
-	VBROADCASTI128 (CX)(BX*2), Y6
-	VINSERTI128    $0x01, (DX)(BX*2), Y6, Y6
-	VBROADCASTI128 (CX)(SI*1), Y7
-	VINSERTI128    $0x01, (DX)(SI*1), Y7, Y7
+	VBROADCASTI128 (SI), Y2
+	VINSERTI128    $0x01, (DI), Y2, Y2
+	VBROADCASTI128 (SI)(R8*1), Y5
+	VINSERTI128    $0x01, (DI)(R8*1), Y5, Y5
+	VBROADCASTI128 (SI)(R8*2), Y6
+	VINSERTI128    $0x01, (DI)(R8*2), Y6, Y6
+	VBROADCASTI128 (SI)(R9*1), Y7
+	VINSERTI128    $0x01, (DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -163,50 +198,50 @@ block:
 	VPSLLW         $0x04, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, (AX)
+	VMOVDQU        Y6, (DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPAND          mid2<>+0(SB), Y3, Y6
 	VPOR           Y6, Y7, Y7
-	VMOVDQU        Y7, 1280(AX)
+	VMOVDQU        Y7, 1280(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x04, Y1, Y7
 	VPAND          mid2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 64(AX)
+	VMOVDQU        Y6, 64(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          mid2<>+0(SB), Y1, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1344(AX)
+	VMOVDQU        Y5, 1344(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x04, Y4, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 128(AX)
+	VMOVDQU        Y5, 128(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPAND          mid2<>+0(SB), Y4, Y5
 	VPOR           Y5, Y8, Y8
-	VMOVDQU        Y8, 1408(AX)
+	VMOVDQU        Y8, 1408(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPSLLW         $0x04, Y0, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 192(AX)
+	VMOVDQU        Y5, 192(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          mid2<>+0(SB), Y0, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 1472(AX)
-	VBROADCASTI128 32(CX), Y2
-	VINSERTI128    $0x01, 32(DX), Y2, Y2
-	VBROADCASTI128 32(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 32(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 32(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 32(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 32(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 32(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 1472(DX)
+	VBROADCASTI128 32(SI), Y2
+	VINSERTI128    $0x01, 32(DI), Y2, Y2
+	VBROADCASTI128 32(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 32(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 32(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 32(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 32(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 32(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -219,54 +254,54 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 640(AX)
+	VMOVDQU        Y6, 640(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSRLW         $0x02, Y3, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y7, Y7
-	VMOVDQU        Y7, 1920(AX)
+	VMOVDQU        Y7, 1920(DX)
 	VPAND          low4<>+0(SB), Y5, Y3
 	VPSLLW         $0x02, Y1, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 704(AX)
+	VMOVDQU        Y3, 704(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSRLW         $0x02, Y1, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y5, Y5
-	VMOVDQU        Y5, 1984(AX)
+	VMOVDQU        Y5, 1984(DX)
 	VPAND          low4<>+0(SB), Y8, Y1
 	VPSLLW         $0x02, Y4, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 768(AX)
+	VMOVDQU        Y1, 768(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y8, Y8
-	VMOVDQU        Y8, 2048(AX)
+	VMOVDQU        Y8, 2048(DX)
 	VPAND          low4<>+0(SB), Y2, Y1
 	VPSLLW         $0x02, Y0, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 832(AX)
+	VMOVDQU        Y1, 832(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSRLW         $0x02, Y0, Y0
 	VPAND          mid2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y2, Y2
-	VMOVDQU        Y2, 2112(AX)
-	VBROADCASTI128 144(CX), Y0
-	VINSERTI128    $0x01, 144(DX), Y0, Y0
-	VBROADCASTI128 144(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 144(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 144(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 144(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 144(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 144(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y2, 2112(DX)
+	VBROADCASTI128 144(SI), Y0
+	VINSERTI128    $0x01, 144(DI), Y0, Y0
+	VBROADCASTI128 144(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 144(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 144(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 144(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 144(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 144(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -275,14 +310,14 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VBROADCASTI128 16(CX), Y2
-	VINSERTI128    $0x01, 16(DX), Y2, Y2
-	VBROADCASTI128 16(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 16(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 16(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 16(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 16(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 16(DX)(SI*1), Y7, Y7
+	VBROADCASTI128 16(SI), Y2
+	VINSERTI128    $0x01, 16(DI), Y2, Y2
+	VBROADCASTI128 16(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 16(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 16(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 16(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 16(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 16(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -295,50 +330,50 @@ block:
 	VPSLLW         $0x04, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 256(AX)
+	VMOVDQU        Y6, 256(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPAND          mid2<>+0(SB), Y3, Y6
 	VPOR           Y6, Y7, Y7
-	VMOVDQU        Y7, 1536(AX)
+	VMOVDQU        Y7, 1536(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x04, Y1, Y7
 	VPAND          mid2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 320(AX)
+	VMOVDQU        Y6, 320(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          mid2<>+0(SB), Y1, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1600(AX)
+	VMOVDQU        Y5, 1600(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x04, Y4, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 384(AX)
+	VMOVDQU        Y5, 384(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPAND          mid2<>+0(SB), Y4, Y5
 	VPOR           Y5, Y8, Y8
-	VMOVDQU        Y8, 1664(AX)
+	VMOVDQU        Y8, 1664(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPSLLW         $0x04, Y0, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 448(AX)
+	VMOVDQU        Y5, 448(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          mid2<>+0(SB), Y0, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 1728(AX)
-	VBROADCASTI128 48(CX), Y2
-	VINSERTI128    $0x01, 48(DX), Y2, Y2
-	VBROADCASTI128 48(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 48(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 48(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 48(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 48(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 48(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 1728(DX)
+	VBROADCASTI128 48(SI), Y2
+	VINSERTI128    $0x01, 48(DI), Y2, Y2
+	VBROADCASTI128 48(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 48(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 48(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 48(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 48(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 48(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -351,54 +386,54 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 896(AX)
+	VMOVDQU        Y6, 896(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSRLW         $0x02, Y3, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y7, Y7
-	VMOVDQU        Y7, 2176(AX)
+	VMOVDQU        Y7, 2176(DX)
 	VPAND          low4<>+0(SB), Y5, Y3
 	VPSLLW         $0x02, Y1, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 960(AX)
+	VMOVDQU        Y3, 960(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSRLW         $0x02, Y1, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y5, Y5
-	VMOVDQU        Y5, 2240(AX)
+	VMOVDQU        Y5, 2240(DX)
 	VPAND          low4<>+0(SB), Y8, Y1
 	VPSLLW         $0x02, Y4, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 1024(AX)
+	VMOVDQU        Y1, 1024(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y8, Y8
-	VMOVDQU        Y8, 2304(AX)
+	VMOVDQU        Y8, 2304(DX)
 	VPAND          low4<>+0(SB), Y2, Y1
 	VPSLLW         $0x02, Y0, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 1088(AX)
+	VMOVDQU        Y1, 1088(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSRLW         $0x02, Y0, Y0
 	VPAND          mid2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y2, Y2
-	VMOVDQU        Y2, 2368(AX)
-	VBROADCASTI128 160(CX), Y0
-	VINSERTI128    $0x01, 160(DX), Y0, Y0
-	VBROADCASTI128 160(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 160(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 160(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 160(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 160(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 160(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y2, 2368(DX)
+	VBROADCASTI128 160(SI), Y0
+	VINSERTI128    $0x01, 160(DI), Y0, Y0
+	VBROADCASTI128 160(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 160(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 160(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 160(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 160(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 160(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -407,14 +442,14 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VBROADCASTI128 64(CX), Y2
-	VINSERTI128    $0x01, 64(DX), Y2, Y2
-	VBROADCASTI128 64(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 64(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 64(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 64(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 64(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 64(DX)(SI*1), Y7, Y7
+	VBROADCASTI128 64(SI), Y2
+	VINSERTI128    $0x01, 64(DI), Y2, Y2
+	VBROADCASTI128 64(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 64(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 64(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 64(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 64(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 64(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -427,50 +462,50 @@ block:
 	VPSLLW         $0x04, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 2560(AX)
+	VMOVDQU        Y6, 2560(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPAND          mid2<>+0(SB), Y3, Y6
 	VPOR           Y6, Y7, Y7
-	VMOVDQU        Y7, 3840(AX)
+	VMOVDQU        Y7, 3840(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x04, Y1, Y7
 	VPAND          mid2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 2624(AX)
+	VMOVDQU        Y6, 2624(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          mid2<>+0(SB), Y1, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 3904(AX)
+	VMOVDQU        Y5, 3904(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x04, Y4, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2688(AX)
+	VMOVDQU        Y5, 2688(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPAND          mid2<>+0(SB), Y4, Y5
 	VPOR           Y5, Y8, Y8
-	VMOVDQU        Y8, 3968(AX)
+	VMOVDQU        Y8, 3968(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPSLLW         $0x04, Y0, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2752(AX)
+	VMOVDQU        Y5, 2752(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          mid2<>+0(SB), Y0, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 4032(AX)
-	VBROADCASTI128 96(CX), Y2
-	VINSERTI128    $0x01, 96(DX), Y2, Y2
-	VBROADCASTI128 96(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 96(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 96(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 96(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 96(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 96(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 4032(DX)
+	VBROADCASTI128 96(SI), Y2
+	VINSERTI128    $0x01, 96(DI), Y2, Y2
+	VBROADCASTI128 96(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 96(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 96(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 96(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 96(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 96(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -483,54 +518,54 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 3200(AX)
+	VMOVDQU        Y6, 3200(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSRLW         $0x02, Y3, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y7, Y7
-	VMOVDQU        Y7, 4480(AX)
+	VMOVDQU        Y7, 4480(DX)
 	VPAND          low4<>+0(SB), Y5, Y3
 	VPSLLW         $0x02, Y1, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 3264(AX)
+	VMOVDQU        Y3, 3264(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSRLW         $0x02, Y1, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y5, Y5
-	VMOVDQU        Y5, 4544(AX)
+	VMOVDQU        Y5, 4544(DX)
 	VPAND          low4<>+0(SB), Y8, Y1
 	VPSLLW         $0x02, Y4, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3328(AX)
+	VMOVDQU        Y1, 3328(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y8, Y8
-	VMOVDQU        Y8, 4608(AX)
+	VMOVDQU        Y8, 4608(DX)
 	VPAND          low4<>+0(SB), Y2, Y1
 	VPSLLW         $0x02, Y0, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3392(AX)
+	VMOVDQU        Y1, 3392(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSRLW         $0x02, Y0, Y0
 	VPAND          mid2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y2, Y2
-	VMOVDQU        Y2, 4672(AX)
-	VBROADCASTI128 176(CX), Y0
-	VINSERTI128    $0x01, 176(DX), Y0, Y0
-	VBROADCASTI128 176(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 176(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 176(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 176(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 176(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 176(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y2, 4672(DX)
+	VBROADCASTI128 176(SI), Y0
+	VINSERTI128    $0x01, 176(DI), Y0, Y0
+	VBROADCASTI128 176(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 176(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 176(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 176(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 176(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 176(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -539,14 +574,14 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VBROADCASTI128 80(CX), Y2
-	VINSERTI128    $0x01, 80(DX), Y2, Y2
-	VBROADCASTI128 80(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 80(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 80(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 80(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 80(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 80(DX)(SI*1), Y7, Y7
+	VBROADCASTI128 80(SI), Y2
+	VINSERTI128    $0x01, 80(DI), Y2, Y2
+	VBROADCASTI128 80(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 80(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 80(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 80(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 80(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 80(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -559,50 +594,50 @@ block:
 	VPSLLW         $0x04, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 2816(AX)
+	VMOVDQU        Y6, 2816(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPAND          mid2<>+0(SB), Y3, Y6
 	VPOR           Y6, Y7, Y7
-	VMOVDQU        Y7, 4096(AX)
+	VMOVDQU        Y7, 4096(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x04, Y1, Y7
 	VPAND          mid2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 2880(AX)
+	VMOVDQU        Y6, 2880(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          mid2<>+0(SB), Y1, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 4160(AX)
+	VMOVDQU        Y5, 4160(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x04, Y4, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2944(AX)
+	VMOVDQU        Y5, 2944(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPAND          mid2<>+0(SB), Y4, Y5
 	VPOR           Y5, Y8, Y8
-	VMOVDQU        Y8, 4224(AX)
+	VMOVDQU        Y8, 4224(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPSLLW         $0x04, Y0, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 3008(AX)
+	VMOVDQU        Y5, 3008(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          mid2<>+0(SB), Y0, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 4288(AX)
-	VBROADCASTI128 112(CX), Y2
-	VINSERTI128    $0x01, 112(DX), Y2, Y2
-	VBROADCASTI128 112(CX)(BX*1), Y5
-	VINSERTI128    $0x01, 112(DX)(BX*1), Y5, Y5
-	VBROADCASTI128 112(CX)(BX*2), Y6
-	VINSERTI128    $0x01, 112(DX)(BX*2), Y6, Y6
-	VBROADCASTI128 112(CX)(SI*1), Y7
-	VINSERTI128    $0x01, 112(DX)(SI*1), Y7, Y7
+	VMOVDQU        Y2, 4288(DX)
+	VBROADCASTI128 112(SI), Y2
+	VINSERTI128    $0x01, 112(DI), Y2, Y2
+	VBROADCASTI128 112(SI)(R8*1), Y5
+	VINSERTI128    $0x01, 112(DI)(R8*1), Y5, Y5
+	VBROADCASTI128 112(SI)(R8*2), Y6
+	VINSERTI128    $0x01, 112(DI)(R8*2), Y6, Y6
+	VBROADCASTI128 112(SI)(R9*1), Y7
+	VINSERTI128    $0x01, 112(DI)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -615,55 +650,54 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 3456(AX)
+	VMOVDQU        Y6, 3456(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPSRLW         $0x02, Y3, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y7, Y7
-	VMOVDQU        Y7, 4736(AX)
+	VMOVDQU        Y7, 4736(DX)
 	VPAND          low4<>+0(SB), Y5, Y3
 	VPSLLW         $0x02, Y1, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 3520(AX)
+	VMOVDQU        Y3, 3520(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPSRLW         $0x02, Y1, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y5, Y5
-	VMOVDQU        Y5, 4800(AX)
+	VMOVDQU        Y5, 4800(DX)
 	VPAND          low4<>+0(SB), Y8, Y1
 	VPSLLW         $0x02, Y4, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3584(AX)
+	VMOVDQU        Y1, 3584(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y8, Y8
-	VMOVDQU        Y8, 4864(AX)
+	VMOVDQU        Y8, 4864(DX)
 	VPAND          low4<>+0(SB), Y2, Y1
 	VPSLLW         $0x02, Y0, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3648(AX)
+	VMOVDQU        Y1, 3648(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSRLW         $0x02, Y0, Y0
 	VPAND          mid2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y2, Y2
-	VMOVDQU        Y2, 4928(AX)
-	ADDQ           $0x00001880, AX
-	ADDQ           $0x000000d2, CX
-	ADDQ           $0x000000d2, DX
-	DECQ           R9
+	VMOVDQU        Y2, 4928(DX)
+	ADDQ           $0x00001880, DX
+	ADDQ           $0x000000d2, SI
+	ADDQ           $0x000000d2, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
@@ -716,16 +750,6 @@ DATA two0<>+20(SB)/4, $0x05800480
 DATA two0<>+24(SB)/4, $0x09800880
 DATA two0<>+28(SB)/4, $0x0d800c80
 GLOBL two0<>(SB), RODATA|NOPTR, $32
-
-DATA minus<>+0(SB)/4, $0xffffffff
-DATA minus<>+4(SB)/4, $0xffffffff
-DATA minus<>+8(SB)/4, $0xffffffff
-DATA minus<>+12(SB)/4, $0xffffffff
-DATA minus<>+16(SB)/4, $0xffffffff
-DATA minus<>+20(SB)/4, $0xffffffff
-DATA minus<>+24(SB)/4, $0xffffffff
-DATA minus<>+28(SB)/4, $0xffffffff
-GLOBL minus<>(SB), RODATA|NOPTR, $32
 
 DATA two1<>+0(SB)/4, $0x03800280
 DATA two1<>+4(SB)/4, $0x07800680

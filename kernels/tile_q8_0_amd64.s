@@ -4,41 +4,53 @@
 
 #include "textflag.h"
 
-// func tileQ8_0(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileQ8_0(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileQ8_0(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileQ8_0(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VPXOR          X0, X0, X0
-	VPINSRW        $0x00, (CX), X0, X0
-	VPINSRW        $0x01, (CX)(BX*1), X0, X0
-	VPINSRW        $0x02, (CX)(BX*2), X0, X0
-	VPINSRW        $0x03, (CX)(SI*1), X0, X0
-	VPINSRW        $0x04, (DX), X0, X0
-	VPINSRW        $0x05, (DX)(BX*1), X0, X0
-	VPINSRW        $0x06, (DX)(BX*2), X0, X0
-	VPINSRW        $0x07, (DX)(SI*1), X0, X0
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	PREFETCHT1     192(CX)
+	PREFETCHT1     256(CX)
+	ADDQ           $0x00000110, CX
+	VXORPS         X0, X0, X0
+	VPINSRW        $0x00, (SI), X0, X0
+	VPINSRW        $0x01, (SI)(R8*1), X0, X0
+	VPINSRW        $0x02, (SI)(R8*2), X0, X0
+	VPINSRW        $0x03, (SI)(R9*1), X0, X0
+	VPINSRW        $0x04, (DI), X0, X0
+	VPINSRW        $0x05, (DI)(R8*1), X0, X0
+	VPINSRW        $0x06, (DI)(R8*2), X0, X0
+	VPINSRW        $0x07, (DI)(R9*1), X0, X0
 	VCVTPH2PS      X0, Y0
-	VMOVDQU        Y0, 512(AX)
-	VBROADCASTI128 2(CX), Y0
-	VINSERTI128    $0x01, 2(DX), Y0, Y0
-	VBROADCASTI128 2(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 2(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 2(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 2(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 2(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 2(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y0, 512(DX)
+	VBROADCASTI128 2(SI), Y0
+	VINSERTI128    $0x01, 2(DI), Y0, Y0
+	VBROADCASTI128 2(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 2(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 2(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 2(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 2(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 2(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -48,21 +60,21 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPXOR          flip<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, (AX)
+	VMOVDQU        Y3, (DX)
 	VPXOR          flip<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 64(AX)
+	VMOVDQU        Y1, 64(DX)
 	VPXOR          flip<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 128(AX)
+	VMOVDQU        Y4, 128(DX)
 	VPXOR          flip<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 192(AX)
-	VBROADCASTI128 18(CX), Y0
-	VINSERTI128    $0x01, 18(DX), Y0, Y0
-	VBROADCASTI128 18(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 18(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 18(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 18(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 18(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 18(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y0, 192(DX)
+	VBROADCASTI128 18(SI), Y0
+	VINSERTI128    $0x01, 18(DI), Y0, Y0
+	VBROADCASTI128 18(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 18(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 18(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 18(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 18(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 18(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -72,22 +84,21 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPXOR          flip<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 256(AX)
+	VMOVDQU        Y3, 256(DX)
 	VPXOR          flip<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 320(AX)
+	VMOVDQU        Y1, 320(DX)
 	VPXOR          flip<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 384(AX)
+	VMOVDQU        Y4, 384(DX)
 	VPXOR          flip<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 448(AX)
-	ADDQ           $0x000002c0, AX
-	ADDQ           $0x00000022, CX
-	ADDQ           $0x00000022, DX
-	DECQ           R9
+	VMOVDQU        Y0, 448(DX)
+	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000022, SI
+	ADDQ           $0x00000022, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 

@@ -4,59 +4,73 @@
 
 #include "textflag.h"
 
-// func tileTQ1_0(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileTQ1_0(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileTQ1_0(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileTQ1_0(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VPXOR          X0, X0, X0
-	VPINSRW        $0x00, 52(CX), X0, X0
-	VPINSRW        $0x01, 52(CX)(BX*1), X0, X0
-	VPINSRW        $0x02, 52(CX)(BX*2), X0, X0
-	VPINSRW        $0x03, 52(CX)(SI*1), X0, X0
-	VPINSRW        $0x04, 52(DX), X0, X0
-	VPINSRW        $0x05, 52(DX)(BX*1), X0, X0
-	VPINSRW        $0x06, 52(DX)(BX*2), X0, X0
-	VPINSRW        $0x07, 52(DX)(SI*1), X0, X0
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	PREFETCHT1     192(CX)
+	PREFETCHT1     256(CX)
+	PREFETCHT1     320(CX)
+	PREFETCHT1     384(CX)
+	ADDQ           $0x000001b0, CX
+	VXORPS         X0, X0, X0
+	VPINSRW        $0x00, 52(SI), X0, X0
+	VPINSRW        $0x01, 52(SI)(R8*1), X0, X0
+	VPINSRW        $0x02, 52(SI)(R8*2), X0, X0
+	VPINSRW        $0x03, 52(SI)(R9*1), X0, X0
+	VPINSRW        $0x04, 52(DI), X0, X0
+	VPINSRW        $0x05, 52(DI)(R8*1), X0, X0
+	VPINSRW        $0x06, 52(DI)(R8*2), X0, X0
+	VPINSRW        $0x07, 52(DI)(R9*1), X0, X0
 	VCVTPH2PS      X0, Y0
-	VMOVDQU        Y0, 6144(AX)
+	VMOVDQU        Y0, 6144(DX)
 	VMOVDQU        plus1<>+0(SB), Y0
-	VMOVDQU        Y0, 512(AX)
-	VMOVDQU        Y0, 1152(AX)
-	VMOVDQU        Y0, 1792(AX)
-	VMOVDQU        Y0, 2432(AX)
-	VMOVDQU        Y0, 3072(AX)
-	VMOVDQU        Y0, 3712(AX)
-	VMOVDQU        Y0, 4352(AX)
-	VMOVDQU        Y0, 4992(AX)
+	VMOVDQU        Y0, 512(DX)
+	VMOVDQU        Y0, 1152(DX)
+	VMOVDQU        Y0, 1792(DX)
+	VMOVDQU        Y0, 2432(DX)
+	VMOVDQU        Y0, 3072(DX)
+	VMOVDQU        Y0, 3712(DX)
+	VMOVDQU        Y0, 4352(DX)
+	VMOVDQU        Y0, 4992(DX)
 	VMOVDQU        minus<>+0(SB), Y0
-	VMOVDQU        Y0, 5120(AX)
-	VMOVDQU        Y0, 5184(AX)
-	VMOVDQU        Y0, 5248(AX)
-	VMOVDQU        Y0, 5312(AX)
-	VMOVDQU        Y0, 5376(AX)
-	VMOVDQU        Y0, 5440(AX)
-	VMOVDQU        Y0, 5504(AX)
-	VMOVDQU        Y0, 5568(AX)
-	VBROADCASTI128 (CX), Y0
-	VINSERTI128    $0x01, (DX), Y0, Y0
-	VBROADCASTI128 (CX)(BX*1), Y2
-	VINSERTI128    $0x01, (DX)(BX*1), Y2, Y2
-	VBROADCASTI128 (CX)(BX*2), Y3
-	VINSERTI128    $0x01, (DX)(BX*2), Y3, Y3
-	VBROADCASTI128 (CX)(SI*1), Y4
-	VINSERTI128    $0x01, (DX)(SI*1), Y4, Y4
+	VMOVDQU        Y0, 5120(DX)
+	VMOVDQU        Y0, 5184(DX)
+	VMOVDQU        Y0, 5248(DX)
+	VMOVDQU        Y0, 5312(DX)
+	VMOVDQU        Y0, 5376(DX)
+	VMOVDQU        Y0, 5440(DX)
+	VMOVDQU        Y0, 5504(DX)
+	VMOVDQU        Y0, 5568(DX)
+	VBROADCASTI128 (SI), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (SI)(R8*1), Y2
+	VINSERTI128    $0x01, (DI)(R8*1), Y2, Y2
+	VBROADCASTI128 (SI)(R8*2), Y3
+	VINSERTI128    $0x01, (DI)(R8*2), Y3, Y3
+	VBROADCASTI128 (SI)(R9*1), Y4
+	VINSERTI128    $0x01, (DI)(R9*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y0, Y5
 	VPUNPCKHDQ     Y2, Y0, Y0
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -65,186 +79,166 @@ block:
 	VPUNPCKHQDQ    Y2, Y5, Y2
 	VPUNPCKLQDQ    Y3, Y0, Y5
 	VPUNPCKHQDQ    Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, (AX)
+	VMOVDQU        Y3, (DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 640(AX)
+	VMOVDQU        Y3, 640(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 1280(AX)
+	VMOVDQU        Y3, 1280(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 1920(AX)
+	VMOVDQU        Y3, 1920(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
-	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 2560(AX)
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 64(AX)
+	VMOVDQU        Y3, 2560(DX)
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
+	VPADDB         Y3, Y4, Y3
+	VMOVDQU        Y3, 64(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 704(AX)
+	VMOVDQU        Y3, 704(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 1344(AX)
+	VMOVDQU        Y3, 1344(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 1984(AX)
+	VMOVDQU        Y3, 1984(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
-	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 2624(AX)
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y3, Y2, Y3
+	VMOVDQU        Y3, 2624(DX)
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 128(AX)
+	VMOVDQU        Y2, 128(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 768(AX)
+	VMOVDQU        Y2, 768(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 1408(AX)
+	VMOVDQU        Y2, 1408(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 2048(AX)
+	VMOVDQU        Y2, 2048(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 2688(AX)
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VMOVDQU        Y2, 2688(DX)
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 192(AX)
+	VMOVDQU        Y2, 192(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 832(AX)
+	VMOVDQU        Y2, 832(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 1472(AX)
+	VMOVDQU        Y2, 1472(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 2112(AX)
+	VMOVDQU        Y2, 2112(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
-	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 2752(AX)
-	VBROADCASTI128 16(CX), Y0
-	VINSERTI128    $0x01, 16(DX), Y0, Y0
-	VBROADCASTI128 16(CX)(BX*1), Y2
-	VINSERTI128    $0x01, 16(DX)(BX*1), Y2, Y2
-	VBROADCASTI128 16(CX)(BX*2), Y3
-	VINSERTI128    $0x01, 16(DX)(BX*2), Y3, Y3
-	VBROADCASTI128 16(CX)(SI*1), Y4
-	VINSERTI128    $0x01, 16(DX)(SI*1), Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y0
+	VPMINUB        b1<>+0(SB), Y0, Y0
+	VPADDB         Y2, Y0, Y2
+	VMOVDQU        Y2, 2752(DX)
+	VBROADCASTI128 16(SI), Y0
+	VINSERTI128    $0x01, 16(DI), Y0, Y0
+	VBROADCASTI128 16(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 16(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 16(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 16(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 16(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 16(DI)(R9*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y0, Y5
 	VPUNPCKHDQ     Y2, Y0, Y0
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -253,186 +247,166 @@ block:
 	VPUNPCKHQDQ    Y2, Y5, Y2
 	VPUNPCKLQDQ    Y3, Y0, Y5
 	VPUNPCKHQDQ    Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 256(AX)
+	VMOVDQU        Y3, 256(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 896(AX)
+	VMOVDQU        Y3, 896(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 1536(AX)
+	VMOVDQU        Y3, 1536(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 2176(AX)
+	VMOVDQU        Y3, 2176(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
-	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 2816(AX)
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 320(AX)
+	VMOVDQU        Y3, 2816(DX)
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
+	VPADDB         Y3, Y4, Y3
+	VMOVDQU        Y3, 320(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 960(AX)
+	VMOVDQU        Y3, 960(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 1600(AX)
+	VMOVDQU        Y3, 1600(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 2240(AX)
+	VMOVDQU        Y3, 2240(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
-	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 2880(AX)
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y3, Y2, Y3
+	VMOVDQU        Y3, 2880(DX)
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 384(AX)
+	VMOVDQU        Y2, 384(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 1024(AX)
+	VMOVDQU        Y2, 1024(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 1664(AX)
+	VMOVDQU        Y2, 1664(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 2304(AX)
+	VMOVDQU        Y2, 2304(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 2944(AX)
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VMOVDQU        Y2, 2944(DX)
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 448(AX)
+	VMOVDQU        Y2, 448(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 1088(AX)
+	VMOVDQU        Y2, 1088(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 1728(AX)
+	VMOVDQU        Y2, 1728(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 2368(AX)
+	VMOVDQU        Y2, 2368(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
-	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 3008(AX)
-	VBROADCASTI128 32(CX), Y0
-	VINSERTI128    $0x01, 32(DX), Y0, Y0
-	VBROADCASTI128 32(CX)(BX*1), Y2
-	VINSERTI128    $0x01, 32(DX)(BX*1), Y2, Y2
-	VBROADCASTI128 32(CX)(BX*2), Y3
-	VINSERTI128    $0x01, 32(DX)(BX*2), Y3, Y3
-	VBROADCASTI128 32(CX)(SI*1), Y4
-	VINSERTI128    $0x01, 32(DX)(SI*1), Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y0
+	VPMINUB        b1<>+0(SB), Y0, Y0
+	VPADDB         Y2, Y0, Y2
+	VMOVDQU        Y2, 3008(DX)
+	VBROADCASTI128 32(SI), Y0
+	VINSERTI128    $0x01, 32(DI), Y0, Y0
+	VBROADCASTI128 32(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 32(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 32(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 32(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 32(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 32(DI)(R9*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y0, Y5
 	VPUNPCKHDQ     Y2, Y0, Y0
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -441,230 +415,205 @@ block:
 	VPUNPCKHQDQ    Y2, Y5, Y2
 	VPUNPCKLQDQ    Y3, Y0, Y5
 	VPUNPCKHQDQ    Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 3200(AX)
+	VMOVDQU        Y3, 3200(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 3456(AX)
+	VMOVDQU        Y3, 3456(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 3840(AX)
+	VMOVDQU        Y3, 3840(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 4096(AX)
+	VMOVDQU        Y3, 4096(DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
-	VPMAXUB        third<>+0(SB), Y4, Y3
-	VPCMPEQB       Y3, Y4, Y3
-	VPMAXUB        thirds<>+0(SB), Y4, Y6
-	VPCMPEQB       Y6, Y4, Y6
-	VPADDB         Y3, Y6, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 4480(AX)
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 3264(AX)
+	VMOVDQU        Y3, 4480(DX)
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
+	VPADDB         Y3, Y4, Y3
+	VMOVDQU        Y3, 3264(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 3520(AX)
+	VMOVDQU        Y3, 3520(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 3904(AX)
+	VMOVDQU        Y3, 3904(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y4
+	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 4160(AX)
+	VMOVDQU        Y3, 4160(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
-	VPMAXUB        third<>+0(SB), Y2, Y3
-	VPCMPEQB       Y3, Y2, Y3
-	VPMAXUB        thirds<>+0(SB), Y2, Y4
-	VPCMPEQB       Y4, Y2, Y4
-	VPADDB         Y3, Y4, Y3
-	VPABSB         Y3, Y3
-	VMOVDQU        Y3, 4544(AX)
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y2, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y2, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y3, Y2, Y3
+	VMOVDQU        Y3, 4544(DX)
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 3328(AX)
+	VMOVDQU        Y2, 3328(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 3584(AX)
+	VMOVDQU        Y2, 3584(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 3968(AX)
+	VMOVDQU        Y2, 3968(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 4224(AX)
+	VMOVDQU        Y2, 4224(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
-	VPMAXUB        third<>+0(SB), Y5, Y2
-	VPCMPEQB       Y2, Y5, Y2
-	VPMAXUB        thirds<>+0(SB), Y5, Y3
-	VPCMPEQB       Y3, Y5, Y3
+	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 4608(AX)
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VMOVDQU        Y2, 4608(DX)
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 3392(AX)
+	VMOVDQU        Y2, 3392(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 3648(AX)
+	VMOVDQU        Y2, 3648(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 4032(AX)
+	VMOVDQU        Y2, 4032(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 4288(AX)
+	VMOVDQU        Y2, 4288(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
-	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 4672(AX)
-	VMOVD          48(CX), X1
-	VPINSRD        $0x01, 48(CX)(BX*1), X1, X1
-	VPINSRD        $0x02, 48(CX)(BX*2), X1, X1
-	VPINSRD        $0x03, 48(CX)(SI*1), X1, X1
-	VMOVD          48(DX), X0
-	VPINSRD        $0x01, 48(DX)(BX*1), X0, X0
-	VPINSRD        $0x02, 48(DX)(BX*2), X0, X0
-	VPINSRD        $0x03, 48(DX)(SI*1), X0, X0
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y0
+	VPMINUB        b1<>+0(SB), Y0, Y0
+	VPADDB         Y2, Y0, Y2
+	VMOVDQU        Y2, 4672(DX)
+	VMOVD          48(SI), X1
+	VPINSRD        $0x01, 48(SI)(R8*1), X1, X1
+	VPINSRD        $0x02, 48(SI)(R8*2), X1, X1
+	VPINSRD        $0x03, 48(SI)(R9*1), X1, X1
+	VMOVD          48(DI), X0
+	VPINSRD        $0x01, 48(DI)(R8*1), X0, X0
+	VPINSRD        $0x02, 48(DI)(R8*2), X0, X0
+	VPINSRD        $0x03, 48(DI)(R9*1), X0, X0
 	VINSERTI128    $0x01, X0, Y1, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 4736(AX)
+	VMOVDQU        Y2, 4736(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 4800(AX)
+	VMOVDQU        Y2, 4800(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 4864(AX)
+	VMOVDQU        Y2, 4864(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
-	VPMAXUB        third<>+0(SB), Y0, Y2
-	VPCMPEQB       Y2, Y0, Y2
-	VPMAXUB        thirds<>+0(SB), Y0, Y3
-	VPCMPEQB       Y3, Y0, Y3
-	VPADDB         Y2, Y3, Y2
-	VPABSB         Y2, Y2
-	VMOVDQU        Y2, 4928(AX)
-	ADDQ           $0x00001880, AX
-	ADDQ           $0x00000036, CX
-	ADDQ           $0x00000036, DX
-	DECQ           R9
+	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y0, Y0
+	VPMINUB        b1<>+0(SB), Y0, Y0
+	VPADDB         Y2, Y0, Y2
+	VMOVDQU        Y2, 4928(DX)
+	ADDQ           $0x00001880, DX
+	ADDQ           $0x00000036, SI
+	ADDQ           $0x00000036, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
@@ -688,22 +637,32 @@ DATA minus<>+24(SB)/4, $0xffffffff
 DATA minus<>+28(SB)/4, $0xffffffff
 GLOBL minus<>(SB), RODATA|NOPTR, $32
 
-DATA third<>+0(SB)/4, $0x56565656
-DATA third<>+4(SB)/4, $0x56565656
-DATA third<>+8(SB)/4, $0x56565656
-DATA third<>+12(SB)/4, $0x56565656
-DATA third<>+16(SB)/4, $0x56565656
-DATA third<>+20(SB)/4, $0x56565656
-DATA third<>+24(SB)/4, $0x56565656
-DATA third<>+28(SB)/4, $0x56565656
+DATA third<>+0(SB)/4, $0x55555555
+DATA third<>+4(SB)/4, $0x55555555
+DATA third<>+8(SB)/4, $0x55555555
+DATA third<>+12(SB)/4, $0x55555555
+DATA third<>+16(SB)/4, $0x55555555
+DATA third<>+20(SB)/4, $0x55555555
+DATA third<>+24(SB)/4, $0x55555555
+DATA third<>+28(SB)/4, $0x55555555
 GLOBL third<>(SB), RODATA|NOPTR, $32
 
-DATA thirds<>+0(SB)/4, $0xabababab
-DATA thirds<>+4(SB)/4, $0xabababab
-DATA thirds<>+8(SB)/4, $0xabababab
-DATA thirds<>+12(SB)/4, $0xabababab
-DATA thirds<>+16(SB)/4, $0xabababab
-DATA thirds<>+20(SB)/4, $0xabababab
-DATA thirds<>+24(SB)/4, $0xabababab
-DATA thirds<>+28(SB)/4, $0xabababab
+DATA b1<>+0(SB)/4, $0x01010101
+DATA b1<>+4(SB)/4, $0x01010101
+DATA b1<>+8(SB)/4, $0x01010101
+DATA b1<>+12(SB)/4, $0x01010101
+DATA b1<>+16(SB)/4, $0x01010101
+DATA b1<>+20(SB)/4, $0x01010101
+DATA b1<>+24(SB)/4, $0x01010101
+DATA b1<>+28(SB)/4, $0x01010101
+GLOBL b1<>(SB), RODATA|NOPTR, $32
+
+DATA thirds<>+0(SB)/4, $0xaaaaaaaa
+DATA thirds<>+4(SB)/4, $0xaaaaaaaa
+DATA thirds<>+8(SB)/4, $0xaaaaaaaa
+DATA thirds<>+12(SB)/4, $0xaaaaaaaa
+DATA thirds<>+16(SB)/4, $0xaaaaaaaa
+DATA thirds<>+20(SB)/4, $0xaaaaaaaa
+DATA thirds<>+24(SB)/4, $0xaaaaaaaa
+DATA thirds<>+28(SB)/4, $0xaaaaaaaa
 GLOBL thirds<>(SB), RODATA|NOPTR, $32

@@ -4,59 +4,75 @@
 
 #include "textflag.h"
 
-// func tileTQ2_0(dst *byte, src *byte, stride int, blocks int)
-// Requires: AVX, AVX2, F16C
-TEXT ·tileTQ2_0(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), R8
-	MOVQ stride+16(FP), BX
-	LEAQ (BX)(BX*2), SI
-	MOVQ $0x00000002, R10
+// func tileTQ2_0(dst *byte, src *byte, stride int, blocks int, ahead int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·tileTQ2_0(SB), NOSPLIT, $0-40
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
 
 half:
-	MOVQ DI, AX
-	MOVQ R8, CX
-	LEAQ (R8)(BX*4), DX
-	MOVQ blocks+24(FP), R9
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (SI)(R8*8), SI
+
+src0:
+	LEAQ (SI)(R8*4), DI
+	MOVQ dst+0(FP), DX
+	ADDQ AX, DX
+	MOVQ blocks+24(FP), BX
 
 block:
-	VPXOR          X0, X0, X0
-	VPINSRW        $0x00, 64(CX), X0, X0
-	VPINSRW        $0x01, 64(CX)(BX*1), X0, X0
-	VPINSRW        $0x02, 64(CX)(BX*2), X0, X0
-	VPINSRW        $0x03, 64(CX)(SI*1), X0, X0
-	VPINSRW        $0x04, 64(DX), X0, X0
-	VPINSRW        $0x05, 64(DX)(BX*1), X0, X0
-	VPINSRW        $0x06, 64(DX)(BX*2), X0, X0
-	VPINSRW        $0x07, 64(DX)(SI*1), X0, X0
+	PREFETCHT1     (CX)
+	PREFETCHT1     64(CX)
+	PREFETCHT1     128(CX)
+	PREFETCHT1     192(CX)
+	PREFETCHT1     256(CX)
+	PREFETCHT1     320(CX)
+	PREFETCHT1     384(CX)
+	PREFETCHT1     448(CX)
+	PREFETCHT1     512(CX)
+	ADDQ           $0x00000210, CX
+	VXORPS         X0, X0, X0
+	VPINSRW        $0x00, 64(SI), X0, X0
+	VPINSRW        $0x01, 64(SI)(R8*1), X0, X0
+	VPINSRW        $0x02, 64(SI)(R8*2), X0, X0
+	VPINSRW        $0x03, 64(SI)(R9*1), X0, X0
+	VPINSRW        $0x04, 64(DI), X0, X0
+	VPINSRW        $0x05, 64(DI)(R8*1), X0, X0
+	VPINSRW        $0x06, 64(DI)(R8*2), X0, X0
+	VPINSRW        $0x07, 64(DI)(R9*1), X0, X0
 	VCVTPH2PS      X0, Y0
-	VMOVDQU        Y0, 6144(AX)
+	VMOVDQU        Y0, 6144(DX)
 	VMOVDQU        plus1<>+0(SB), Y0
-	VMOVDQU        Y0, 512(AX)
-	VMOVDQU        Y0, 1152(AX)
-	VMOVDQU        Y0, 1792(AX)
-	VMOVDQU        Y0, 2432(AX)
-	VMOVDQU        Y0, 3072(AX)
-	VMOVDQU        Y0, 3712(AX)
-	VMOVDQU        Y0, 4352(AX)
-	VMOVDQU        Y0, 4992(AX)
+	VMOVDQU        Y0, 512(DX)
+	VMOVDQU        Y0, 1152(DX)
+	VMOVDQU        Y0, 1792(DX)
+	VMOVDQU        Y0, 2432(DX)
+	VMOVDQU        Y0, 3072(DX)
+	VMOVDQU        Y0, 3712(DX)
+	VMOVDQU        Y0, 4352(DX)
+	VMOVDQU        Y0, 4992(DX)
 	VMOVDQU        minus<>+0(SB), Y0
-	VMOVDQU        Y0, 5120(AX)
-	VMOVDQU        Y0, 5184(AX)
-	VMOVDQU        Y0, 5248(AX)
-	VMOVDQU        Y0, 5312(AX)
-	VMOVDQU        Y0, 5376(AX)
-	VMOVDQU        Y0, 5440(AX)
-	VMOVDQU        Y0, 5504(AX)
-	VMOVDQU        Y0, 5568(AX)
-	VBROADCASTI128 (CX), Y0
-	VINSERTI128    $0x01, (DX), Y0, Y0
-	VBROADCASTI128 (CX)(BX*1), Y1
-	VINSERTI128    $0x01, (DX)(BX*1), Y1, Y1
-	VBROADCASTI128 (CX)(BX*2), Y2
-	VINSERTI128    $0x01, (DX)(BX*2), Y2, Y2
-	VBROADCASTI128 (CX)(SI*1), Y3
-	VINSERTI128    $0x01, (DX)(SI*1), Y3, Y3
+	VMOVDQU        Y0, 5120(DX)
+	VMOVDQU        Y0, 5184(DX)
+	VMOVDQU        Y0, 5248(DX)
+	VMOVDQU        Y0, 5312(DX)
+	VMOVDQU        Y0, 5376(DX)
+	VMOVDQU        Y0, 5440(DX)
+	VMOVDQU        Y0, 5504(DX)
+	VMOVDQU        Y0, 5568(DX)
+	VBROADCASTI128 (SI), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (SI)(R8*1), Y1
+	VINSERTI128    $0x01, (DI)(R8*1), Y1, Y1
+	VBROADCASTI128 (SI)(R8*2), Y2
+	VINSERTI128    $0x01, (DI)(R8*2), Y2, Y2
+	VBROADCASTI128 (SI)(R9*1), Y3
+	VINSERTI128    $0x01, (DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -66,57 +82,57 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low2<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, (AX)
+	VMOVDQU        Y2, (DX)
 	VPSRLW         $0x02, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 640(AX)
+	VMOVDQU        Y2, 640(DX)
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1280(AX)
+	VMOVDQU        Y2, 1280(DX)
 	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1920(AX)
+	VMOVDQU        Y2, 1920(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 64(AX)
+	VMOVDQU        Y2, 64(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 704(AX)
+	VMOVDQU        Y2, 704(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1344(AX)
+	VMOVDQU        Y2, 1344(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1984(AX)
+	VMOVDQU        Y1, 1984(DX)
 	VPAND          low2<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 128(AX)
+	VMOVDQU        Y1, 128(DX)
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 768(AX)
+	VMOVDQU        Y1, 768(DX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1408(AX)
+	VMOVDQU        Y1, 1408(DX)
 	VPSRLW         $0x06, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2048(AX)
+	VMOVDQU        Y1, 2048(DX)
 	VPAND          low2<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 192(AX)
+	VMOVDQU        Y1, 192(DX)
 	VPSRLW         $0x02, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 832(AX)
+	VMOVDQU        Y1, 832(DX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1472(AX)
+	VMOVDQU        Y1, 1472(DX)
 	VPSRLW         $0x06, Y0, Y0
 	VPAND          low2<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 2112(AX)
-	VBROADCASTI128 16(CX), Y0
-	VINSERTI128    $0x01, 16(DX), Y0, Y0
-	VBROADCASTI128 16(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 16(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 16(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 16(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 16(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 16(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y0, 2112(DX)
+	VBROADCASTI128 16(SI), Y0
+	VINSERTI128    $0x01, 16(DI), Y0, Y0
+	VBROADCASTI128 16(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 16(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 16(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 16(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 16(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 16(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -126,57 +142,57 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low2<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 256(AX)
+	VMOVDQU        Y2, 256(DX)
 	VPSRLW         $0x02, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 896(AX)
+	VMOVDQU        Y2, 896(DX)
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1536(AX)
+	VMOVDQU        Y2, 1536(DX)
 	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 2176(AX)
+	VMOVDQU        Y2, 2176(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 320(AX)
+	VMOVDQU        Y2, 320(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 960(AX)
+	VMOVDQU        Y2, 960(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1600(AX)
+	VMOVDQU        Y2, 1600(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2240(AX)
+	VMOVDQU        Y1, 2240(DX)
 	VPAND          low2<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 384(AX)
+	VMOVDQU        Y1, 384(DX)
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1024(AX)
+	VMOVDQU        Y1, 1024(DX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1664(AX)
+	VMOVDQU        Y1, 1664(DX)
 	VPSRLW         $0x06, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2304(AX)
+	VMOVDQU        Y1, 2304(DX)
 	VPAND          low2<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 448(AX)
+	VMOVDQU        Y1, 448(DX)
 	VPSRLW         $0x02, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1088(AX)
+	VMOVDQU        Y1, 1088(DX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1728(AX)
+	VMOVDQU        Y1, 1728(DX)
 	VPSRLW         $0x06, Y0, Y0
 	VPAND          low2<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 2368(AX)
-	VBROADCASTI128 32(CX), Y0
-	VINSERTI128    $0x01, 32(DX), Y0, Y0
-	VBROADCASTI128 32(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 32(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 32(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 32(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 32(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 32(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y0, 2368(DX)
+	VBROADCASTI128 32(SI), Y0
+	VINSERTI128    $0x01, 32(DI), Y0, Y0
+	VBROADCASTI128 32(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 32(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 32(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 32(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 32(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 32(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -186,57 +202,57 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low2<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 2560(AX)
+	VMOVDQU        Y2, 2560(DX)
 	VPSRLW         $0x02, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3200(AX)
+	VMOVDQU        Y2, 3200(DX)
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3840(AX)
+	VMOVDQU        Y2, 3840(DX)
 	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4480(AX)
+	VMOVDQU        Y2, 4480(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 2624(AX)
+	VMOVDQU        Y2, 2624(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3264(AX)
+	VMOVDQU        Y2, 3264(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3904(AX)
+	VMOVDQU        Y2, 3904(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4544(AX)
+	VMOVDQU        Y1, 4544(DX)
 	VPAND          low2<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 2688(AX)
+	VMOVDQU        Y1, 2688(DX)
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3328(AX)
+	VMOVDQU        Y1, 3328(DX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3968(AX)
+	VMOVDQU        Y1, 3968(DX)
 	VPSRLW         $0x06, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4608(AX)
+	VMOVDQU        Y1, 4608(DX)
 	VPAND          low2<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 2752(AX)
+	VMOVDQU        Y1, 2752(DX)
 	VPSRLW         $0x02, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3392(AX)
+	VMOVDQU        Y1, 3392(DX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4032(AX)
+	VMOVDQU        Y1, 4032(DX)
 	VPSRLW         $0x06, Y0, Y0
 	VPAND          low2<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 4672(AX)
-	VBROADCASTI128 48(CX), Y0
-	VINSERTI128    $0x01, 48(DX), Y0, Y0
-	VBROADCASTI128 48(CX)(BX*1), Y1
-	VINSERTI128    $0x01, 48(DX)(BX*1), Y1, Y1
-	VBROADCASTI128 48(CX)(BX*2), Y2
-	VINSERTI128    $0x01, 48(DX)(BX*2), Y2, Y2
-	VBROADCASTI128 48(CX)(SI*1), Y3
-	VINSERTI128    $0x01, 48(DX)(SI*1), Y3, Y3
+	VMOVDQU        Y0, 4672(DX)
+	VBROADCASTI128 48(SI), Y0
+	VINSERTI128    $0x01, 48(DI), Y0, Y0
+	VBROADCASTI128 48(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 48(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 48(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 48(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 48(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 48(DI)(R9*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -246,58 +262,57 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low2<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 2816(AX)
+	VMOVDQU        Y2, 2816(DX)
 	VPSRLW         $0x02, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3456(AX)
+	VMOVDQU        Y2, 3456(DX)
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4096(AX)
+	VMOVDQU        Y2, 4096(DX)
 	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4736(AX)
+	VMOVDQU        Y2, 4736(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 2880(AX)
+	VMOVDQU        Y2, 2880(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3520(AX)
+	VMOVDQU        Y2, 3520(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4160(AX)
+	VMOVDQU        Y2, 4160(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4800(AX)
+	VMOVDQU        Y1, 4800(DX)
 	VPAND          low2<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 2944(AX)
+	VMOVDQU        Y1, 2944(DX)
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3584(AX)
+	VMOVDQU        Y1, 3584(DX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4224(AX)
+	VMOVDQU        Y1, 4224(DX)
 	VPSRLW         $0x06, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4864(AX)
+	VMOVDQU        Y1, 4864(DX)
 	VPAND          low2<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 3008(AX)
+	VMOVDQU        Y1, 3008(DX)
 	VPSRLW         $0x02, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3648(AX)
+	VMOVDQU        Y1, 3648(DX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4288(AX)
+	VMOVDQU        Y1, 4288(DX)
 	VPSRLW         $0x06, Y0, Y0
 	VPAND          low2<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 4928(AX)
-	ADDQ           $0x00001880, AX
-	ADDQ           $0x00000042, CX
-	ADDQ           $0x00000042, DX
-	DECQ           R9
+	VMOVDQU        Y0, 4928(DX)
+	ADDQ           $0x00001880, DX
+	ADDQ           $0x00000042, SI
+	ADDQ           $0x00000042, DI
+	DECQ           BX
 	JNZ            block
-	ADDQ           $0x20, DI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R10
-	JNZ            half
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 

@@ -25,7 +25,7 @@ type stem struct {
 	gen  func(c *build.Context)
 }
 
-var stems = []stem{
+var stems = append([]stem{
 	{"attend", attend},
 	{"convert", convert},
 	{"delta_net", deltaNet},
@@ -38,36 +38,7 @@ var stems = []stem{
 	{"softmax", softmax},
 	{"swiglu", swiglu},
 	{"vector", vector},
-	{"tile_prefetch", tilePrefetch},
-	{"tile_q4_k", tileQ4K},
-	{"tile_q8_0", tileQ8_0},
-	{"tile_super16_avx512", mulSuperAVX512(16)},
-	{"tile_super32_avx512", mulSuperAVX512(32)},
-	{"tile_small16_avx512", mulSmallAVX512(16)},
-	{"tile_small32_avx512", mulSmallAVX512(32)},
-	{"tile_super32x5_avx2", mulSuperAVX2(32, 5)},
-	{"tile_super16x5_avx2", mulSuperAVX2(16, 5)},
-	{"tile_super16x6_avx2", mulSuperAVX2(16, 6)},
-	{"tile_super16x8_avx2", mulSuperAVX2(16, 8)},
-	{"tile_small32x5_avx2", mulSmallAVX2(32, 5)},
-	{"tile_small32x8_avx2", mulSmallAVX2(32, 8)},
-	{"tile_small16x5_avx2", mulSmallAVX2(16, 5)},
-	{"tile_q5_k", tileQ5K},
-	{"tile_q6_k", tileQ6K},
-	{"tile_q2_k", tileQ2K},
-	{"tile_q3_k", tileQ3K},
-	{"tile_q4_0", tileQ4_0},
-	{"tile_q4_1", tileQ4_1},
-	{"tile_q5_0", tileQ5_0},
-	{"tile_q5_1", tileQ5_1},
-	{"tile_iq4_nl", tileIQ4NL},
-	{"tile_iq4_xs", tileIQ4XS},
-	{"tile_mxfp4", tileMXFP4},
-	{"tile_mxfp4_hub", tileMXFP4Hub},
-	{"tile_nvfp4", tileNVFP4},
-	{"tile_tq1_0", tileTQ1_0},
-	{"tile_tq2_0", tileTQ2_0},
-}
+}, tileStems()...)
 
 // highRegister is a register that AVX2 lacks.
 var highRegister = regexp.MustCompile(`\b[XY](1[6-9]|2[0-9]|3[01])\b`)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -27,50 +29,216 @@ const (
 	smallSize = 704
 )
 
-// tiler writes kernels that turn 16 rows of a format's blocks into tiles. It
-// needs no more than AVX2, whose shuffles are as fast in bytes a cycle as
-// those of 512 bits on the CPU this was measured on (Zen 4), so that both tables use it.
+// tiler writes kernels that read 16 rows of a format's blocks. Its target is either
+// a tile, or the product with one column. It needs no more than AVX2 for tiles:
+// their shuffles are as fast in bytes a cycle as those of 512 bits on the CPU this
+// was measured on (Zen 4), so both tables use them.
 //
 // The rows go in two halves of eight: rows 0-3 of a half are the low 128 bits of
 // a register, rows 4-7 the high ones.
 type tiler struct {
 	*build.Context
-	dst    reg.GPVirtual // tile, at the half's first row
-	lo, hi reg.GPVirtual // block of rows 0 and 4 of the half
-	s, s3  reg.GPVirtual // stride, 3*stride
+	dst reg.GPVirtual // tile, at the half's first row
+	rows
+	beside rows // beside the blocks, or nothing
+	ahead  reg.GPVirtual
+	half   reg.GPVirtual // 0 or 32
 	data   map[string]Mem
+	layout layout
+	column *column // nil: make a tile
 }
 
-// tile writes the function name(dst, src *byte, stride, blocks int), which turns
-// that many blocks of 16 rows into as many records; block emits the code for one
-// block of eight rows.
-func tile(c *build.Context, name, doc string, bytes, size int, block func(t *tiler)) {
-	function(c, name, doc, "dst, src *byte, stride, blocks int")
-	t := &tiler{Context: c, dst: c.GP64(), lo: c.GP64(), hi: c.GP64(), s: c.GP64(), s3: c.GP64(), data: map[string]Mem{}}
-	dst, src, n, half := c.GP64(), c.GP64(), c.GP64(), c.GP64()
-	c.Load(c.Param("dst"), dst)
-	c.Load(c.Param("src"), src)
-	c.Load(c.Param("stride"), t.s)
-	c.LEAQ(Mem{Base: t.s, Index: t.s, Scale: 2}, t.s3)
-	c.MOVQ(U32(2), half)
-	c.Label("half")
-	c.MOVQ(dst, t.dst)
-	c.MOVQ(src, t.lo)
-	c.LEAQ(Mem{Base: src, Index: t.s, Scale: 4}, t.hi)
-	c.Load(c.Param("blocks"), n)
-	c.Label("block")
-	block(t)
-	c.ADDQ(U32(size), t.dst)
-	c.ADDQ(U32(bytes), t.lo)
-	c.ADDQ(U32(bytes), t.hi)
-	c.DECQ(n)
-	c.JNZ(LabelRef("block"))
-	c.ADDQ(U8(32), dst) // rows 8 to 15
-	c.LEAQ(Mem{Base: src, Index: t.s, Scale: 8}, src)
-	c.DECQ(half)
-	c.JNZ(LabelRef("half"))
-	c.VZEROUPPER()
-	c.RET()
+// rows are eight rows of memory.
+type rows struct {
+	lo, hi reg.GPVirtual // rows 0 and 4
+	s, s3  reg.GPVirtual // stride, 3*stride
+}
+
+// row is the operand at byte off of row r.
+func (r rows) row(i, off int) Mem {
+	m := Mem{Base: r.lo, Disp: off}
+	if i >= 4 {
+		m.Base = r.hi
+	}
+	switch i % 4 {
+	case 1:
+		m.Index, m.Scale = r.s, 1
+	case 2:
+		m.Index, m.Scale = r.s, 2
+	case 3:
+		m.Index, m.Scale = r.s3, 1
+	}
+	return m
+}
+
+// loadRows returns the rows of the parameters: half is 0 or 32, for rows 0 to 7 or
+// 8 to 15.
+func (t *tiler) loadRows(src, stride string) rows {
+	r := rows{t.GP64(), t.GP64(), t.GP64(), t.GP64()}
+	t.Load(t.Param(src), r.lo)
+	t.Load(t.Param(stride), r.s)
+	t.LEAQ(Mem{Base: r.s, Index: r.s, Scale: 2}, r.s3)
+	t.TESTQ(t.half, t.half)
+	first := src + "0"
+	t.JZ(LabelRef(first))
+	t.LEAQ(Mem{Base: r.lo, Index: r.s, Scale: 8}, r.lo)
+	t.Label(first)
+	t.LEAQ(Mem{Base: r.lo, Index: r.s, Scale: 4}, r.hi)
+	return r
+}
+
+// layout says what a format's blocks hold.
+type layout struct {
+	name   string // as the kernels are called
+	format string
+	bytes  int // of a block
+	values int // of a block: 32 or 64 for smallTiles, 256 for superTiles
+	sub    int // values that share a scale
+	bias   int
+	min    bool
+	beside bool           // e8m0 scales lie beside the blocks
+	block  func(t *tiler) // emits the code for one block of eight rows
+}
+
+func (l *layout) super() bool { return l.values == 256 }
+
+// tile writes the function tile<name>, which turns blocks of 16 rows into as many
+// records.
+func (l layout) tile(c *build.Context) {
+	kind, size := "smallTile", l.values/32*smallSize
+	if l.super() {
+		kind, size = "superTile", superSize
+	}
+	args := "dst, src *byte, stride, blocks, ahead int"
+	if l.beside {
+		args += ", scales *byte, scaleStride int"
+	}
+	function(c, "tile"+l.name, fmt.Sprintf("tile%s turns 16 rows of %s blocks into records of %s. It asks for the cache lines that many bytes ahead.", l.name, l.format, kind), args)
+	t := newTiler(c, l)
+	t.dst = c.GP64()
+	t.eachHalf(func() {
+		c.Load(c.Param("dst"), t.dst)
+		c.ADDQ(t.half, t.dst)
+	}, func() {
+		l.block(t)
+		c.ADDQ(U32(size), t.dst)
+	}, func() {})
+}
+
+func newTiler(c *build.Context, l layout) *tiler {
+	return &tiler{Context: c, layout: l, half: c.GP64(), ahead: c.GP64(), data: map[string]Mem{}}
+}
+
+// eachHalf emits the loops over two times eight rows and over blocks, and the end
+// of the function.
+func (t *tiler) eachHalf(start, block, end func()) {
+	n := t.GP64()
+	t.Load(t.Param("ahead"), t.ahead)
+	src, err := t.Param("src").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	t.ADDQ(src.Addr, t.ahead)
+	t.XORL(t.half.As32(), t.half.As32())
+	t.Label("half")
+	t.rows = t.loadRows("src", "stride")
+	if t.layout.beside {
+		t.beside = t.loadRows("scales", "scaleStride")
+	}
+	start()
+	t.Load(t.Param("blocks"), n)
+	t.Label("block")
+	t.prefetch()
+	block()
+	t.ADDQ(U32(uint32(t.layout.bytes)), t.lo)
+	t.ADDQ(U32(uint32(t.layout.bytes)), t.hi)
+	if t.layout.beside {
+		t.INCQ(t.beside.lo)
+		t.INCQ(t.beside.hi)
+	}
+	t.DECQ(n)
+	t.JNZ(LabelRef("block"))
+	end()
+	t.ADDQ(U8(32), t.half)
+	t.CMPQ(t.half, U8(64))
+	t.JNE(LabelRef("half"))
+	t.VZEROUPPER()
+	t.RET()
+}
+
+// prefetch asks for as many lines as a block of eight rows has.
+func (t *tiler) prefetch() {
+	n := 8 * t.layout.bytes
+	for off := 0; off < n; off += 64 {
+		t.PREFETCHT1(Mem{Base: t.ahead, Disp: off})
+	}
+	t.ADDQ(U32(uint32(n)), t.ahead)
+}
+
+// code takes the biased codes of values v to v+3 of the block.
+func (t *tiler) code(x reg.VecVirtual, v int) {
+	switch {
+	case t.column != nil:
+		t.column.code(t, x, v)
+	case t.layout.super():
+		t.store(x, v/32*groupSize+v%32/4*64)
+	default:
+		t.store(x, v/32*smallSize+v%32/4*64)
+	}
+}
+
+// scale takes scale s of a super-block: pair emits it, twice in a dword.
+func (t *tiler) scale(s int, pair func() reg.VecVirtual) {
+	if t.column != nil {
+		t.column.scale[s] = pair
+		return
+	}
+	s *= t.layout.sub / 16
+	t.store(pair(), s/2*groupSize+groupScale+s%2*64)
+	if t.layout.name == "IQ4XS" { // whose 8 bits AVX2 multiplies 16 values at a time
+		t.store(pair(), s/2*groupSize+groupScale+64)
+	}
+}
+
+// corr and min take the i-th pair of corrections and minima of a super-block.
+func (t *tiler) corr(i int, x reg.VecVirtual) { t.pair(i, x, superCorr) }
+func (t *tiler) min(i int, x reg.VecVirtual)  { t.pair(i, x, superMin) }
+
+func (t *tiler) pair(i int, x reg.VecVirtual, off int) {
+	if t.column == nil {
+		t.store(x, off+64*i)
+		return
+	}
+	sum := t.column.isum
+	if off == superMin {
+		sum = t.column.msum
+	}
+	t.VPDPWSSD_BCST(Mem{Base: t.column.sums, Disp: 4 * i}, x, sum)
+}
+
+// d takes the float scale of the s-th sub values of a block, m what belongs to its
+// minima or offsets.
+func (t *tiler) d(s int, x reg.VecVirtual) {
+	switch {
+	case t.column != nil:
+		t.column.ds[s] = x
+	case t.layout.super():
+		t.store(x, superD)
+	default:
+		v := s * t.layout.sub
+		t.store(x, v/32*smallSize+smallD+v%32/16*64)
+	}
+}
+
+func (t *tiler) m(x reg.VecVirtual) {
+	switch {
+	case t.column != nil:
+		t.column.m = x
+	case t.layout.super():
+		t.store(x, superDMin)
+	default:
+		t.store(x, smallM)
+	}
 }
 
 func function(c *build.Context, name, doc, args string) {
@@ -79,23 +247,6 @@ func function(c *build.Context, name, doc, args string) {
 	c.SignatureExpr("func(" + args + ")")
 	c.Doc(doc)
 	c.Pragma("noescape")
-}
-
-// row is the operand at byte off of row r's block.
-func (t *tiler) row(r, off int) Mem {
-	m := Mem{Base: t.lo, Disp: off}
-	if r >= 4 {
-		m.Base = t.hi
-	}
-	switch r % 4 {
-	case 1:
-		m.Index, m.Scale = t.s, 1
-	case 2:
-		m.Index, m.Scale = t.s, 2
-	case 3:
-		m.Index, m.Scale = t.s3, 1
-	}
-	return m
 }
 
 // out is the operand at byte off of the tile.
@@ -113,6 +264,59 @@ func (t *tiler) unit(off int) [4]reg.VecVirtual {
 		t.VINSERTI128(U8(1), t.row(r+4, off), x[r], x[r])
 	}
 	return t.transpose(x)
+}
+
+// Instructions whose names differ where all 32 registers can be named.
+
+func (t *tiler) VPAND(x, y, z Op) { t.either(t.Context.VPAND, t.VPANDD, x, y, z) }
+func (t *tiler) VPOR(x, y, z Op)  { t.either(t.Context.VPOR, t.VPORD, x, y, z) }
+
+func (t *tiler) VPXOR(x, y, z Op) {
+	if x == y {
+		t.VXORPS(x, y, z) // known to read nothing
+		return
+	}
+	t.either(t.Context.VPXOR, t.VPXORD, x, y, z)
+}
+
+func (t *tiler) either(avx2 func(x, y, z Op), avx512 func(...Op), x, y, z Op) {
+	if t.column == nil {
+		avx2(x, y, z)
+	} else {
+		avx512(x, y, z)
+	}
+}
+
+func (t *tiler) VMOVDQU(x, y Op) {
+	if t.column == nil {
+		t.Context.VMOVDQU(x, y)
+	} else {
+		t.VMOVDQU64(x, y)
+	}
+}
+
+func (t *tiler) VBROADCASTI128(m, x Op) {
+	if t.column == nil {
+		t.Context.VBROADCASTI128(m, x)
+	} else {
+		t.VBROADCASTI32X4(m, x)
+	}
+}
+
+func (t *tiler) VINSERTI128(i, x, y, z Op) {
+	if t.column == nil {
+		t.Context.VINSERTI128(i, x, y, z)
+	} else {
+		t.VINSERTI32X4(i, x, y, z)
+	}
+}
+
+func (t *tiler) VEXTRACTI128(i, x, y Op) {
+	if t.column == nil {
+		t.Context.VEXTRACTI128(i, x, y)
+	} else {
+		t.VEXTRACTI32X4(i, x, y)
+	}
 }
 
 // words returns the dword at byte off of eight rows.

@@ -3,59 +3,72 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
 // Blocks of 32 values whose byte l holds values l, in its low half, and l+16.
 
-func tileQ4_0(c *build.Context) {
-	tile(c, "tileQ4_0", "tileQ4_0 turns 16 rows of q4_0 blocks into records of smallTile.", 18, smallSize, func(t *tiler) {
-		t.store(t.halves(0), smallD)
+var q4_0 = layout{
+	name: "Q4_0", format: "q4_0", bytes: 18, values: 32, sub: 32, bias: 8,
+	block: func(t *tiler) {
+		t.d(0, t.halves(0))
 		t.nibbles(2, nil)
-	})
+	},
 }
 
-func tileQ4_1(c *build.Context) {
-	tile(c, "tileQ4_1", "tileQ4_1 turns 16 rows of q4_1 blocks into records of smallTile.", 20, smallSize, func(t *tiler) {
+var q4_1 = layout{
+	name: "Q4_1", format: "q4_1", bytes: 20, values: 32, sub: 32, min: true,
+	block: func(t *tiler) {
 		t.offsets()
 		t.nibbles(4, nil)
-	})
+	},
 }
 
-func tileQ5_0(c *build.Context) {
-	tile(c, "tileQ5_0", "tileQ5_0 turns 16 rows of q5_0 blocks into records of smallTile.", 22, smallSize, func(t *tiler) {
-		t.store(t.halves(0), smallD)
+var q5_0 = layout{
+	name: "Q5_0", format: "q5_0", bytes: 22, values: 32, sub: 32, bias: 16,
+	block: func(t *tiler) {
+		t.d(0, t.halves(0))
 		t.nibbles(6, t.fifth(2))
-	})
+	},
 }
 
-func tileQ5_1(c *build.Context) {
-	tile(c, "tileQ5_1", "tileQ5_1 turns 16 rows of q5_1 blocks into records of smallTile.", 24, smallSize, func(t *tiler) {
+var q5_1 = layout{
+	name: "Q5_1", format: "q5_1", bytes: 24, values: 32, sub: 32, min: true,
+	block: func(t *tiler) {
 		t.offsets()
 		t.nibbles(8, t.fifth(4))
-	})
+	},
 }
 
-func tileIQ4NL(c *build.Context) {
-	tile(c, "tileIQ4NL", "tileIQ4NL turns 16 rows of iq4_nl blocks into records of smallTile.", 18, smallSize, func(t *tiler) {
-		t.store(t.halves(0), smallD)
+var iq4NL = layout{
+	name: "IQ4NL", format: "iq4_nl", bytes: 18, values: 32, sub: 32, bias: 128,
+	block: func(t *tiler) {
+		t.d(0, t.halves(0))
 		t.nibbles(2, t.levels(nl4))
-	})
+	},
 }
 
-func tileMXFP4(c *build.Context) {
-	tile(c, "tileMXFP4", "tileMXFP4 turns 16 rows of mxfp4 blocks into records of smallTile.", 17, smallSize, func(t *tiler) {
+var mxfp4 = layout{
+	name: "MXFP4", format: "mxfp4", bytes: 17, values: 32, sub: 32, bias: 12,
+	block: func(t *tiler) {
 		x := t.words(0)
 		t.VPAND(t.dwords("low8", 0xff), x, x)
-		t.store(t.halfE8M0(x), smallD)
+		t.d(0, t.halfE8M0(x))
 		t.nibbles(1, t.levels(fp4))
-	})
+	},
 }
 
-func tileMXFP4Hub(c *build.Context) {
-	tile(c, "tileMXFP4Hub", "tileMXFP4Hub turns 16 rows of blocks of mxfp4 codes as hub checkpoints hold them into records of smallTile, without their scales.", 16, smallSize, func(t *tiler) {
+var mxfp4Hub = layout{
+	name: "MXFP4Hub", format: "mxfp4_hub", bytes: 16, values: 32, sub: 32, bias: 12, beside: true,
+	block: func(t *tiler) {
+		e, e32 := t.XMM(), t.YMM()
+		t.VPXOR(e, e, e)
+		for r := range 8 {
+			t.VPINSRB(U8(uint8(r)), t.beside.row(r, 0), e, e)
+		}
+		t.VPMOVZXBD(e, e32)
+		t.d(0, t.halfE8M0(e32))
 		level := t.levels(fp4)
 		for j, x := range t.unit(0) {
 			y := t.YMM()
@@ -66,35 +79,30 @@ func tileMXFP4Hub(c *build.Context) {
 			t.VPUNPCKHBW(y, x, z) // rows 2 and 3, eight values each
 			t.VPUNPCKLBW(y, x, x)
 			t.VSHUFPS(U8(0x88), z, x, y)
-			t.store(y, 64*(2*j))
+			t.code(y, 8*j)
 			t.VSHUFPS(U8(0xdd), z, x, y)
-			t.store(y, 64*(2*j+1))
+			t.code(y, 8*j+4)
 		}
-	})
-	tile(c, "tileE8M0", "tileE8M0 sets the scales of records of smallTile to halves of 16 rows of e8m0 scales.", 1, smallSize, func(t *tiler) {
-		x, y := t.XMM(), t.YMM()
-		t.VPXOR(x, x, x)
-		for r := range 8 {
-			t.VPINSRB(U8(uint8(r)), t.row(r, 0), x, x)
-		}
-		t.VPMOVZXBD(x, y)
-		t.store(t.halfE8M0(y), smallD)
-	})
+	},
 }
 
-func tileNVFP4(c *build.Context) {
-	tile(c, "tileNVFP4", "tileNVFP4 turns 16 rows of nvfp4 blocks into twice as many records of smallTile.", 36, 2*smallSize, func(t *tiler) {
+var nvfp4 = layout{
+	name: "NVFP4", format: "nvfp4", bytes: 36, values: 64, sub: 16, bias: 12,
+	block: func(t *tiler) {
 		scales := t.words(0)
 		for s := range 4 { // half of an e4m3: its bits moved to a float32's place are 2**-120 times the value
-			x, nan := t.YMM(), t.YMM()
+			x, nan, zero := t.YMM(), t.YMM(), t.YMM()
 			t.VPSLLD(U8(uint8(24-8*s)), scales, x)
 			t.VPSLLD(U8(1), x, x)
 			t.VPSRLD(U8(25), x, x)
-			t.VPCMPEQD(t.dwords("top7", 0x7f), x, nan)
+			t.VPADDD(t.dwords("d1", 1), x, nan) // 128 for 127, which is NaN
+			t.VPSRLD(U8(7), nan, nan)
+			t.VPXOR(zero, zero, zero)
+			t.VPSUBD(nan, zero, nan)
 			t.VPSLLD(U8(20), x, x)
 			t.VMULPS(t.dwords("scale", 0x7b000000), x, x) // 2**119
 			t.VPOR(nan, x, x)
-			t.store(x, s/2*smallSize+smallD+s%2*64)
+			t.d(s, x)
 		}
 		level := t.levels(fp4)
 		for i := range 2 {
@@ -103,21 +111,23 @@ func tileNVFP4(c *build.Context) {
 				t.split(x, y)
 				level(x, 0)
 				level(y, 0)
-				at := i*smallSize + (j/2*4+j%2)*64
-				t.store(x, at)
-				t.store(y, at+128)
+				v := 32*i + 16*(j/2) + 4*(j%2)
+				t.code(x, v)
+				t.code(y, v+8)
 			}
 		}
-	})
+	},
 }
 
-func tileIQ4XS(c *build.Context) {
-	tile(c, "tileIQ4XS", "tileIQ4XS turns 16 rows of iq4_xs blocks into records of superTile.", 136, superSize, func(t *tiler) {
+var iq4XS = layout{
+	name: "IQ4XS", format: "iq4_xs", bytes: 136, values: 256, sub: 32, bias: 128,
+	block: func(t *tiler) {
 		h, low := t.words(0), t.words(4)
-		high := t.YMM()
+		high, zero := t.YMM(), t.YMM()
+		t.VPXOR(zero, zero, zero)
 		t.VPSRLD(U8(16), h, high)
 		d, _ := t.halfPairs(h)
-		t.store(d, superD)
+		t.d(0, d)
 		for i := range 8 {
 			x, y := t.YMM(), t.YMM()
 			t.VPSRLD(U8(uint8(4*i)), low, x)
@@ -128,11 +138,11 @@ func tileIQ4XS(c *build.Context) {
 			t.VPOR(y, x, x)
 			t.VPSUBD(t.dwords("d32", 32), x, x)
 			t.VPSHUFB(t.dwords("twice", 0x01000100, 0x05040504, 0x09080908, 0x0d0c0d0c), x, x)
-			t.store(x, i*groupSize+groupScale)
-			t.store(x, i*groupSize+groupScale+64)
-			t.VPSLLW(U8(7), x, x)
-			t.VPSIGNW(t.dwords("minus", 0xffffffff), x, x)
-			t.store(x, superCorr+64*i)
+			t.scale(i, func() reg.VecVirtual { return x })
+			z := t.YMM()
+			t.VPSLLW(U8(7), x, z)
+			t.VPSUBW(z, zero, z)
+			t.corr(i, z)
 		}
 		level := t.levels(nl4)
 		for i := range 8 {
@@ -141,11 +151,11 @@ func tileIQ4XS(c *build.Context) {
 				t.split(x, y)
 				level(x, 0)
 				level(y, 0)
-				t.store(x, i*groupSize+j*64)
-				t.store(y, i*groupSize+j*64+256)
+				t.code(x, 32*i+4*j)
+				t.code(y, 32*i+16+4*j)
 			}
 		}
-	})
+	},
 }
 
 // Levels with their bias: nl4 is NL4 + 128, fp4 is FP4 + 12.
@@ -163,8 +173,8 @@ func (t *tiler) nibbles(off int, f func(x reg.VecVirtual, s int)) {
 			f(x, j)
 			f(y, j+4)
 		}
-		t.store(x, 64*j)
-		t.store(y, 64*(j+4))
+		t.code(x, 4*j)
+		t.code(y, 4*j+16)
 	}
 }
 
@@ -193,10 +203,11 @@ func (t *tiler) fifth(off int) func(x reg.VecVirtual, s int) {
 	return func(x reg.VecVirtual, s int) {
 		n, y := uint32(s/2)*0x01010101, t.YMM()
 		t.VPSHUFB(t.dwords(fmt.Sprintf("byte%d", s/2), n, n+0x04040404, n+0x08080808, n+0x0c0c0c0c), word, y)
-		bit := t.dwords(fmt.Sprintf("bit%d", s%2), 0x08040201<<(4*(s%2)))
-		t.VPAND(bit, y, y)
-		t.VPCMPEQB(bit, y, y)
-		t.VPAND(t.dwords("sixteen", 0x10101010), y, y)
+		if s%2 == 0 {
+			t.VPSLLW(U8(4), y, y)
+		}
+		t.VPAND(t.dwords("top4", 0x80402010), y, y)
+		t.VPMINUB(t.dwords("sixteen", 0x10101010), y, y)
 		t.or(x, y)
 	}
 }
@@ -204,19 +215,16 @@ func (t *tiler) fifth(off int) func(x reg.VecVirtual, s int) {
 // offsets stores scale and offset from two float16.
 func (t *tiler) offsets() {
 	d, m := t.halfPairs(t.words(0))
-	t.store(d, smallD)
-	t.store(m, smallM)
+	t.d(0, d)
+	t.m(m)
 }
 
 // halfE8M0 returns kernels.halfE8M0 of eight dwords.
 func (t *tiler) halfE8M0(e reg.VecVirtual) reg.VecVirtual {
-	x, small, mask := t.YMM(), t.YMM(), t.YMM()
-	t.VMOVDQU(t.dwords("two22", 0x00200000), small)
-	t.VPSLLVD(e, small, small) // for 0 and 1
-	t.VMOVDQU(t.dwords("d2", 2), mask)
-	t.VPCMPGTD(e, mask, mask)
-	t.VPADDD(t.dwords("dminus", 0xffffffff), e, x)
-	t.VPSLLD(U8(23), x, x)
-	t.VPBLENDVB(mask, small, x, x)
+	x := t.YMM()
+	t.VPSLLD(U8(23), e, x)
+	t.VMULPS(t.dwords("half", 0x3f000000), x, x)
+	t.VPMAXSD(t.dwords("least", 0x00200000), x, x) // of 0
+	t.VPMINSD(t.dwords("most", 0x7f000000), x, x)  // of 255
 	return x
 }

@@ -3,34 +3,37 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
-func tileQ2K(c *build.Context) {
-	tile(c, "tileQ2K", "tileQ2K turns 16 rows of q2_K blocks into records of superTile.", 84, superSize, func(t *tiler) {
+var q2K = layout{
+	name: "Q2K", format: "q2_K", bytes: 84, values: 256, sub: 16, min: true,
+	block: func(t *tiler) {
 		d, dmin := t.halfPairs(t.words(80))
-		t.store(d, superD)
-		t.store(dmin, superDMin)
+		t.d(0, d)
+		t.m(dmin)
 		low4 := t.dwords("low4", 0x0f0f0f0f)
 		for i, x := range t.unit(0) {
 			y := t.YMM()
 			t.VPAND(low4, x, y)
 			for j := range 4 {
-				n, z := uint32(j), t.YMM()
-				t.VPSHUFB(t.dwords(fmt.Sprintf("pair%d", j), 0x80008000+0x10001*n, 0x80048004+0x10001*n, 0x80088008+0x10001*n, 0x800c800c+0x10001*n), y, z)
-				t.store(z, (2*i+j/2)*groupSize+groupScale+j%2*64)
+				t.scale(4*i+j, func() reg.VecVirtual {
+					n, z := uint32(j), t.YMM()
+					t.VPSHUFB(t.dwords(fmt.Sprintf("pair%d", j), 0x80008000+0x10001*n, 0x80048004+0x10001*n, 0x80088008+0x10001*n, 0x800c800c+0x10001*n), y, z)
+					return z
+				})
 			}
 			t.VPSRLW(U8(4), x, x)
 			t.VPAND(low4, x, x)
 			for j := range 2 {
 				n, z := uint32(2*j), t.YMM()
 				t.VPSHUFB(t.dwords(fmt.Sprintf("min%d", j), 0x80018000+0x10001*n, 0x80058004+0x10001*n, 0x80098008+0x10001*n, 0x800d800c+0x10001*n), x, z)
-				t.store(z, superMin+64*(2*i+j))
+				t.min(2*i+j, z)
 			}
 		}
 		t.twoBits(16)
-	})
+	},
 }
 
 // twoBits stores 256 codes of 2 bits laid out as in q2_K.
@@ -40,7 +43,7 @@ func (t *tiler) twoBits(off int) {
 		for p := range 2 {
 			for j, x := range t.unit(off + 32*h + 16*p) {
 				for i := range 4 {
-					t.store(t.bits(x, -2*i, low2), (4*h+i)*groupSize+(4*p+j)*64)
+					t.code(t.bits(x, -2*i, low2), 128*h+32*i+16*p+4*j)
 				}
 			}
 		}

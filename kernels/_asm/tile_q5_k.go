@@ -1,32 +1,32 @@
 package main
 
 import (
-	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-func tileQ5K(c *build.Context) {
-	tile(c, "tileQ5K", "tileQ5K turns 16 rows of q5_K blocks into records of superTile.", 176, superSize, func(t *tiler) {
+var q5K = layout{
+	name: "Q5K", format: "q5_K", bytes: 176, values: 256, sub: 32, min: true,
+	block: func(t *tiler) {
 		t.header()
 		low4, bit4 := t.dwords("low4", 0x0f0f0f0f), t.dwords("bit4", 0x10101010)
 		for p := range 2 { // halves of the 32 bytes of fifth bits
 			high := t.unit(16 + 16*p)
 			for i := range 4 {
 				for j, x := range t.unit(48 + 32*i + 16*p) {
-					at := 2*i*groupSize + (4*p+j)*64
+					v := 64*i + 16*p + 4*j
 					y := t.YMM()
 					t.VPAND(low4, x, y)
 					t.or(y, t.bits(high[j], 4-2*i, bit4))
-					t.store(y, at)
+					t.code(y, v)
 					t.VPSRLW(U8(4), x, x)
 					t.VPAND(low4, x, x)
 					t.or(x, t.bits(high[j], 3-2*i, bit4))
-					t.store(x, at+groupSize)
+					t.code(x, v+32)
 				}
 			}
 		}
-	})
+	},
 }
 
 // bits returns x shifted to the left (right if negative), and masked.

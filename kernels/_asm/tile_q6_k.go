@@ -3,55 +3,59 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-func tileQ6K(c *build.Context) {
-	tile(c, "tileQ6K", "tileQ6K turns 16 rows of q6_K blocks into records of superTile.", 210, superSize, func(t *tiler) {
-		t.store(t.halves(208), superD)
-		t.scales(t.unit(192), 5)
+var q6K = layout{
+	name: "Q6K", format: "q6_K", bytes: 210, values: 256, sub: 16, bias: 32,
+	block: func(t *tiler) {
+		t.d(0, t.halves(208))
+		t.int8Scales(t.unit(192), 5)
 		low4, mid2 := t.dwords("low4", 0x0f0f0f0f), t.dwords("mid2", 0x30303030)
 		for h := range 2 {
 			for p := range 2 {
 				high := t.unit(128 + 32*h + 16*p)
 				for i := range 2 {
 					for j, x := range t.unit(64*h + 32*i + 16*p) {
-						at := (4*h+i)*groupSize + (4*p+j)*64
+						v := 128*h + 32*i + 16*p + 4*j
 						y := t.YMM()
 						t.VPAND(low4, x, y)
 						t.or(y, t.bits(high[j], 4-2*i, mid2))
-						t.store(y, at)
+						t.code(y, v)
 						t.VPSRLW(U8(4), x, x)
 						t.VPAND(low4, x, x)
 						t.or(x, t.bits(high[j], -2*i, mid2))
-						t.store(x, at+2*groupSize)
+						t.code(x, v+64)
 					}
 				}
 			}
 		}
-	})
+	},
 }
 
-// scales stores 16 scales, bytes of four registers, and the corrections for a bias
+// int8Scales takes 16 scales, bytes of four registers, and makes the corrections for a bias
 // of 1<<shift.
-func (t *tiler) scales(s [4]reg.VecVirtual, shift int) {
+func (t *tiler) int8Scales(s [4]reg.VecVirtual, shift int) {
+	zero := t.YMM()
+	t.VPXOR(zero, zero, zero)
 	for i, s := range s {
 		for j := range 4 {
-			n := uint32(j)
-			x := t.YMM()
-			t.VPSHUFB(t.dwords(fmt.Sprintf("top%d", j), 0x00800080+0x1000100*n, 0x04800480+0x1000100*n, 0x08800880+0x1000100*n, 0x0c800c80+0x1000100*n), s, x)
-			t.VPSRAW(U8(8), x, x)
-			t.store(x, (2*i+j/2)*groupSize+groupScale+j%2*64)
+			t.scale(4*i+j, func() reg.VecVirtual {
+				n := uint32(j)
+				x := t.YMM()
+				t.VPSHUFB(t.dwords(fmt.Sprintf("top%d", j), 0x00800080+0x1000100*n, 0x04800480+0x1000100*n, 0x08800880+0x1000100*n, 0x0c800c80+0x1000100*n), s, x)
+				t.VPSRAW(U8(8), x, x)
+				return x
+			})
 		}
 		for j := range 2 {
 			n := uint32(2 * j)
 			x := t.YMM()
 			t.VPSHUFB(t.dwords(fmt.Sprintf("two%d", j), 0x01800080+0x1000100*n, 0x05800480+0x1000100*n, 0x09800880+0x1000100*n, 0x0d800c80+0x1000100*n), s, x)
 			t.VPSRAW(U8(uint8(8-shift)), x, x)
-			t.VPSIGNW(t.dwords("minus", 0xffffffff), x, x)
-			t.store(x, superCorr+64*(2*i+j))
+			t.VPSUBW(x, zero, x)
+			t.corr(2*i+j, x)
 		}
 	}
 }

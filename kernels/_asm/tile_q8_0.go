@@ -1,16 +1,15 @@
 package main
 
-import "github.com/mmcloughlin/avo/build"
-
-func tileQ8_0(c *build.Context) {
-	tile(c, "tileQ8_0", "tileQ8_0 turns 16 rows of q8_0 blocks into records of smallTile.", 34, smallSize, func(t *tiler) {
-		t.store(t.halves(0), smallD)
+var q8_0 = layout{
+	name: "Q8_0", format: "q8_0", bytes: 34, values: 32, sub: 32, bias: 128,
+	block: func(t *tiler) {
+		t.d(0, t.halves(0))
 		flip := t.dwords("flip", 0x80808080)
 		for i := range 2 {
 			for j, x := range t.unit(2 + 16*i) {
 				t.VPXOR(flip, x, x)
-				t.store(x, (4*i+j)*64)
+				t.code(x, 16*i+4*j)
 			}
 		}
-	})
+	},
 }

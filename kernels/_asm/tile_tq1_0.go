@@ -1,13 +1,11 @@
 package main
 
-import (
-	"github.com/mmcloughlin/avo/build"
-	"github.com/mmcloughlin/avo/reg"
-)
+import "github.com/mmcloughlin/avo/reg"
 
-func tileTQ1_0(c *build.Context) {
-	tile(c, "tileTQ1_0", "tileTQ1_0 turns 16 rows of tq1_0 blocks into records of superTile.", 54, superSize, func(t *tiler) {
-		t.store(t.halves(52), superD)
+var tq1_0 = layout{
+	name: "TQ1_0", format: "tq1_0", bytes: 54, values: 256, sub: 32, bias: 1,
+	block: func(t *tiler) {
+		t.d(0, t.halves(52))
 		t.ternary()
 		for p := range 2 {
 			for j, x := range t.unit(16 * p) {
@@ -18,7 +16,7 @@ func tileTQ1_0(c *build.Context) {
 			t.digits(x, 5, func(i int) int { return 160 + 16*i + 4*j })
 		}
 		t.digits(t.words(48), 4, func(i int) int { return 240 + 4*i })
-	})
+	},
 }
 
 // digits stores n ternary digits of each byte, the i-th at value at(i). A digit is
@@ -26,14 +24,12 @@ func tileTQ1_0(c *build.Context) {
 func (t *tiler) digits(x reg.VecVirtual, n int, at func(i int) int) {
 	for i := range n {
 		y, z := t.YMM(), t.YMM()
-		t.VPMAXUB(t.dwords("third", 0x56565656), x, y) // 86
-		t.VPCMPEQB(y, x, y)
-		t.VPMAXUB(t.dwords("thirds", 0xabababab), x, z) // 171
-		t.VPCMPEQB(z, x, z)
+		t.VPSUBUSB(t.dwords("third", 0x55555555), x, y) // 85
+		t.VPMINUB(t.dwords("b1", 0x01010101), y, y)
+		t.VPSUBUSB(t.dwords("thirds", 0xaaaaaaaa), x, z) // 170
+		t.VPMINUB(t.dwords("b1", 0x01010101), z, z)
 		t.VPADDB(y, z, y)
-		t.VPABSB(y, y)
-		v := at(i)
-		t.store(y, v/32*groupSize+v%32/4*64)
+		t.code(y, at(i))
 		if i < n-1 {
 			t.VPADDB(x, x, z)
 			t.VPADDB(z, x, x)

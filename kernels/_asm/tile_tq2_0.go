@@ -1,24 +1,25 @@
 package main
 
-import "github.com/mmcloughlin/avo/build"
+import "github.com/mmcloughlin/avo/reg"
 
-func tileTQ2_0(c *build.Context) {
-	tile(c, "tileTQ2_0", "tileTQ2_0 turns 16 rows of tq2_0 blocks into records of superTile.", 66, superSize, func(t *tiler) {
-		t.store(t.halves(64), superD)
+var tq2_0 = layout{
+	name: "TQ2_0", format: "tq2_0", bytes: 66, values: 256, sub: 32, bias: 1,
+	block: func(t *tiler) {
+		t.d(0, t.halves(64))
 		t.ternary()
 		t.twoBits(0)
-	})
+	},
 }
 
 // ternary stores scales of 1 and the corrections for a bias of 1.
 func (t *tiler) ternary() {
-	x := t.YMM()
+	x, y := t.YMM(), t.YMM()
 	t.VMOVDQU(t.dwords("plus1", 0x10001), x)
 	for s := range 8 {
-		t.store(x, s*groupSize+groupScale)
+		t.scale(s, func() reg.VecVirtual { return x })
 	}
-	t.VMOVDQU(t.dwords("minus", 0xffffffff), x)
+	t.VMOVDQU(t.dwords("minus", 0xffffffff), y)
 	for i := range 8 {
-		t.store(x, superCorr+64*i)
+		t.corr(i, y)
 	}
 }

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// column is the product of 16 rows with one column, straight from the blocks: the
+// codes that would be stored in a tile are multiplied in the registers they are
+// in. Storing and loading them costs more than reading the blocks from memory
+// leaves room for.
+type column struct {
+	q, d, sums    reg.GPVirtual // the block's activations
+	acc           [16][]reg.VecVirtual
+	steps         [16]int // so far in acc
+	scale         [16]func() reg.VecVirtual
+	ds            [4]reg.VecVirtual
+	m             reg.VecVirtual
+	isum, msum, f reg.VecVirtual
+}
+
+// dot writes the function dot<name>AVX512.
+func (l layout) dot(c *build.Context) {
+	args := "dst *float32, src *byte, stride, blocks, ahead int, q *int8, d *float32, sums *int16"
+	if l.beside {
+		args += ", scales *byte, scaleStride int"
+	}
+	name := "dot" + l.name + "AVX512"
+	function(c, name, fmt.Sprintf("%s sets dst to the products of 16 rows of %s blocks with one column. It asks for the cache lines that many bytes ahead.", name, l.format), args)
+	t := newTiler(c, l)
+	v := &column{q: c.GP64(), d: c.GP64(), sums: c.GP64(), f: c.YMM()}
+	t.column = v
+	t.eachHalf(func() {
+		c.Load(c.Param("q"), v.q)
+		c.Load(c.Param("d"), v.d)
+		c.Load(c.Param("sums"), v.sums)
+		t.VPXOR(v.f, v.f, v.f)
+	}, func() {
+		if l.super() {
+			v.isum = c.YMM()
+			t.VPXOR(v.isum, v.isum, v.isum)
+			if l.min {
+				v.msum = c.YMM()
+				t.VPXOR(v.msum, v.msum, v.msum)
+			}
+		}
+		l.block(t)
+		if l.super() {
+			v.step(t, v.isum, v.ds[0], 0, false)
+			if l.min {
+				v.step(t, v.msum, v.m, 0, true)
+			}
+			c.ADDQ(U32(256), v.q)
+			c.ADDQ(U8(4), v.d)
+			c.ADDQ(U8(32), v.sums)
+			return
+		}
+		if l.min {
+			x := c.YMM()
+			t.VPXOR(x, x, x)
+			c.VPDPWSSD_BCST(Mem{Base: v.sums}, v.load(t, "ones", 0x10001), x)
+			v.step(t, x, v.m, 0, false)
+		}
+		c.ADDQ(U8(uint8(l.values)), v.q)
+		c.ADDQ(U8(uint8(l.values/32*4)), v.d)
+		c.ADDQ(U8(uint8(l.values/32*4)), v.sums)
+	}, func() {
+		dst := c.GP64()
+		c.Load(c.Param("dst"), dst)
+		c.VMOVUPS(v.f, Mem{Base: dst, Index: t.half, Scale: 1})
+	})
+}
+
+func (v *column) load(t *tiler, name string, dword uint32) reg.VecVirtual {
+	x := t.YMM()
+	t.VMOVDQU(t.dwords(name, dword), x)
+	return x
+}
+
+// code multiplies the codes of values i to i+3.
+func (v *column) code(t *tiler, x reg.VecVirtual, i int) {
+	l := &t.layout
+	s := i / l.sub
+	chains := 1
+	if !l.super() { // eight in a chain take longer than the reorder buffer covers
+		chains = 2
+	}
+	n := v.steps[s]
+	v.steps[s]++
+	if n < chains {
+		acc := t.YMM()
+		t.VPXOR(acc, acc, acc)
+		v.acc[s] = append(v.acc[s], acc)
+	}
+	t.VPDPBUSD_BCST(Mem{Base: v.q, Disp: i}, x, v.acc[s][n%chains])
+	if n+1 < l.sub/4 {
+		return
+	}
+	acc := v.acc[s][0]
+	for _, x := range v.acc[s][1:] {
+		t.VPADDD(x, acc, acc)
+	}
+	if l.super() {
+		scale := t.YMM()
+		t.VPSRAD(U8(16), v.scale[s](), scale)
+		t.VPMULLD(scale, acc, acc)
+		t.VPADDD(acc, v.isum, v.isum)
+		return
+	}
+	if l.bias != 0 {
+		pair := uint32(uint16(-l.bias)) * 0x10001
+		switch {
+		case l.sub == 16 && s%2 == 0:
+			pair &= 0xffff
+		case l.sub == 16:
+			pair &= 0xffff0000
+		}
+		t.VPDPWSSD_BCST(Mem{Base: v.sums, Disp: i / 32 * 4}, v.load(t, fmt.Sprintf("bias%d", s%(32/l.sub)), pair), acc)
+	}
+	v.step(t, acc, v.ds[s], i/32*4, false)
+}
+
+// step adds float32(sum)*(d*dy), dy at v.d+off.
+func (v *column) step(t *tiler, sum, d reg.VecVirtual, off int, minus bool) {
+	x := t.YMM()
+	t.VMULPS_BCST(Mem{Base: v.d, Disp: off}, d, x)
+	t.VCVTDQ2PS(sum, sum)
+	if minus {
+		t.VFNMADD231PS(x, sum, v.f)
+	} else {
+		t.VFMADD231PS(x, sum, v.f)
+	}
+}
