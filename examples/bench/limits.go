@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coterie-go/coterie/kernels"
+)
+
+// limits are the most that the machine was seen to do with all threads at once,
+// measured between the runs because shared machines drift.
+type limits struct {
+	threads           int
+	buffer            []byte
+	read, int8, float float64 // GB/s, G multiply-adds/s
+}
+
+func newLimits(threads int) *limits {
+	l := &limits{threads: threads, buffer: make([]byte, 256<<20*((threads+7)/8))}
+	for i := range l.buffer {
+		l.buffer[i] = byte(i)
+	}
+	return l
+}
+
+func (l *limits) measure() {
+	l.read = max(l.read, l.rate(func(t int) float64 {
+		n := len(l.buffer) / l.threads &^ 4095
+		kernels.LimitRead(l.buffer[t*n : (t+1)*n])
+		return float64(n)
+	}))
+	l.int8 = max(l.int8, l.rate(func(int) float64 { return float64(kernels.LimitInt8(1 << 30)) }))
+	l.float = max(l.float, l.rate(func(int) float64 { return float64(kernels.LimitFloat(1 << 29)) }))
+}
+
+// rate runs work on all threads, a few times, and returns the best sum of their
+// units, in 1e9 a second.
+func (l *limits) rate(work func(thread int) float64) float64 {
+	best := 0.0
+	for range 3 {
+		var wg sync.WaitGroup
+		units := make([]float64, l.threads)
+		start := time.Now()
+		for t := range l.threads {
+			wg.Go(func() { units[t] = work(t) })
+		}
+		wg.Wait()
+		sum := 0.0
+		for _, u := range units {
+			sum += u
+		}
+		best = max(best, sum/time.Since(start).Seconds()/1e9)
+	}
+	return best
+}
+
+// resident returns the process's resident memory, 0 where the system does not
+// tell.
+func resident() int64 {
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for _, line := range strings.Split(string(data), "\n") {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == "VmRSS:" {
+			n, _ := strconv.ParseInt(f[1], 10, 64)
+			return n << 10
+		}
+	}
+	return 0
+}
