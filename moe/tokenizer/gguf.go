@@ -53,7 +53,7 @@ type bounds struct {
 	addBOS, addEOS bool
 }
 
-// setVocab reads tokens and their types. names are the added tokens among them.
+// setVocab reads tokens and their types.
 func (g *metadata) setVocab(t *Tokenizer) error {
 	tokens, types := g.strings("tokens"), g.integers("token_type")
 	if g.err != nil {
@@ -67,7 +67,6 @@ func (g *metadata) setVocab(t *Tokenizer) error {
 	}
 	v := t.vocab
 	v.setSize(len(tokens))
-	var list []added
 	for i, text := range tokens {
 		id, k := int32(i), normal
 		if types != nil {
@@ -84,12 +83,16 @@ func (g *metadata) setVocab(t *Tokenizer) error {
 		if err := v.set(id, text, k); err != nil {
 			return err
 		}
-		if k == user || k.special() {
-			list = append(list, added{text: text, id: id, special: k.special()})
-		}
 	}
+	v.compact()
 	if err := v.buildIndex(); err != nil {
 		return err
+	}
+	var list []added
+	for i, k := range v.kind {
+		if declared := types != nil && kind(types[i]) == k; declared && (k == user || k.special()) {
+			list = append(list, added{text: v.text[i], id: int32(i), special: k.special()})
+		}
 	}
 	g.markStripping(list)
 	var err error

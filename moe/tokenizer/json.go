@@ -65,6 +65,7 @@ type component struct {
 	PrependScheme    string                         `json:"prepend_scheme"`
 	SplitWords       *bool                          `json:"split"`
 	Start            int                            `json:"start"`
+	Stop             int                            `json:"stop"`
 
 	Single        []map[string]struct{ ID string } `json:"single"`
 	SpecialTokens map[string]struct{ IDs []int64 } `json:"special_tokens"`
@@ -456,6 +457,7 @@ func (f *file) buildUnigram(t *Tokenizer) error {
 func (f *file) buildMatchers(t *Tokenizer) error {
 	early, late := make([]added, 0, len(f.added)), []added(nil)
 	for _, a := range f.added {
+		a.text = t.vocab.text[a.id] // f's would keep the file alive
 		if !a.normalized || len(t.norm) == 0 {
 			early = append(early, a.added)
 			continue

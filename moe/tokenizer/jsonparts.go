@@ -149,7 +149,7 @@ func (t *Tokenizer) setDecoder(c component) error {
 		case "Replace":
 			ok = !t.vocab.byteLevel && p.Pattern.String == metaspace && p.Content == " "
 		case "Strip":
-			ok = !t.vocab.byteLevel && p.Content == " " && (p.Start == 0 || p.Start == 1)
+			ok = !t.vocab.byteLevel && p.Content == " " && p.Start|1 == 1 && p.Stop == 0
 			t.dropSpace = p.Start == 1
 		case "ByteFallback", "Fuse":
 			ok = !t.vocab.byteLevel

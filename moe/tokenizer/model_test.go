@@ -247,42 +247,28 @@ func addedJSON(t *testing.T, list ...string) *Tokenizer {
 func TestAddedTokens(t *testing.T) {
 	tok := addedJSON(t, `"content":"<a>","special":true`, `"content":"<a>b"`, `"content":"<a","special":true`, `"content":"  "`, `"content":"<l>","lstrip":true`,
 		`"content":"<r>","rstrip":true`, `"content":"cat","single_word":true`)
-	for _, c := range []struct {
-		text           string
-		parsed, strict string
-	}{
-		{"<a>", "256", "<a>"},
-		{"<a>b<a", "257 258", "257 <a"}, // the longest first, and specials only on demand
-		{"x<a<a>x", "x 258 256 x", "x<a<a>x"},
-		{"   ", "259 Ġ", "259 Ġ"},
-		{"x \n<l> y", "x 260 Ġy", "x 260 Ġy"},
-		{"<r> \t<l>", "261 260", "261 260"},
-		{"x<r>  y<r>", "x 261 y 261", "x 261 y 261"},
-		{"cat concat cats cat-cat", "262 Ġconcat Ġcats Ġ 262 - 262", "262 Ġconcat Ġcats Ġ 262 - 262"},
-		{"cat_ écat 中cat。cat", "cat_ ĠÃ©cat Ġä¸Ńcat ãĢĤ 262", "cat_ ĠÃ©cat Ġä¸Ńcat ãĢĤ 262"},
+	for _, c := range []struct{ text, parsed, strict string }{ // ids of added tokens in brackets, bytes as GPT-2 spells them
+		{"<a>", "[256]", "<a>"},
+		{"<a>b<a", "[257][258]", "[257]<a"}, // the longest first, and specials only on demand
+		{"x<a<a>x", "x[258][256]x", "x<a<a>x"},
+		{"   ", "[259]Ġ", "[259]Ġ"},
+		{"x \n<l> y", "x[260]Ġy", "x[260]Ġy"},
+		{"<r> \t<l>", "[261][260]", "[261][260]"},
+		{"x<r>  y<r>", "x[261]y[261]", "x[261]y[261]"},
+		{"cat concat cats cat-cat", "[262]ĠconcatĠcatsĠ[262]-[262]", "[262]ĠconcatĠcatsĠ[262]-[262]"},
+		{"cat_ écat 中cat。cat", "cat_ĠÃ©catĠä¸ŃcatãĢĤ[262]", "cat_ĠÃ©catĠä¸ŃcatãĢĤ[262]"},
 	} {
-		render := func(ids []int32) string {
-			var b strings.Builder
-			for i, id := range ids {
-				switch {
-				case id < 256:
-					if i > 0 && ids[i-1] >= 256 {
-						b.WriteByte(' ')
-					}
-					b.WriteString(tok.Token(id))
-				default:
-					fmt.Fprintf(&b, " %d", id)
+		for parse, want := range map[bool]string{true: c.parsed, false: c.strict} {
+			got := ""
+			for _, id := range tok.Encode(c.text, false, parse) {
+				if id < 256 {
+					got += tok.Token(id)
+				} else {
+					got += fmt.Sprintf("[%d]", id)
 				}
 			}
-			return strings.TrimPrefix(b.String(), " ")
-		}
-		compact := func(s string) string { return strings.ReplaceAll(s, " ", "") }
-		for _, x := range []struct {
-			parse bool
-			want  string
-		}{{true, c.parsed}, {false, c.strict}} {
-			if got := render(tok.Encode(c.text, false, x.parse)); compact(got) != compact(x.want) {
-				t.Errorf("%q, parse %v: %s, want %s", c.text, x.parse, got, x.want)
+			if got != want {
+				t.Errorf("%q, parse %v: %s, want %s", c.text, parse, got, want)
 			}
 		}
 	}

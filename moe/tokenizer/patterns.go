@@ -145,7 +145,7 @@ func preOf(name string) (pre, bool) {
 		}}, true
 	case "deepseek-coder":
 		return pre{scanners: []scanner{oneBreak{}, letters, puncts, newSet(asian, false), number1}}, true
-	case "deepseek-v3", "hunyuan-dense", "joyai-llm":
+	case "deepseek-v3", "hunyuan-dense", "hy_v4", "joyai-llm":
 		return pre{scanners: []scanner{number3, newSet(japanese, false), deepseek3{}}}, true
 	}
 	return pre{}, false

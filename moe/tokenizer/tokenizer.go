@@ -76,24 +76,18 @@ func (t *Tokenizer) Piece(id int32) ([]byte, error) {
 // setBounds fixes the tokens that begin and end a text: bos and eos, or -1, and what Encode adds on demand.
 func (t *Tokenizer) setBounds(bos, eos int32, prefix, suffix []int32) {
 	t.bos, t.eos, t.prefix, t.suffix = bos, eos, prefix, suffix
+	find := func(name string) int32 { return t.vocab.names.find(t.vocab.text, name) }
 	t.eog = make(map[int32]bool)
-	if eos >= 0 {
-		t.eog[eos] = true
-	}
 	for _, name := range strings.Fields(endOfGeneration) {
-		if id := t.vocab.names.find(t.vocab.text, name); id >= 0 {
+		if id := find(name); id >= 0 {
 			t.eog[id] = true
 		}
 	}
-	// In the harmony format <|end|> ends a message, after which the model goes on with the next.
-	end := t.vocab.names.find(t.vocab.text, "<|end|>")
-	for _, name := range []string{"<|return|>", "<|call|>"} {
-		if t.vocab.names.find(t.vocab.text, name) < 0 {
-			return
-		}
+	if find("<|return|>") >= 0 && find("<|call|>") >= 0 { // the harmony format: <|end|> ends a message, and the next may follow
+		delete(t.eog, find("<|end|>"))
 	}
-	if end != eos {
-		delete(t.eog, end)
+	if eos >= 0 {
+		t.eog[eos] = true
 	}
 }
 
