@@ -175,7 +175,7 @@ func (w *Weights) fillSuper(mm bool, t []superTile, room *tileRoom, r, rows int)
 	f := w.Format
 	for i := range t {
 		for k := range rows {
-			f.Super(&room.super[k], w.Data[(r+k)*w.Stride+i*f.Bytes:])
+			f.unpackNEON(&room.super[k], w.Data[(r+k)*w.Stride+i*f.Bytes:])
 		}
 		if mm {
 			fillSuperSMMLA(&t[i], &room.super)
@@ -188,6 +188,27 @@ func (w *Weights) fillSuper(mm bool, t []superTile, room *tileRoom, r, rows int)
 // fillSmall sets t to rows r to r+rows-1 of w.
 func (w *Weights) fillSmall(mm bool, t []smallTile, room *tileRoom, r, rows int) {
 	f := w.Format
+	var p [tileRows]unsafe.Pointer
+	for k := range p {
+		p[k] = unsafe.Pointer(&w.Data[(r+min(k, rows-1))*w.Stride])
+	}
+	switch f {
+	case Q8_0:
+		fillQ8_0(&t[0], &p, len(t), mm)
+		return
+	case Q4_0:
+		fillQ4_0(&t[0], &p, len(t), mm)
+		return
+	case Q5_0:
+		fillQ5_0(&t[0], &p, len(t), mm)
+		return
+	case IQ4NL:
+		fillIQ4NL(&t[0], &p, len(t), mm)
+		return
+	case MXFP4:
+		fillMXFP4(&t[0], &p, len(t), mm)
+		return
+	}
 	for i := range t {
 		for k := range rows {
 			data, b := w.Data[(r+k)*w.Stride:], &room.small[k]
@@ -220,6 +241,24 @@ func fillSmallSDOT(t *smallTile, b *[tileRows]Small)
 
 //go:noescape
 func fillSmallSMMLA(t *smallTile, b *[tileRows]Small)
+
+// fillQ8_0 sets n tiles from t on to blocks at p, for SMMLA if mm; those below do
+// the same for other formats.
+//
+//go:noescape
+func fillQ8_0(t *smallTile, p *[tileRows]unsafe.Pointer, n int, mm bool)
+
+//go:noescape
+func fillQ4_0(t *smallTile, p *[tileRows]unsafe.Pointer, n int, mm bool)
+
+//go:noescape
+func fillQ5_0(t *smallTile, p *[tileRows]unsafe.Pointer, n int, mm bool)
+
+//go:noescape
+func fillIQ4NL(t *smallTile, p *[tileRows]unsafe.Pointer, n int, mm bool)
+
+//go:noescape
+func fillMXFP4(t *smallTile, p *[tileRows]unsafe.Pointer, n int, mm bool)
 
 // mulSuperSDOT multiplies the c.n tiles from t on with four columns. wide says
 // that two neighbouring scales, and minima, are the same.
