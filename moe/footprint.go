@@ -88,6 +88,10 @@ func eachLinear(v reflect.Value, f func(*tensor.Linear)) {
 				f(&e.Up)
 				f(&e.Down)
 			}
+		default: // a kind of layer with parts of its own
+			if t := field.Type(); t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct && t.Elem().PkgPath() == v.Type().PkgPath() && !field.IsNil() {
+				eachLinear(field.Elem(), f)
+			}
 		}
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"sort"
 	"strings"
 	"time"
@@ -74,6 +74,7 @@ func main() {
 	flag.IntVar(&c.batch, "batch", 1, "sequences that generate together")
 	flag.IntVar(&c.before, "before", 0, "tokens in the context before generation is measured, if more than the prompt")
 	flag.StringVar(&c.cache, "cache", "", "type of keys and values, f16 if empty")
+	profile := flag.String("cpuprofile", "", "write a CPU profile of the runs to this file")
 	flag.BoolVar(&c.json, "json", false, "one JSON object a line instead of text")
 	flag.Usage = func() {
 		fmt.Fprint(os.Stderr, `Measure prompt and generation speed, and what fraction of the machine's limits it is.
@@ -91,6 +92,18 @@ memory, multiply-adds of 8-bit integers and of floats a second. The fractions ar
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		defer f.Close()
+		defer pprof.StopCPUProfile()
+	}
 	if err := run(ctx, c, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -192,8 +205,8 @@ func open(path string, c config) (*moe.Model, error) {
 // once measures prompt and generation in tokens a second. The first token after
 // the prompt belongs to the prompt.
 func (c *config) once(ctx context.Context, m *moe.Model) (prefill, decode float64, err error) {
-	vocab := int32(m.Config().Vocab)
-	token := func(i int) int32 { return int32(uint32(i*7919+13)) % vocab & math.MaxInt32 }
+	vocab := uint32(m.Config().Vocab)
+	token := func(i int) int32 { return int32((uint32(i)*7919 + 13) % vocab) }
 	prompt := make([]int32, c.prompt)
 	for i := range prompt {
 		prompt[i] = token(i)
