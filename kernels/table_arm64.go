@@ -24,12 +24,16 @@ var neon = portable.with(func(t *table) {
 	t.mulT = mulTNEON
 	t.mulQ8 = mulQ8NEON
 	t.attend = attendNEON
+	t.limitFloat = limitFloatNEON
+	t.limitInt8 = limitInt8NEON
+	t.limitRead = limitReadNEON
 })
 
 // i8mm is neon with the integer matrix product (SMMLA) where columns are many.
 var i8mm = neon.with(func(t *table) {
 	t.name = "i8mm"
 	t.mulQ8 = mulQ8I8MM
+	t.limitInt8 = limitInt8I8MM
 })
 
 // with returns a copy of t that change has changed.
