@@ -47,11 +47,14 @@ groups:
 // func convertF8AVX2(dst *float32, src *byte, scale *float32, n int) bool
 // Requires: AVX, F16C
 TEXT ·convertF8AVX2(SB), NOSPLIT, $0-33
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ scale+16(FP), DX
-	MOVQ n+24(FP), BX
-	XORQ SI, SI
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    scale+16(FP), DX
+	VMOVDQU flip<>+0(SB), X1
+	VPXOR   X2, X2, X2
+	VMOVDQU noBit14<>+0(SB), X3
+	MOVQ    n+24(FP), BX
+	XORQ    SI, SI
 
 groups:
 	TESTQ        $0x0000007f, SI
@@ -65,26 +68,26 @@ groups:
 	VMULPS       c256<>+0(SB), Y0, Y0
 
 scaled:
-	VMOVDQU   (CX)(SI*1), X1
-	VPOR      flip<>+0(SB), X1, X1
-	VPCMPEQB  ff<>+0(SB), X1, X1
-	VPTEST    X1, X1
-	JNZ       special
-	VPMOVSXBW (CX)(SI*1), X1
-	VPSLLW    $0x07, X1, X1
-	VPAND     noBit14<>+0(SB), X1, X1
-	VCVTPH2PS X1, Y1
-	VMULPS    Y0, Y1, Y1
-	VMOVUPS   Y1, (AX)(SI*4)
-	VPMOVSXBW 8(CX)(SI*1), X1
-	VPSLLW    $0x07, X1, X1
-	VPAND     noBit14<>+0(SB), X1, X1
-	VCVTPH2PS X1, Y1
-	VMULPS    Y0, Y1, Y1
-	VMOVUPS   Y1, 32(AX)(SI*4)
+	VPOR      (CX)(SI*1), X1, X4
+	VPMAXUB   X4, X2, X2
+	VPMOVSXBW (CX)(SI*1), X4
+	VPSLLW    $0x07, X4, X4
+	VPAND     X3, X4, X4
+	VCVTPH2PS X4, Y4
+	VMULPS    Y0, Y4, Y4
+	VMOVUPS   Y4, (AX)(SI*4)
+	VPMOVSXBW 8(CX)(SI*1), X4
+	VPSLLW    $0x07, X4, X4
+	VPAND     X3, X4, X4
+	VCVTPH2PS X4, Y4
+	VMULPS    Y0, Y4, Y4
+	VMOVUPS   Y4, 32(AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
 	JLT       groups
+	VPCMPEQB  ff<>+0(SB), X2, X2
+	VPTEST    X2, X2
+	JNZ       special
 	MOVB      $0x01, AL
 	MOVB      AL, ret+32(FP)
 	VZEROUPPER
@@ -95,24 +98,6 @@ special:
 	MOVB AL, ret+32(FP)
 	VZEROUPPER
 	RET
-
-DATA c256<>+0(SB)/4, $0x43800000
-DATA c256<>+4(SB)/4, $0x43800000
-DATA c256<>+8(SB)/4, $0x43800000
-DATA c256<>+12(SB)/4, $0x43800000
-DATA c256<>+16(SB)/4, $0x43800000
-DATA c256<>+20(SB)/4, $0x43800000
-DATA c256<>+24(SB)/4, $0x43800000
-DATA c256<>+28(SB)/4, $0x43800000
-DATA c256<>+32(SB)/4, $0x43800000
-DATA c256<>+36(SB)/4, $0x43800000
-DATA c256<>+40(SB)/4, $0x43800000
-DATA c256<>+44(SB)/4, $0x43800000
-DATA c256<>+48(SB)/4, $0x43800000
-DATA c256<>+52(SB)/4, $0x43800000
-DATA c256<>+56(SB)/4, $0x43800000
-DATA c256<>+60(SB)/4, $0x43800000
-GLOBL c256<>(SB), RODATA|NOPTR, $64
 
 DATA flip<>+0(SB)/4, $0x80808080
 DATA flip<>+4(SB)/4, $0x80808080
@@ -132,24 +117,6 @@ DATA flip<>+56(SB)/4, $0x80808080
 DATA flip<>+60(SB)/4, $0x80808080
 GLOBL flip<>(SB), RODATA|NOPTR, $64
 
-DATA ff<>+0(SB)/4, $0xffffffff
-DATA ff<>+4(SB)/4, $0xffffffff
-DATA ff<>+8(SB)/4, $0xffffffff
-DATA ff<>+12(SB)/4, $0xffffffff
-DATA ff<>+16(SB)/4, $0xffffffff
-DATA ff<>+20(SB)/4, $0xffffffff
-DATA ff<>+24(SB)/4, $0xffffffff
-DATA ff<>+28(SB)/4, $0xffffffff
-DATA ff<>+32(SB)/4, $0xffffffff
-DATA ff<>+36(SB)/4, $0xffffffff
-DATA ff<>+40(SB)/4, $0xffffffff
-DATA ff<>+44(SB)/4, $0xffffffff
-DATA ff<>+48(SB)/4, $0xffffffff
-DATA ff<>+52(SB)/4, $0xffffffff
-DATA ff<>+56(SB)/4, $0xffffffff
-DATA ff<>+60(SB)/4, $0xffffffff
-GLOBL ff<>(SB), RODATA|NOPTR, $64
-
 DATA noBit14<>+0(SB)/4, $0xbfffbfff
 DATA noBit14<>+4(SB)/4, $0xbfffbfff
 DATA noBit14<>+8(SB)/4, $0xbfffbfff
@@ -168,131 +135,172 @@ DATA noBit14<>+56(SB)/4, $0xbfffbfff
 DATA noBit14<>+60(SB)/4, $0xbfffbfff
 GLOBL noBit14<>(SB), RODATA|NOPTR, $64
 
-// func mulF8Tile4x1AVX2(dst *float32, w *byte, stride int, scale *float32, x *float32, k int) bool
+DATA c256<>+0(SB)/4, $0x43800000
+DATA c256<>+4(SB)/4, $0x43800000
+DATA c256<>+8(SB)/4, $0x43800000
+DATA c256<>+12(SB)/4, $0x43800000
+DATA c256<>+16(SB)/4, $0x43800000
+DATA c256<>+20(SB)/4, $0x43800000
+DATA c256<>+24(SB)/4, $0x43800000
+DATA c256<>+28(SB)/4, $0x43800000
+DATA c256<>+32(SB)/4, $0x43800000
+DATA c256<>+36(SB)/4, $0x43800000
+DATA c256<>+40(SB)/4, $0x43800000
+DATA c256<>+44(SB)/4, $0x43800000
+DATA c256<>+48(SB)/4, $0x43800000
+DATA c256<>+52(SB)/4, $0x43800000
+DATA c256<>+56(SB)/4, $0x43800000
+DATA c256<>+60(SB)/4, $0x43800000
+GLOBL c256<>(SB), RODATA|NOPTR, $64
+
+DATA ff<>+0(SB)/4, $0xffffffff
+DATA ff<>+4(SB)/4, $0xffffffff
+DATA ff<>+8(SB)/4, $0xffffffff
+DATA ff<>+12(SB)/4, $0xffffffff
+DATA ff<>+16(SB)/4, $0xffffffff
+DATA ff<>+20(SB)/4, $0xffffffff
+DATA ff<>+24(SB)/4, $0xffffffff
+DATA ff<>+28(SB)/4, $0xffffffff
+DATA ff<>+32(SB)/4, $0xffffffff
+DATA ff<>+36(SB)/4, $0xffffffff
+DATA ff<>+40(SB)/4, $0xffffffff
+DATA ff<>+44(SB)/4, $0xffffffff
+DATA ff<>+48(SB)/4, $0xffffffff
+DATA ff<>+52(SB)/4, $0xffffffff
+DATA ff<>+56(SB)/4, $0xffffffff
+DATA ff<>+60(SB)/4, $0xffffffff
+GLOBL ff<>(SB), RODATA|NOPTR, $64
+
+// func mulF8Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·mulF8Tile4x1AVX2(SB), NOSPLIT, $0-49
-	MOVQ   dst+0(FP), AX
-	MOVQ   w+8(FP), CX
-	MOVQ   stride+16(FP), DX
-	LEAQ   (CX)(DX*1), BX
-	LEAQ   (BX)(DX*1), SI
-	LEAQ   (SI)(DX*1), DX
-	MOVQ   scale+24(FP), DI
-	MOVQ   x+32(FP), R8
-	MOVQ   k+40(FP), R9
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
-	VXORPS X4, X4, X4
-	VXORPS X5, X5, X5
-	VXORPS X6, X6, X6
-	VXORPS X7, X7, X7
-	VXORPS X8, X8, X8
-	XORQ   R10, R10
+TEXT ·mulF8Tile4x1AVX2(SB), NOSPLIT, $0-65
+	MOVQ    dst+0(FP), AX
+	MOVQ    ld+8(FP), CX
+	MOVQ    stride+24(FP), DX
+	SHLQ    $0x02, CX
+	MOVQ    DX, CX
+	SHLQ    $0x02, CX
+	MOVQ    w+16(FP), BX
+	LEAQ    (BX)(DX*1), SI
+	LEAQ    (SI)(DX*1), DI
+	LEAQ    (DI)(DX*1), DX
+	MOVQ    scale+32(FP), R8
+	VMOVDQU flip<>+0(SB), X1
+	VPXOR   X2, X2, X2
+	VMOVDQU noBit14<>+0(SB), X3
+	MOVQ    x+40(FP), R9
+	MOVQ    off+48(FP), R10
+	MOVQ    (R10), R10
+	LEAQ    (R9)(R10*4), R10
+	MOVQ    k+56(FP), R9
+	VXORPS  X4, X4, X4
+	VXORPS  X5, X5, X5
+	VXORPS  X6, X6, X6
+	VXORPS  X7, X7, X7
+	VXORPS  X8, X8, X8
+	VXORPS  X9, X9, X9
+	VXORPS  X10, X10, X10
+	VXORPS  X11, X11, X11
+	XORQ    R11, R11
 
 groups:
-	PREFETCHT0   1024(CX)(R10*1)
-	PREFETCHT0   1024(BX)(R10*1)
-	PREFETCHT0   1024(SI)(R10*1)
-	PREFETCHT0   1024(DX)(R10*1)
-	TESTQ        $0x0000007f, R10
+	PREFETCHT0   (BX)(CX*1)
+	PREFETCHT0   (SI)(CX*1)
+	PREFETCHT0   (DI)(CX*1)
+	PREFETCHT0   (DX)(CX*1)
+	ADDQ         $0x10, CX
+	TESTQ        $0x0000007f, R11
 	JNZ          scaled
-	VBROADCASTSS (DI), Y0
-	ADDQ         $0x04, DI
-	VMOVD        X0, R11
-	ANDL         $0x7fffffff, R11
-	CMPL         R11, $0x7b800000
+	VBROADCASTSS (R8), Y0
+	ADDQ         $0x04, R8
+	VMOVD        X0, R12
+	ANDL         $0x7fffffff, R12
+	CMPL         R12, $0x7b800000
 	JGE          special
 	VMULPS       c256<>+0(SB), Y0, Y0
 
 scaled:
-	VMOVDQU     (CX)(R10*1), X9
-	VPOR        flip<>+0(SB), X9, X9
-	VPCMPEQB    ff<>+0(SB), X9, X9
-	VMOVDQU     (BX)(R10*1), X10
-	VPOR        flip<>+0(SB), X10, X10
-	VPCMPEQB    ff<>+0(SB), X10, X10
-	VPOR        X10, X9, X9
-	VMOVDQU     (SI)(R10*1), X10
-	VPOR        flip<>+0(SB), X10, X10
-	VPCMPEQB    ff<>+0(SB), X10, X10
-	VPOR        X10, X9, X9
-	VMOVDQU     (DX)(R10*1), X10
-	VPOR        flip<>+0(SB), X10, X10
-	VPCMPEQB    ff<>+0(SB), X10, X10
-	VPOR        X10, X9, X9
-	VPTEST      X9, X9
-	JNZ         special
-	VMOVUPS     (R8)(R10*4), Y9
-	VPMOVSXBW   (CX)(R10*1), X10
-	VPSLLW      $0x07, X10, X10
-	VPAND       noBit14<>+0(SB), X10, X10
-	VCVTPH2PS   X10, Y10
-	VMULPS      Y0, Y10, Y10
-	VFMADD231PS Y10, Y9, Y1
-	VPMOVSXBW   (BX)(R10*1), X10
-	VPSLLW      $0x07, X10, X10
-	VPAND       noBit14<>+0(SB), X10, X10
-	VCVTPH2PS   X10, Y10
-	VMULPS      Y0, Y10, Y10
-	VFMADD231PS Y10, Y9, Y3
-	VPMOVSXBW   (SI)(R10*1), X10
-	VPSLLW      $0x07, X10, X10
-	VPAND       noBit14<>+0(SB), X10, X10
-	VCVTPH2PS   X10, Y10
-	VMULPS      Y0, Y10, Y10
-	VFMADD231PS Y10, Y9, Y5
-	VPMOVSXBW   (DX)(R10*1), X10
-	VPSLLW      $0x07, X10, X10
-	VPAND       noBit14<>+0(SB), X10, X10
-	VCVTPH2PS   X10, Y10
-	VMULPS      Y0, Y10, Y10
-	VFMADD231PS Y10, Y9, Y7
-	VMOVUPS     32(R8)(R10*4), Y9
-	VPMOVSXBW   8(CX)(R10*1), X10
-	VPSLLW      $0x07, X10, X10
-	VPAND       noBit14<>+0(SB), X10, X10
-	VCVTPH2PS   X10, Y10
-	VMULPS      Y0, Y10, Y10
-	VFMADD231PS Y10, Y9, Y2
-	VPMOVSXBW   8(BX)(R10*1), X10
-	VPSLLW      $0x07, X10, X10
-	VPAND       noBit14<>+0(SB), X10, X10
-	VCVTPH2PS   X10, Y10
-	VMULPS      Y0, Y10, Y10
-	VFMADD231PS Y10, Y9, Y4
-	VPMOVSXBW   8(SI)(R10*1), X10
-	VPSLLW      $0x07, X10, X10
-	VPAND       noBit14<>+0(SB), X10, X10
-	VCVTPH2PS   X10, Y10
-	VMULPS      Y0, Y10, Y10
-	VFMADD231PS Y10, Y9, Y6
-	VPMOVSXBW   8(DX)(R10*1), X10
-	VPSLLW      $0x07, X10, X10
-	VPAND       noBit14<>+0(SB), X10, X10
-	VCVTPH2PS   X10, Y10
-	VMULPS      Y0, Y10, Y10
-	VFMADD231PS Y10, Y9, Y8
-	ADDQ        $0x10, R10
-	CMPQ        R10, R9
+	VPOR        (BX)(R11*1), X1, X12
+	VPMAXUB     X12, X2, X2
+	VPOR        (SI)(R11*1), X1, X12
+	VPMAXUB     X12, X2, X2
+	VPOR        (DI)(R11*1), X1, X12
+	VPMAXUB     X12, X2, X2
+	VPOR        (DX)(R11*1), X1, X12
+	VPMAXUB     X12, X2, X2
+	VMOVUPS     (R10)(R11*4), Y12
+	VPMOVSXBW   (BX)(R11*1), X13
+	VPSLLW      $0x07, X13, X13
+	VPAND       X3, X13, X13
+	VCVTPH2PS   X13, Y13
+	VMULPS      Y0, Y13, Y13
+	VFMADD231PS Y13, Y12, Y4
+	VPMOVSXBW   (SI)(R11*1), X13
+	VPSLLW      $0x07, X13, X13
+	VPAND       X3, X13, X13
+	VCVTPH2PS   X13, Y13
+	VMULPS      Y0, Y13, Y13
+	VFMADD231PS Y13, Y12, Y6
+	VPMOVSXBW   (DI)(R11*1), X13
+	VPSLLW      $0x07, X13, X13
+	VPAND       X3, X13, X13
+	VCVTPH2PS   X13, Y13
+	VMULPS      Y0, Y13, Y13
+	VFMADD231PS Y13, Y12, Y8
+	VPMOVSXBW   (DX)(R11*1), X13
+	VPSLLW      $0x07, X13, X13
+	VPAND       X3, X13, X13
+	VCVTPH2PS   X13, Y13
+	VMULPS      Y0, Y13, Y13
+	VFMADD231PS Y13, Y12, Y10
+	VMOVUPS     32(R10)(R11*4), Y12
+	VPMOVSXBW   8(BX)(R11*1), X13
+	VPSLLW      $0x07, X13, X13
+	VPAND       X3, X13, X13
+	VCVTPH2PS   X13, Y13
+	VMULPS      Y0, Y13, Y13
+	VFMADD231PS Y13, Y12, Y5
+	VPMOVSXBW   8(SI)(R11*1), X13
+	VPSLLW      $0x07, X13, X13
+	VPAND       X3, X13, X13
+	VCVTPH2PS   X13, Y13
+	VMULPS      Y0, Y13, Y13
+	VFMADD231PS Y13, Y12, Y7
+	VPMOVSXBW   8(DI)(R11*1), X13
+	VPSLLW      $0x07, X13, X13
+	VPAND       X3, X13, X13
+	VCVTPH2PS   X13, Y13
+	VMULPS      Y0, Y13, Y13
+	VFMADD231PS Y13, Y12, Y9
+	VPMOVSXBW   8(DX)(R11*1), X13
+	VPSLLW      $0x07, X13, X13
+	VPAND       X3, X13, X13
+	VCVTPH2PS   X13, Y13
+	VMULPS      Y0, Y13, Y13
+	VFMADD231PS Y13, Y12, Y11
+	ADDQ        $0x10, R11
+	CMPQ        R11, R9
 	JLT         groups
-	VADDPS      Y2, Y1, Y0
-	VADDPS      Y2, Y1, Y1
+	VPCMPEQB    ff<>+0(SB), X2, X2
+	VPTEST      X2, X2
+	JNZ         special
+	VADDPS      Y5, Y4, Y0
+	VADDPS      Y5, Y4, Y1
 	VPERM2F128  $0x20, Y1, Y0, Y2
 	VPERM2F128  $0x31, Y1, Y0, Y0
 	VADDPS      Y0, Y2, Y2
-	VADDPS      Y4, Y3, Y0
-	VADDPS      Y4, Y3, Y1
+	VADDPS      Y7, Y6, Y0
+	VADDPS      Y7, Y6, Y1
 	VPERM2F128  $0x20, Y1, Y0, Y3
 	VPERM2F128  $0x31, Y1, Y0, Y0
 	VADDPS      Y0, Y3, Y3
-	VADDPS      Y6, Y5, Y0
-	VADDPS      Y6, Y5, Y1
+	VADDPS      Y9, Y8, Y0
+	VADDPS      Y9, Y8, Y1
 	VPERM2F128  $0x20, Y1, Y0, Y4
 	VPERM2F128  $0x31, Y1, Y0, Y0
 	VADDPS      Y0, Y4, Y4
-	VADDPS      Y8, Y7, Y0
-	VADDPS      Y8, Y7, Y1
+	VADDPS      Y11, Y10, Y0
+	VADDPS      Y11, Y10, Y1
 	VPERM2F128  $0x20, Y1, Y0, Y5
 	VPERM2F128  $0x31, Y1, Y0, Y0
 	VADDPS      Y0, Y5, Y5
@@ -307,13 +315,13 @@ scaled:
 	VADDPS      Y0, Y2, Y2
 	VMOVUPS     X2, (AX)
 	MOVB        $0x01, AL
-	MOVB        AL, ret+48(FP)
+	MOVB        AL, ret+64(FP)
 	VZEROUPPER
 	RET
 
 special:
 	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
+	MOVB AL, ret+64(FP)
 	VZEROUPPER
 	RET
 
@@ -353,13 +361,16 @@ groups:
 	RET
 
 // func convertF8AVX512(dst *float32, src *byte, scale *float32, n int) bool
-// Requires: AVX, AVX2, AVX512F
+// Requires: AVX, AVX2, AVX512F, AVX512VL
 TEXT ·convertF8AVX512(SB), NOSPLIT, $0-33
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ scale+16(FP), DX
-	MOVQ n+24(FP), BX
-	XORQ SI, SI
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    scale+16(FP), DX
+	VMOVDQU flip<>+0(SB), X1
+	VPXOR   X2, X2, X2
+	VMOVDQU noBit14<>+0(SB), Y3
+	MOVQ    n+24(FP), BX
+	XORQ    SI, SI
 
 groups:
 	TESTQ        $0x0000007f, SI
@@ -373,20 +384,20 @@ groups:
 	VMULPS       c256<>+0(SB), Z0, Z0
 
 scaled:
-	VMOVDQU   (CX)(SI*1), X1
-	VPOR      flip<>+0(SB), X1, X1
-	VPCMPEQB  ff<>+0(SB), X1, X1
-	VPTEST    X1, X1
-	JNZ       special
-	VPMOVSXBW (CX)(SI*1), Y1
-	VPSLLW    $0x07, Y1, Y1
-	VPAND     noBit14<>+0(SB), Y1, Y1
-	VCVTPH2PS Y1, Z1
-	VMULPS    Z0, Z1, Z1
-	VMOVUPS   Z1, (AX)(SI*4)
+	VPORD     (CX)(SI*1), X1, X4
+	VPMAXUB   X4, X2, X2
+	VPMOVSXBW (CX)(SI*1), Y4
+	VPSLLW    $0x07, Y4, Y4
+	VPANDD    Y3, Y4, Y4
+	VCVTPH2PS Y4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
 	JLT       groups
+	VPCMPEQB  ff<>+0(SB), X2, X2
+	VPTEST    X2, X2
+	JNZ       special
 	MOVB      $0x01, AL
 	MOVB      AL, ret+32(FP)
 	VZEROUPPER
@@ -398,105 +409,110 @@ special:
 	VZEROUPPER
 	RET
 
-// func mulF8Tile4x1AVX512(dst *float32, w *byte, stride int, scale *float32, x *float32, k int) bool
-// Requires: AVX, AVX2, AVX512F, MMX+
-TEXT ·mulF8Tile4x1AVX512(SB), NOSPLIT, $0-49
-	MOVQ   dst+0(FP), AX
-	MOVQ   w+8(FP), CX
-	MOVQ   stride+16(FP), DX
-	LEAQ   (CX)(DX*1), BX
-	LEAQ   (BX)(DX*1), SI
-	LEAQ   (SI)(DX*1), DX
-	MOVQ   scale+24(FP), DI
-	MOVQ   x+32(FP), R8
-	MOVQ   k+40(FP), R9
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
-	VXORPS X4, X4, X4
-	XORQ   R10, R10
+// func mulF8Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, AVX512F, AVX512VL, MMX+
+TEXT ·mulF8Tile4x1AVX512(SB), NOSPLIT, $0-65
+	MOVQ    dst+0(FP), AX
+	MOVQ    ld+8(FP), CX
+	MOVQ    stride+24(FP), DX
+	SHLQ    $0x02, CX
+	MOVQ    DX, CX
+	SHLQ    $0x02, CX
+	MOVQ    w+16(FP), BX
+	LEAQ    (BX)(DX*1), SI
+	LEAQ    (SI)(DX*1), DI
+	LEAQ    (DI)(DX*1), DX
+	MOVQ    scale+32(FP), R8
+	VMOVDQU flip<>+0(SB), X1
+	VPXOR   X2, X2, X2
+	VMOVDQU noBit14<>+0(SB), Y3
+	MOVQ    x+40(FP), R9
+	MOVQ    off+48(FP), R10
+	MOVQ    (R10), R10
+	LEAQ    (R9)(R10*4), R10
+	MOVQ    k+56(FP), R9
+	VXORPS  X4, X4, X4
+	VXORPS  X5, X5, X5
+	VXORPS  X6, X6, X6
+	VXORPS  X7, X7, X7
+	XORQ    R11, R11
 
 groups:
-	PREFETCHT0   1024(CX)(R10*1)
-	PREFETCHT0   1024(BX)(R10*1)
-	PREFETCHT0   1024(SI)(R10*1)
-	PREFETCHT0   1024(DX)(R10*1)
-	TESTQ        $0x0000007f, R10
+	PREFETCHT0   (BX)(CX*1)
+	PREFETCHT0   (SI)(CX*1)
+	PREFETCHT0   (DI)(CX*1)
+	PREFETCHT0   (DX)(CX*1)
+	ADDQ         $0x10, CX
+	TESTQ        $0x0000007f, R11
 	JNZ          scaled
-	VBROADCASTSS (DI), Z0
-	ADDQ         $0x04, DI
-	VMOVD        X0, R11
-	ANDL         $0x7fffffff, R11
-	CMPL         R11, $0x7b800000
+	VBROADCASTSS (R8), Z0
+	ADDQ         $0x04, R8
+	VMOVD        X0, R12
+	ANDL         $0x7fffffff, R12
+	CMPL         R12, $0x7b800000
 	JGE          special
 	VMULPS       c256<>+0(SB), Z0, Z0
 
 scaled:
-	VMOVDQU     (CX)(R10*1), X5
-	VPOR        flip<>+0(SB), X5, X5
-	VPCMPEQB    ff<>+0(SB), X5, X5
-	VMOVDQU     (BX)(R10*1), X6
-	VPOR        flip<>+0(SB), X6, X6
-	VPCMPEQB    ff<>+0(SB), X6, X6
-	VPOR        X6, X5, X5
-	VMOVDQU     (SI)(R10*1), X6
-	VPOR        flip<>+0(SB), X6, X6
-	VPCMPEQB    ff<>+0(SB), X6, X6
-	VPOR        X6, X5, X5
-	VMOVDQU     (DX)(R10*1), X6
-	VPOR        flip<>+0(SB), X6, X6
-	VPCMPEQB    ff<>+0(SB), X6, X6
-	VPOR        X6, X5, X5
-	VPTEST      X5, X5
-	JNZ         special
-	VMOVUPS     (R8)(R10*4), Z5
-	VPMOVSXBW   (CX)(R10*1), Y6
-	VPSLLW      $0x07, Y6, Y6
-	VPAND       noBit14<>+0(SB), Y6, Y6
-	VCVTPH2PS   Y6, Z6
-	VMULPS      Z0, Z6, Z6
-	VFMADD231PS Z6, Z5, Z1
-	VPMOVSXBW   (BX)(R10*1), Y6
-	VPSLLW      $0x07, Y6, Y6
-	VPAND       noBit14<>+0(SB), Y6, Y6
-	VCVTPH2PS   Y6, Z6
-	VMULPS      Z0, Z6, Z6
-	VFMADD231PS Z6, Z5, Z2
-	VPMOVSXBW   (SI)(R10*1), Y6
-	VPSLLW      $0x07, Y6, Y6
-	VPAND       noBit14<>+0(SB), Y6, Y6
-	VCVTPH2PS   Y6, Z6
-	VMULPS      Z0, Z6, Z6
-	VFMADD231PS Z6, Z5, Z3
-	VPMOVSXBW   (DX)(R10*1), Y6
-	VPSLLW      $0x07, Y6, Y6
-	VPAND       noBit14<>+0(SB), Y6, Y6
-	VCVTPH2PS   Y6, Z6
-	VMULPS      Z0, Z6, Z6
-	VFMADD231PS Z6, Z5, Z4
-	ADDQ        $0x10, R10
-	CMPQ        R10, R9
+	VPORD       (BX)(R11*1), X1, X8
+	VPMAXUB     X8, X2, X2
+	VPORD       (SI)(R11*1), X1, X8
+	VPMAXUB     X8, X2, X2
+	VPORD       (DI)(R11*1), X1, X8
+	VPMAXUB     X8, X2, X2
+	VPORD       (DX)(R11*1), X1, X8
+	VPMAXUB     X8, X2, X2
+	VMOVUPS     (R10)(R11*4), Z8
+	VPMOVSXBW   (BX)(R11*1), Y9
+	VPSLLW      $0x07, Y9, Y9
+	VPANDD      Y3, Y9, Y9
+	VCVTPH2PS   Y9, Z9
+	VMULPS      Z0, Z9, Z9
+	VFMADD231PS Z9, Z8, Z4
+	VPMOVSXBW   (SI)(R11*1), Y9
+	VPSLLW      $0x07, Y9, Y9
+	VPANDD      Y3, Y9, Y9
+	VCVTPH2PS   Y9, Z9
+	VMULPS      Z0, Z9, Z9
+	VFMADD231PS Z9, Z8, Z5
+	VPMOVSXBW   (DI)(R11*1), Y9
+	VPSLLW      $0x07, Y9, Y9
+	VPANDD      Y3, Y9, Y9
+	VCVTPH2PS   Y9, Z9
+	VMULPS      Z0, Z9, Z9
+	VFMADD231PS Z9, Z8, Z6
+	VPMOVSXBW   (DX)(R11*1), Y9
+	VPSLLW      $0x07, Y9, Y9
+	VPANDD      Y3, Y9, Y9
+	VCVTPH2PS   Y9, Z9
+	VMULPS      Z0, Z9, Z9
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ        $0x10, R11
+	CMPQ        R11, R9
 	JLT         groups
-	VSHUFF64X2  $0x44, Z1, Z1, Z0
-	VSHUFF64X2  $0xee, Z1, Z1, Z1
+	VPCMPEQB    ff<>+0(SB), X2, X2
+	VPTEST      X2, X2
+	JNZ         special
+	VSHUFF64X2  $0x44, Z4, Z4, Z0
+	VSHUFF64X2  $0xee, Z4, Z4, Z1
 	VADDPS      Z1, Z0, Z0
 	VSHUFF32X4  $0x88, Z0, Z0, Z1
 	VSHUFF32X4  $0xdd, Z0, Z0, Z0
 	VADDPS      Z0, Z1, Z1
-	VSHUFF64X2  $0x44, Z2, Z2, Z0
-	VSHUFF64X2  $0xee, Z2, Z2, Z2
+	VSHUFF64X2  $0x44, Z5, Z5, Z0
+	VSHUFF64X2  $0xee, Z5, Z5, Z2
 	VADDPS      Z2, Z0, Z0
 	VSHUFF32X4  $0x88, Z0, Z0, Z2
 	VSHUFF32X4  $0xdd, Z0, Z0, Z0
 	VADDPS      Z0, Z2, Z2
-	VSHUFF64X2  $0x44, Z3, Z3, Z0
-	VSHUFF64X2  $0xee, Z3, Z3, Z3
+	VSHUFF64X2  $0x44, Z6, Z6, Z0
+	VSHUFF64X2  $0xee, Z6, Z6, Z3
 	VADDPS      Z3, Z0, Z0
 	VSHUFF32X4  $0x88, Z0, Z0, Z3
 	VSHUFF32X4  $0xdd, Z0, Z0, Z0
 	VADDPS      Z0, Z3, Z3
-	VSHUFF64X2  $0x44, Z4, Z4, Z0
-	VSHUFF64X2  $0xee, Z4, Z4, Z4
+	VSHUFF64X2  $0x44, Z7, Z7, Z0
+	VSHUFF64X2  $0xee, Z7, Z7, Z4
 	VADDPS      Z4, Z0, Z0
 	VSHUFF32X4  $0x88, Z0, Z0, Z4
 	VSHUFF32X4  $0xdd, Z0, Z0, Z0
@@ -512,12 +528,338 @@ scaled:
 	VADDPS      Z0, Z2, Z2
 	VMOVUPS     X2, (AX)
 	MOVB        $0x01, AL
-	MOVB        AL, ret+48(FP)
+	MOVB        AL, ret+64(FP)
 	VZEROUPPER
 	RET
 
 special:
 	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
+	MOVB AL, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func mulF8Tile4x2AVX512(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, AVX512F, AVX512VL, MMX+
+TEXT ·mulF8Tile4x2AVX512(SB), NOSPLIT, $0-65
+	MOVQ    dst+0(FP), AX
+	MOVQ    ld+8(FP), CX
+	MOVQ    stride+24(FP), DX
+	SHLQ    $0x02, CX
+	MOVQ    DX, BX
+	SHLQ    $0x02, BX
+	MOVQ    w+16(FP), SI
+	LEAQ    (SI)(DX*1), DI
+	LEAQ    (DI)(DX*1), R8
+	LEAQ    (R8)(DX*1), DX
+	MOVQ    scale+32(FP), R9
+	VMOVDQU flip<>+0(SB), X1
+	VPXOR   X2, X2, X2
+	VMOVDQU noBit14<>+0(SB), Y3
+	MOVQ    x+40(FP), R10
+	MOVQ    off+48(FP), R11
+	MOVQ    (R11), R12
+	LEAQ    (R10)(R12*4), R12
+	MOVQ    8(R11), R11
+	LEAQ    (R10)(R11*4), R11
+	MOVQ    k+56(FP), R10
+	VXORPS  X4, X4, X4
+	VXORPS  X5, X5, X5
+	VXORPS  X6, X6, X6
+	VXORPS  X7, X7, X7
+	VXORPS  X8, X8, X8
+	VXORPS  X9, X9, X9
+	VXORPS  X10, X10, X10
+	VXORPS  X11, X11, X11
+	XORQ    R13, R13
+
+groups:
+	PREFETCHT0   (SI)(BX*1)
+	PREFETCHT0   (DI)(BX*1)
+	PREFETCHT0   (R8)(BX*1)
+	PREFETCHT0   (DX)(BX*1)
+	ADDQ         $0x10, BX
+	TESTQ        $0x0000007f, R13
+	JNZ          scaled
+	VBROADCASTSS (R9), Z0
+	ADDQ         $0x04, R9
+	VMOVD        X0, R14
+	ANDL         $0x7fffffff, R14
+	CMPL         R14, $0x7b800000
+	JGE          special
+	VMULPS       c256<>+0(SB), Z0, Z0
+
+scaled:
+	VPORD         (SI)(R13*1), X1, X12
+	VPMAXUB       X12, X2, X2
+	VPORD         (DI)(R13*1), X1, X12
+	VPMAXUB       X12, X2, X2
+	VPORD         (R8)(R13*1), X1, X12
+	VPMAXUB       X12, X2, X2
+	VPORD         (DX)(R13*1), X1, X12
+	VPMAXUB       X12, X2, X2
+	VMOVUPS       (R12)(R13*4), Z12
+	VMOVUPS       (R11)(R13*4), Z13
+	VPMOVSXBW     (SI)(R13*1), Y14
+	VPSLLW        $0x07, Y14, Y14
+	VPANDD        Y3, Y14, Y14
+	VCVTPH2PS     Y14, Z14
+	VMULPS        Z0, Z14, Z14
+	VFMADD231PS   Z14, Z12, Z4
+	VFMADD231PS   Z14, Z13, Z5
+	VPMOVSXBW     (DI)(R13*1), Y14
+	VPSLLW        $0x07, Y14, Y14
+	VPANDD        Y3, Y14, Y14
+	VCVTPH2PS     Y14, Z14
+	VMULPS        Z0, Z14, Z14
+	VFMADD231PS   Z14, Z12, Z6
+	VFMADD231PS   Z14, Z13, Z7
+	VPMOVSXBW     (R8)(R13*1), Y14
+	VPSLLW        $0x07, Y14, Y14
+	VPANDD        Y3, Y14, Y14
+	VCVTPH2PS     Y14, Z14
+	VMULPS        Z0, Z14, Z14
+	VFMADD231PS   Z14, Z12, Z8
+	VFMADD231PS   Z14, Z13, Z9
+	VPMOVSXBW     (DX)(R13*1), Y14
+	VPSLLW        $0x07, Y14, Y14
+	VPANDD        Y3, Y14, Y14
+	VCVTPH2PS     Y14, Z14
+	VMULPS        Z0, Z14, Z14
+	VFMADD231PS   Z14, Z12, Z10
+	VFMADD231PS   Z14, Z13, Z11
+	ADDQ          $0x10, R13
+	CMPQ          R13, R10
+	JLT           groups
+	VPCMPEQB      ff<>+0(SB), X2, X2
+	VPTEST        X2, X2
+	JNZ           special
+	VSHUFF64X2    $0x44, Z5, Z4, Z0
+	VSHUFF64X2    $0xee, Z5, Z4, Z1
+	VADDPS        Z1, Z0, Z0
+	VSHUFF32X4    $0x88, Z0, Z0, Z1
+	VSHUFF32X4    $0xdd, Z0, Z0, Z0
+	VADDPS        Z0, Z1, Z1
+	VSHUFF64X2    $0x44, Z7, Z6, Z0
+	VSHUFF64X2    $0xee, Z7, Z6, Z2
+	VADDPS        Z2, Z0, Z0
+	VSHUFF32X4    $0x88, Z0, Z0, Z2
+	VSHUFF32X4    $0xdd, Z0, Z0, Z0
+	VADDPS        Z0, Z2, Z2
+	VSHUFF64X2    $0x44, Z9, Z8, Z0
+	VSHUFF64X2    $0xee, Z9, Z8, Z3
+	VADDPS        Z3, Z0, Z0
+	VSHUFF32X4    $0x88, Z0, Z0, Z3
+	VSHUFF32X4    $0xdd, Z0, Z0, Z0
+	VADDPS        Z0, Z3, Z3
+	VSHUFF64X2    $0x44, Z11, Z10, Z0
+	VSHUFF64X2    $0xee, Z11, Z10, Z4
+	VADDPS        Z4, Z0, Z0
+	VSHUFF32X4    $0x88, Z0, Z0, Z4
+	VSHUFF32X4    $0xdd, Z0, Z0, Z0
+	VADDPS        Z0, Z4, Z4
+	VUNPCKLPD     Z2, Z1, Z0
+	VUNPCKHPD     Z2, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VUNPCKLPD     Z4, Z3, Z1
+	VUNPCKHPD     Z4, Z3, Z2
+	VADDPS        Z2, Z1, Z1
+	VSHUFPS       $0x88, Z1, Z0, Z2
+	VSHUFPS       $0xdd, Z1, Z0, Z0
+	VADDPS        Z0, Z2, Z2
+	VMOVUPS       X2, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF32X4 $0x01, Z2, X0
+	VMOVUPS       X0, (AX)
+	MOVB          $0x01, AL
+	MOVB          AL, ret+64(FP)
+	VZEROUPPER
+	RET
+
+special:
+	MOVB $0x00, AL
+	MOVB AL, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func mulF8Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, AVX512F, AVX512VL, MMX+
+TEXT ·mulF8Tile4x4AVX512(SB), NOSPLIT, $8-65
+	MOVQ    dst+0(FP), AX
+	MOVQ    ld+8(FP), CX
+	MOVQ    stride+24(FP), DX
+	SHLQ    $0x02, CX
+	MOVQ    DX, BX
+	SHLQ    $0x02, BX
+	MOVQ    w+16(FP), SI
+	LEAQ    (SI)(DX*1), DI
+	LEAQ    (DI)(DX*1), R8
+	LEAQ    (R8)(DX*1), DX
+	MOVQ    scale+32(FP), R9
+	VMOVDQU flip<>+0(SB), X1
+	VPXOR   X2, X2, X2
+	VMOVDQU noBit14<>+0(SB), Y3
+	MOVQ    x+40(FP), R10
+	MOVQ    off+48(FP), R11
+	MOVQ    (R11), R12
+	LEAQ    (R10)(R12*4), R12
+	MOVQ    8(R11), R13
+	LEAQ    (R10)(R13*4), R13
+	MOVQ    16(R11), R14
+	LEAQ    (R10)(R14*4), R14
+	MOVQ    24(R11), R11
+	LEAQ    (R10)(R11*4), R11
+	MOVQ    k+56(FP), R10
+	VXORPS  X4, X4, X4
+	VXORPS  X5, X5, X5
+	VXORPS  X6, X6, X6
+	VXORPS  X7, X7, X7
+	VXORPS  X8, X8, X8
+	VXORPS  X9, X9, X9
+	VXORPS  X10, X10, X10
+	VXORPS  X11, X11, X11
+	VXORPS  X12, X12, X12
+	VXORPS  X13, X13, X13
+	VXORPS  X14, X14, X14
+	VXORPS  X15, X15, X15
+	VXORPS  X16, X16, X16
+	VXORPS  X17, X17, X17
+	VXORPS  X18, X18, X18
+	VXORPS  X19, X19, X19
+	XORQ    R15, R15
+
+groups:
+	PREFETCHT0   (SI)(BX*1)
+	PREFETCHT0   (DI)(BX*1)
+	PREFETCHT0   (R8)(BX*1)
+	PREFETCHT0   (DX)(BX*1)
+	ADDQ         $0x10, BX
+	TESTQ        $0x0000007f, R15
+	JNZ          scaled
+	VBROADCASTSS (R9), Z0
+	ADDQ         $0x04, R9
+	VMOVD        X0, BP
+	ANDL         $0x7fffffff, BP
+	CMPL         BP, $0x7b800000
+	JGE          special
+	VMULPS       c256<>+0(SB), Z0, Z0
+
+scaled:
+	VPORD         (SI)(R15*1), X1, X20
+	VPMAXUB       X20, X2, X2
+	VPORD         (DI)(R15*1), X1, X20
+	VPMAXUB       X20, X2, X2
+	VPORD         (R8)(R15*1), X1, X20
+	VPMAXUB       X20, X2, X2
+	VPORD         (DX)(R15*1), X1, X20
+	VPMAXUB       X20, X2, X2
+	VMOVUPS       (R12)(R15*4), Z20
+	VMOVUPS       (R13)(R15*4), Z21
+	VMOVUPS       (R14)(R15*4), Z22
+	VMOVUPS       (R11)(R15*4), Z23
+	VPMOVSXBW     (SI)(R15*1), Y24
+	VPSLLW        $0x07, Y24, Y24
+	VPANDD        Y3, Y24, Y24
+	VCVTPH2PS     Y24, Z24
+	VMULPS        Z0, Z24, Z24
+	VFMADD231PS   Z24, Z20, Z4
+	VFMADD231PS   Z24, Z21, Z5
+	VFMADD231PS   Z24, Z22, Z6
+	VFMADD231PS   Z24, Z23, Z7
+	VPMOVSXBW     (DI)(R15*1), Y24
+	VPSLLW        $0x07, Y24, Y24
+	VPANDD        Y3, Y24, Y24
+	VCVTPH2PS     Y24, Z24
+	VMULPS        Z0, Z24, Z24
+	VFMADD231PS   Z24, Z20, Z8
+	VFMADD231PS   Z24, Z21, Z9
+	VFMADD231PS   Z24, Z22, Z10
+	VFMADD231PS   Z24, Z23, Z11
+	VPMOVSXBW     (R8)(R15*1), Y24
+	VPSLLW        $0x07, Y24, Y24
+	VPANDD        Y3, Y24, Y24
+	VCVTPH2PS     Y24, Z24
+	VMULPS        Z0, Z24, Z24
+	VFMADD231PS   Z24, Z20, Z12
+	VFMADD231PS   Z24, Z21, Z13
+	VFMADD231PS   Z24, Z22, Z14
+	VFMADD231PS   Z24, Z23, Z15
+	VPMOVSXBW     (DX)(R15*1), Y24
+	VPSLLW        $0x07, Y24, Y24
+	VPANDD        Y3, Y24, Y24
+	VCVTPH2PS     Y24, Z24
+	VMULPS        Z0, Z24, Z24
+	VFMADD231PS   Z24, Z20, Z16
+	VFMADD231PS   Z24, Z21, Z17
+	VFMADD231PS   Z24, Z22, Z18
+	VFMADD231PS   Z24, Z23, Z19
+	ADDQ          $0x10, R15
+	CMPQ          R15, R10
+	JLT           groups
+	VPCMPEQB      ff<>+0(SB), X2, X2
+	VPTEST        X2, X2
+	JNZ           special
+	VSHUFF64X2    $0x44, Z5, Z4, Z0
+	VSHUFF64X2    $0xee, Z5, Z4, Z1
+	VADDPS        Z1, Z0, Z0
+	VSHUFF64X2    $0x44, Z7, Z6, Z1
+	VSHUFF64X2    $0xee, Z7, Z6, Z2
+	VADDPS        Z2, Z1, Z1
+	VSHUFF32X4    $0x88, Z1, Z0, Z2
+	VSHUFF32X4    $0xdd, Z1, Z0, Z0
+	VADDPS        Z0, Z2, Z2
+	VSHUFF64X2    $0x44, Z9, Z8, Z0
+	VSHUFF64X2    $0xee, Z9, Z8, Z1
+	VADDPS        Z1, Z0, Z0
+	VSHUFF64X2    $0x44, Z11, Z10, Z1
+	VSHUFF64X2    $0xee, Z11, Z10, Z3
+	VADDPS        Z3, Z1, Z1
+	VSHUFF32X4    $0x88, Z1, Z0, Z3
+	VSHUFF32X4    $0xdd, Z1, Z0, Z0
+	VADDPS        Z0, Z3, Z3
+	VSHUFF64X2    $0x44, Z13, Z12, Z0
+	VSHUFF64X2    $0xee, Z13, Z12, Z1
+	VADDPS        Z1, Z0, Z0
+	VSHUFF64X2    $0x44, Z15, Z14, Z1
+	VSHUFF64X2    $0xee, Z15, Z14, Z4
+	VADDPS        Z4, Z1, Z1
+	VSHUFF32X4    $0x88, Z1, Z0, Z4
+	VSHUFF32X4    $0xdd, Z1, Z0, Z0
+	VADDPS        Z0, Z4, Z4
+	VSHUFF64X2    $0x44, Z17, Z16, Z0
+	VSHUFF64X2    $0xee, Z17, Z16, Z1
+	VADDPS        Z1, Z0, Z0
+	VSHUFF64X2    $0x44, Z19, Z18, Z1
+	VSHUFF64X2    $0xee, Z19, Z18, Z5
+	VADDPS        Z5, Z1, Z1
+	VSHUFF32X4    $0x88, Z1, Z0, Z5
+	VSHUFF32X4    $0xdd, Z1, Z0, Z0
+	VADDPS        Z0, Z5, Z5
+	VUNPCKLPD     Z3, Z2, Z0
+	VUNPCKHPD     Z3, Z2, Z1
+	VADDPS        Z1, Z0, Z0
+	VUNPCKLPD     Z5, Z4, Z1
+	VUNPCKHPD     Z5, Z4, Z2
+	VADDPS        Z2, Z1, Z1
+	VSHUFPS       $0x88, Z1, Z0, Z2
+	VSHUFPS       $0xdd, Z1, Z0, Z0
+	VADDPS        Z0, Z2, Z2
+	VMOVUPS       X2, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF32X4 $0x01, Z2, X0
+	VMOVUPS       X0, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF32X4 $0x02, Z2, X0
+	VMOVUPS       X0, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF32X4 $0x03, Z2, X0
+	VMOVUPS       X0, (AX)
+	MOVB          $0x01, AL
+	MOVB          AL, ret+64(FP)
+	VZEROUPPER
+	RET
+
+special:
+	MOVB $0x00, AL
+	MOVB AL, ret+64(FP)
 	VZEROUPPER
 	RET

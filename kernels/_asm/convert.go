@@ -36,53 +36,64 @@ func convert(c *build.Context) {
 		i := g.GP64()
 		g.XORQ(i, i)
 		g.loop("groups", i, n, 16, func() {
-			f.step(i, src)
+			f.step(i, memIdx(src, i, 1, 0))
 			for h := range 16 / g.width() {
 				g.VMOVUPS(f.load(memIdx(src, i, 1, h*g.width())), memIdx(dst, i, 4, 4*h*g.width()))
 			}
 		})
+		f.check()
 		f.end()
 
-		g.fn("mulF8Tile4x1", "func(dst *float32, w *byte, stride int, scale, x *float32, k int) bool",
-			"mulF8Tile4x1"+g.suffix()+" sets dst[r] to the product of row r at w+r*stride with x; the",
-			"rows share their scales, one for 128 values. k is a multiple of 16, not 0.",
-			"It returns false, and dst is not written, if a weight is NaN or a scale 2**120",
-			"or more.")
-		dst = g.arg("dst")
-		row := g.rowAddresses(g.arg("w"), g.arg("stride"), 4)
-		f = g.f8(g.arg("scale"))
-		x := g.arg("x")
-		k := g.arg("k")
-		accs := make([][]acc, 4)
-		for r := range accs {
-			accs[r] = []acc{g.acc()}
-			for _, v := range accs[r][0] {
-				g.zero(v)
-			}
+		g.mulF8Tile(1)
+		if g.avx512 {
+			g.mulF8Tile(2)
+			g.mulF8Tile(4)
 		}
-		i = g.GP64()
-		g.XORQ(i, i)
-		g.loop("groups", i, k, 16, func() {
+	})
+}
+
+// mulF8Tile makes the product of four rows with some columns.
+func (g gen) mulF8Tile(cols int) {
+	name := label("mulF8Tile4x%d", cols)
+	g.fn(name, "func(dst *float32, ld int, w *byte, stride int, scale, x *float32, off *int, k int) bool",
+		name+g.suffix()+" sets dst[j*ld+r] to the product of row r at w+r*stride and",
+		"column j at x+off[j]; the rows share their scales, one for 128 values. k is a",
+		"multiple of 16, not 0. It returns false, and dst is not written, if a weight is",
+		"NaN or a scale 2**120 or more.")
+	dst, ld, stride := g.arg("dst"), g.arg("ld"), g.arg("stride")
+	g.SHLQ(imm(2), ld)
+	next := g.ahead(stride, 4, source{bytes: 1})
+	row := g.rowAddresses(g.arg("w"), stride, 4)
+	f := g.f8(g.arg("scale"))
+	col := g.columns(g.arg("x"), g.arg("off"), cols)
+	k := g.arg("k")
+	accs := g.accs(4, cols)
+	i := g.GP64()
+	g.XORQ(i, i)
+	g.loop("groups", i, k, 16, func() {
+		var m []operand.Mem
+		for r := range row {
+			g.PREFETCHT0(row[r](next, 1, 0))
+			m = append(m, row[r](i, 1, 0))
+		}
+		g.ADDQ(imm(16), next)
+		f.step(i, m...)
+		for h := range 16 / g.width() {
+			x := g.vecs(cols)
+			for j := range x {
+				g.VMOVUPS(memIdx(col[j], i, 4, 4*h*g.width()), x[j])
+			}
 			for r := range row {
-				g.PREFETCHT0(row[r](i, 1, prefetchAhead))
-			}
-			p := make([]reg.Register, 4)
-			for r := range p {
-				m := row[r](i, 1, 0)
-				p[r] = m.Base
-			}
-			f.step(i, p...)
-			for h := range 16 / g.width() {
-				xv := g.vec()
-				g.VMOVUPS(memIdx(x, i, 4, 4*h*g.width()), xv)
-				for r := range row {
-					g.VFMADD231PS(f.load(row[r](i, 1, h*g.width())), xv, accs[r][0][h])
+				w := f.load(row[r](i, 1, h*g.width()))
+				for j := range x {
+					g.VFMADD231PS(w, x[j], accs[r][j][h])
 				}
 			}
-		})
-		g.storeTrees(accs, dst, nil)
-		f.end()
+		}
 	})
+	f.check()
+	g.storeTrees(accs, dst, ld)
+	f.end()
 }
 
 // f8 reads scaled 8-bit floats (4 exponent bits, 3 mantissa bits).
@@ -90,13 +101,22 @@ type f8 struct {
 	g      gen
 	scale  reg.GPVirtual
 	factor reg.VecVirtual // scale * 256
+	sign   reg.VecVirtual
+	most   reg.VecVirtual // of values as bytes with the sign bit set: 0xff if there is a NaN
+	mask   reg.VecVirtual
 }
 
-func (g gen) f8(scale reg.GPVirtual) f8 { return f8{g, scale, g.vec()} }
+func (g gen) f8(scale reg.GPVirtual) f8 {
+	f := f8{g, scale, g.vec(), g.XMM(), g.XMM(), g.half()}
+	g.VMOVDQU(g.word("flip", 0x80808080), f.sign)
+	g.VPXOR(f.most, f.most, f.most)
+	g.VMOVDQU(g.word("noBit14", 0xbfffbfff), f.mask)
+	return f
+}
 
-// step begins a group of 16 at src+i. Each 128 it fetches a scale. It leaves the
-// function if there is a NaN.
-func (f f8) step(i reg.GPVirtual, src ...reg.Register) {
+// step begins a group of 16 at src+i. Each 128 it fetches a scale; it leaves the
+// function if that is too large.
+func (f f8) step(i reg.GPVirtual, src ...operand.Mem) {
 	g := f.g
 	g.TESTQ(operand.U32(127), i)
 	g.JNZ(operand.LabelRef("scaled"))
@@ -109,20 +129,11 @@ func (f f8) step(i reg.GPVirtual, src ...reg.Register) {
 	g.JGE(operand.LabelRef("special"))
 	g.VMULPS(g.float("c256", 256), f.factor, f.factor)
 	g.Label("scaled")
-	any := g.XMM()
-	for n, p := range src {
+	for _, m := range src {
 		x := g.XMM()
-		g.VMOVDQU(memIdx(p, i, 1, 0), x)
-		g.VPOR(g.word("flip", 0x80808080), x, x)
-		g.VPCMPEQB(g.word("ff", 0xffffffff), x, x)
-		if n == 0 {
-			any = x
-		} else {
-			g.VPOR(x, any, any)
-		}
+		g.or(m, f.sign, x)
+		g.VPMAXUB(x, f.most, f.most)
 	}
-	g.VPTEST(any, any)
-	g.JNZ(operand.LabelRef("special"))
 }
 
 // load converts a vector's worth of values. As a half the shifted bits are 256
@@ -132,10 +143,18 @@ func (f f8) load(m operand.Mem) reg.VecVirtual {
 	h, v := g.half(), g.vec()
 	g.VPMOVSXBW(m, h)
 	g.VPSLLW(imm(7), h, h)
-	g.VPAND(g.word("noBit14", 0xbfffbfff), h, h)
+	g.and(f.mask, h, h)
 	g.VCVTPH2PS(h, v)
 	g.VMULPS(f.factor, v, v)
 	return v
+}
+
+// check leaves the function if there was a NaN.
+func (f f8) check() {
+	g := f.g
+	g.VPCMPEQB(g.word("ff", 0xffffffff), f.most, f.most)
+	g.VPTEST(f.most, f.most)
+	g.JNZ(operand.LabelRef("special"))
 }
 
 // end returns true; "special" returns false.

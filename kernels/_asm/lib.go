@@ -69,6 +69,23 @@ func (g gen) zero(v reg.Vec) {
 	g.VXORPS(v.AsX(), v.AsX(), v.AsX()) // clears all of the register
 }
 
+// and and or take all registers of the set; the plain mnemonics only 16.
+func (g gen) and(a, b, dst operand.Op) {
+	if g.avx512 {
+		g.VPANDD(a, b, dst)
+	} else {
+		g.VPAND(a, b, dst)
+	}
+}
+
+func (g gen) or(a, b, dst operand.Op) {
+	if g.avx512 {
+		g.VPORD(a, b, dst)
+	} else {
+		g.VPOR(a, b, dst)
+	}
+}
+
 // fn starts a function with the set's suffix.
 func (g gen) fn(name, sig string, doc ...string) {
 	g.Function(name + g.suffix())

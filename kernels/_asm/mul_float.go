@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math/bits"
+
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -67,25 +69,10 @@ func (g gen) mulTile(s source, rows, cols int) {
 	x, off := g.arg("x"), g.arg("off")
 	g.SHLQ(imm(2), ld)
 	row := g.rowAddresses(w, stride, rows)
-	col := make([]reg.GPVirtual, cols)
-	for j := range col {
-		col[j] = g.GP64()
-		g.MOVQ(mem(off, 8*j), col[j])
-		g.LEAQ(memIdx(x, col[j], 4, 0), col[j])
-	}
+	col := g.columns(x, off, cols)
 	k := g.arg("k")
 
-	accs := make([][]acc, rows)
-	for r := range accs {
-		accs[r] = make([]acc, cols)
-		for j := range accs[r] {
-			accs[r][j] = g.acc()
-			for _, v := range accs[r][j] {
-				g.zero(v)
-			}
-		}
-	}
-
+	accs := g.accs(rows, cols)
 	i := g.GP64()
 	g.XORQ(i, i)
 	whole := g.GP64()
@@ -94,11 +81,16 @@ func (g gen) mulTile(s source, rows, cols int) {
 		g.ANDQ(operand.I8(-16), whole)
 		g.JZ(operand.LabelRef("tail"))
 	}
+	var next reg.GPVirtual
+	if cols == 1 {
+		next = g.ahead(stride, rows, s)
+	}
 	g.loop("groups", i, whole, 16, func() {
 		if cols == 1 {
-			for r := range row { // the weights come from memory once: fetch ahead
-				g.PREFETCHT0(row[r](i, s.bytes, prefetchAhead))
+			for r := range row { // the weights come from memory once
+				g.PREFETCHT0(row[r](next, s.bytes, 0))
 			}
+			g.ADDQ(imm(16), next)
 		}
 		for h := range 16 / g.width() {
 			x := g.vecs(cols)
@@ -154,6 +146,45 @@ func (g gen) mulTile(s source, rows, cols int) {
 	}
 	g.storeTrees(accs, dst, ld)
 	g.end()
+}
+
+// columns returns the addresses of columns at x+off[j], counted in values.
+func (g gen) columns(x, off reg.GPVirtual, n int) []reg.GPVirtual {
+	col := make([]reg.GPVirtual, n)
+	for j := range col {
+		col[j] = g.GP64()
+		g.MOVQ(mem(off, 8*j), col[j])
+		g.LEAQ(memIdx(x, col[j], 4, 0), col[j])
+	}
+	return col
+}
+
+// accs returns cleared accumulators.
+func (g gen) accs(rows, cols int) [][]acc {
+	accs := make([][]acc, rows)
+	for r := range accs {
+		accs[r] = make([]acc, cols)
+		for j := range accs[r] {
+			accs[r][j] = g.acc()
+			for _, v := range accs[r][j] {
+				g.zero(v)
+			}
+		}
+	}
+	return accs
+}
+
+// ahead returns the index of what is to be fetched when that at 0 is computed: as
+// far away as the next tile of rows.
+func (g gen) ahead(stride reg.GPVirtual, rows int, s source) reg.GPVirtual {
+	next := g.GP64()
+	g.MOVQ(stride, next)
+	if n := bits.TrailingZeros(uint(rows)) - bits.TrailingZeros(uint(s.bytes)); n > 0 {
+		g.SHLQ(imm(n), next)
+	} else if n < 0 {
+		g.SHRQ(imm(-n), next)
+	}
+	return next
 }
 
 // prefetchAhead is in bytes; 512 to 2,048 measured alike, without it a tenth less.
