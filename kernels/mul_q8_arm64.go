@@ -68,6 +68,54 @@ func fewColumns(f *Format) int {
 	return 0
 }
 
+// stepColumns is the greatest number of columns for mulSteps: to lay out a tile
+// costs as much as about two products.
+const stepColumns = 2
+
+// mulSteps unpacks a block after the other and multiplies it with each column.
+func mulSteps(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+	f, blocks := w.Format, w.K/x.Block
+	room := (*tileRoom)(unsafe.Pointer(&s.floats(int(unsafe.Sizeof(tileRoom{})) / 4)[0]))
+	super, small := &room.super[0], &room.small[0]
+	var y [stepColumns]Q8
+	for j := range n {
+		y[j] = x.row(col(cols, j), w.K)
+	}
+	for r := range w.Rows {
+		var acc [stepColumns]float32
+		for i := range blocks {
+			if f.Super != nil {
+				f.Super(super, w.Data[r*w.Stride+i*f.Bytes:])
+				for j := range n {
+					acc[j] = stepSuper(acc[j], super, &y[j].Q[256*i], &y[j].Sums[16*i], y[j].D[i], f.Min)
+				}
+				continue
+			}
+			w.unpackSmall(small, room, r, i)
+			for j := range n {
+				acc[j] = stepSmall(acc[j], small, &y[j].Q[32*i], &y[j].Sums[2*i], y[j].D[i], f.Per16, f.Min)
+			}
+		}
+		for j := range n {
+			dst[j*ld+r] = acc[j]
+		}
+	}
+}
+
+// unpackSmall sets b to block i of row r.
+func (w *Weights) unpackSmall(b *Small, room *tileRoom, r, i int) {
+	data := w.Data[r*w.Stride:]
+	switch f := w.Format; {
+	case f.Small != nil:
+		f.Small(b, data[i*f.Bytes:])
+	case f.SmallBeside != nil:
+		f.SmallBeside(b, data[i*f.Bytes:], w.Scale8[r*w.ScaleStride+i])
+	default:
+		f.Pair(&room.pair, data[i/2*f.Bytes:])
+		*b = room.pair[i%2]
+	}
+}
+
 // mulBlocks multiplies blocks as they lie in memory, four rows at a time.
 func mulBlocks(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int) {
 	for r := 0; r < w.Rows; r += 4 {
@@ -109,8 +157,13 @@ func mulTiles(mm bool, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n
 		mulQ8(dst, ld, w, x, cols, n, s)
 		return
 	}
-	if n <= fewColumns(w.Format) {
+	few := fewColumns(w.Format)
+	switch {
+	case few > 0 && n <= few:
 		mulBlocks(dst, ld, w, x, cols, n)
+		return
+	case few == 0 && n <= stepColumns:
+		mulSteps(dst, ld, w, x, cols, n, s)
 		return
 	}
 	blocks := w.K / x.Block
@@ -187,12 +240,11 @@ func (w *Weights) fillSuper(mm bool, t []superTile, room *tileRoom, r, rows int)
 
 // fillSmall sets t to rows r to r+rows-1 of w.
 func (w *Weights) fillSmall(mm bool, t []smallTile, room *tileRoom, r, rows int) {
-	f := w.Format
 	var p [tileRows]unsafe.Pointer
 	for k := range p {
 		p[k] = unsafe.Pointer(&w.Data[(r+min(k, rows-1))*w.Stride])
 	}
-	switch f {
+	switch w.Format {
 	case Q8_0:
 		fillQ8_0(&t[0], &p, len(t), mm)
 		return
@@ -211,16 +263,7 @@ func (w *Weights) fillSmall(mm bool, t []smallTile, room *tileRoom, r, rows int)
 	}
 	for i := range t {
 		for k := range rows {
-			data, b := w.Data[(r+k)*w.Stride:], &room.small[k]
-			switch {
-			case f.Small != nil:
-				f.Small(b, data[i*f.Bytes:])
-			case f.SmallBeside != nil:
-				f.SmallBeside(b, data[i*f.Bytes:], w.Scale8[(r+k)*w.ScaleStride+i])
-			default:
-				f.Pair(&room.pair, data[i/2*f.Bytes:])
-				*b = room.pair[i%2]
-			}
+			w.unpackSmall(&room.small[k], room, r+k, i)
 		}
 		if mm {
 			fillSmallSMMLA(&t[i], &room.small)
@@ -229,6 +272,16 @@ func (w *Weights) fillSmall(mm bool, t []smallTile, room *tileRoom, r, rows int)
 		}
 	}
 }
+
+// stepSuper adds the product of a block with a column's to acc: see dotSuper.
+//
+//go:noescape
+func stepSuper(acc float32, b *Super, q *int8, sums *int16, d float32, min bool) float32
+
+// stepSmall adds the product of a block with a column's to acc: see dotSmall.
+//
+//go:noescape
+func stepSmall(acc float32, b *Small, q *int8, sums *int16, d float32, narrow, min bool) float32
 
 //go:noescape
 func fillSuperSDOT(t *superTile, b *[tileRows]Super)
