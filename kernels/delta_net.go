@@ -17,12 +17,14 @@ type DeltaRun struct {
 // after another. state is the head's memory S, (KeyDim, Width). For each token and
 // each column c,
 //
-//	m = sum of fma(k[i], S[i][c], m) for ascending i, starting from +0
+//	m = sum of k[i]*S[i][c]
 //	d = (v[c] - decay*m) * beta
-//	S[i][c] = fma(k[i], d, decay*S[i][c])
-//	out[c] = sum of fma(q[i], S[i][c], out) for ascending i, starting from +0
+//	S[i][c] = decay*S[i][c] + k[i]*d
+//	out[c] = sum of q[i]*S[i][c]
 //
-// so that a prompt and its tokens one by one leave the same bits.
+// so that a prompt and its tokens one by one leave the same bits. A sum runs in
+// four lanes, lane l = fma(k[i], S[i][c], l) for ascending i with i mod 4 = l,
+// starting from +0, joined as (0+2) + (1+3); the rest is rounded step by step.
 func DeltaNet(state []float32, r *DeltaRun) {
 	last := r.N - 1
 	if r.N < 0 || len(state) != r.KeyDim*r.Width || (r.N > 0 &&
@@ -39,17 +41,19 @@ func deltaNet(state []float32, r *DeltaRun) {
 		q, k, v := r.Q[t*r.Ld:][:r.KeyDim], r.K[t*r.Ld:][:r.KeyDim], r.V[t*r.Ld:][:w]
 		decay, beta, dst := r.Decay[t*r.LdGate], r.Beta[t*r.LdGate], r.Dst[t*r.LdDst:][:w]
 		for c := range w {
-			var m, out float32
+			var m, out [4]float32
 			for i, k := range k {
-				m = FMA(k, state[i*w+c], m)
+				m[i%4] = FMA(k, state[i*w+c], m[i%4])
 			}
-			d := (v[c] - float32(decay*m)) * beta
+			d := (v[c] - float32(decay*join4(&m))) * beta
 			for i, k := range k {
-				s := FMA(k, d, float32(decay*state[i*w+c]))
+				s := float32(decay*state[i*w+c]) + float32(k*d)
 				state[i*w+c] = s
-				out = FMA(q[i], s, out)
+				out[i%4] = FMA(q[i], s, out[i%4])
 			}
-			dst[c] = out
+			dst[c] = join4(&out)
 		}
 	}
 }
+
+func join4(l *[4]float32) float32 { return (l[0] + l[2]) + (l[1] + l[3]) }

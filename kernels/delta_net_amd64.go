@@ -9,7 +9,7 @@ func deltaNetAVX512(state []float32, r *DeltaRun) { deltaSteps(deltaStepAVX512, 
 
 // deltaSteps runs the assembly, which takes 32 columns, token by token.
 func deltaSteps(step func(state, q, k, v, dst *float32, decay, beta float32, dk int), state []float32, r *DeltaRun) {
-	if r.Width != 32 || r.KeyDim == 0 {
+	if r.Width != 32 || r.KeyDim%4 != 0 || r.KeyDim == 0 {
 		deltaNet(state, r)
 		return
 	}

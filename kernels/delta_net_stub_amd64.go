@@ -4,12 +4,12 @@
 
 package kernels
 
-// deltaStepAVX2 sends one token through 32 columns of a memory of dk rows.
+// deltaStepAVX2 sends one token through 32 columns of a memory of dk rows, a multiple of 4.
 //
 //go:noescape
 func deltaStepAVX2(state *float32, q *float32, k *float32, v *float32, dst *float32, decay float32, beta float32, dk int)
 
-// deltaStepAVX512 sends one token through 32 columns of a memory of dk rows.
+// deltaStepAVX512 sends one token through 32 columns of a memory of dk rows, a multiple of 4.
 //
 //go:noescape
 func deltaStepAVX512(state *float32, q *float32, k *float32, v *float32, dst *float32, decay float32, beta float32, dk int)

@@ -125,6 +125,7 @@ type attnWork struct {
 	lo, hi  []int32
 	attn    kernels.Attn
 	sinks   []float32
+	delta   kernels.DeltaRun
 	scratch kernels.Scratch
 }
 

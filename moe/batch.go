@@ -172,8 +172,12 @@ func (r *runner) run(ctx context.Context) error {
 	for t, p := range r.pos {
 		r.m.cfg.RoPE.angles(r.cos[t*half:][:half], r.sin[t*half:][:half], r.m.freq, p)
 	}
+	size := r.m.cfg.recurrentSize()
 	for _, sq := range r.seqs {
 		sq.s.grow(sq.n)
+		if size > 0 {
+			sq.s.rec.begin(size)
+		}
 	}
 	r.badID = nil
 	if err := r.forward(ctx); err != nil {
@@ -181,6 +185,9 @@ func (r *runner) run(ctx context.Context) error {
 	}
 	for _, sq := range r.seqs {
 		sq.s.n += sq.n
+		if size > 0 {
+			sq.s.rec.commit()
+		}
 	}
 	return nil
 }

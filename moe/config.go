@@ -29,7 +29,8 @@ type Config struct {
 	HeadDim        int // of queries and keys
 	ValueDim       int // of values
 	Latent         *LatentConfig
-	AttnScale      float32 // of scores, usually 1/sqrt(HeadDim)
+	Delta          *DeltaConfig // of layers without attention
+	AttnScale      float32      // of scores, usually 1/sqrt(HeadDim)
 	QKNorm         QKNorm
 	LateQKNorm     bool    // after rotation, not before
 	QKVClip        float32 // queries, keys and values are clamped to +-QKVClip; 0 for no
@@ -59,6 +60,8 @@ type LayerConfig struct {
 	Window int  // keys that a query sees, itself included; 0 for all before it
 	Chunk  int  // a query sees those of its own run of Chunk positions only; 0 for all
 	NoRoPE bool // queries and keys are not turned
+
+	Recurrent bool // a gated delta net in place of attention
 }
 
 // Norm says how rows of the residual stream are normed.
@@ -141,6 +144,9 @@ func (c *Config) Validate() error {
 	if c.AttnGate && (c.Latent != nil || c.ValueDim != c.HeadDim) {
 		bad("attention gate", "values as long as queries", c.ValueDim)
 	}
+	if c.Delta != nil {
+		c.Delta.validate(bad)
+	}
 	if d := c.RoPE.Dim; d < 0 || d%2 != 0 || d > c.HeadDim {
 		bad("rotary size", fmt.Sprintf("an even number up to the head size %d", c.HeadDim), d)
 	}
@@ -163,6 +169,9 @@ func (c *Config) Validate() error {
 		dense = dense || l.Dense
 		if l.Window < 0 {
 			bad(fmt.Sprintf("window of layer %d", i), "0 or more", l.Window)
+		}
+		if l.Recurrent && c.Delta == nil {
+			bad(fmt.Sprintf("layer %d", i), "the sizes of a delta net", "none")
 		}
 		if l.Chunk < 0 {
 			bad(fmt.Sprintf("attention chunk of layer %d", i), "0 or more", l.Chunk)

@@ -41,7 +41,7 @@ const (
 func families() []*family {
 	return []*family{
 		&deepseekV3, &deepseekV2, &mixtral, &olmoe, &qwen2MoE, &qwen3MoE, &gptOSS, &glm4MoE, &minimaxM2,
-		&granite, &ernie45, &hunyuan, &dots1, &glm4MoELite, &phiMoE, &llama4,
+		&granite, &ernie45, &hunyuan, &dots1, &glm4MoELite, &phiMoE, &llama4, &qwen3Next, &qwen35MoE,
 		&llama, &qwen2, &qwen3,
 	}
 }
@@ -74,6 +74,18 @@ var hubNames = map[string]string{
 	"attn_kv_a_mqa.weight":  "model.layers.{l}.self_attn.kv_a_proj_with_mqa.weight",
 	"attn_kv_a_norm.weight": "model.layers.{l}.self_attn.kv_a_layernorm.weight",
 	"attn_kv_b.weight":      "model.layers.{l}.self_attn.kv_b_proj.weight",
+
+	"attn_qkv.weight":   "model.layers.{l}.linear_attn.in_proj_qkv.weight",
+	"attn_gate.weight":  "model.layers.{l}.linear_attn.in_proj_z.weight",
+	"ssm_in.weight":     "model.layers.{l}.linear_attn.in_proj_qkvz.weight",
+	"ssm_ba.weight":     "model.layers.{l}.linear_attn.in_proj_ba.weight",
+	"ssm_alpha.weight":  "model.layers.{l}.linear_attn.in_proj_a.weight",
+	"ssm_beta.weight":   "model.layers.{l}.linear_attn.in_proj_b.weight",
+	"ssm_conv1d.weight": "model.layers.{l}.linear_attn.conv1d.weight",
+	"ssm_dt.bias":       "model.layers.{l}.linear_attn.dt_bias",
+	"ssm_a":             "model.layers.{l}.linear_attn.A_log",
+	"ssm_norm.weight":   "model.layers.{l}.linear_attn.norm.weight",
+	"ssm_out.weight":    "model.layers.{l}.linear_attn.out_proj.weight",
 
 	"ffn_norm.weight": "model.layers.{l}.post_attention_layernorm.weight",
 	"ffn_norm.bias":   "model.layers.{l}.post_attention_layernorm.bias",

@@ -26,18 +26,22 @@ func (r *runner) forward(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		// x += attention(norm(x)): tokens look at those before them
+		// x += attention(norm(x)): tokens look at those before them, or at a memory of them
 		r.norm(r.h, l.attnNorm, l.attnBias, l.attnForms)
-		if m.cfg.Latent != nil {
+		seen := r.heads
+		switch {
+		case l.delta != nil:
+			r.deltaNet(l.delta)
+			seen = r.delta.out
+		case m.cfg.Latent != nil:
 			r.latentQKV(l, i)
-		} else {
-			r.groupedQKV(l, i)
-		}
-		r.attend(l, i)
-		if m.cfg.Latent != nil {
+			r.attend(l, i)
 			r.latentValues(l)
+		default:
+			r.groupedQKV(l, i)
+			r.attend(l, i)
 		}
-		r.addProjected(l.attnOut, l.attnOutForms)
+		r.addProjected(l.attnOut, seen, l.attnOutForms)
 
 		// x += mixture(norm(x)): each token passes through the experts it is sent to
 		r.norm(r.h, l.ffnNorm, l.ffnBias, l.ffnForms)
@@ -118,11 +122,11 @@ func (r *runner) sharedGates(l *layer) []float32 {
 }
 
 // addProjected adds the projection of the heads' outputs to x.
-func (r *runner) addProjected(l *linear, forms forms) {
+func (r *runner) addProjected(l *linear, heads *rows, forms forms) {
 	n, dim := len(r.ids), r.m.cfg.Dim
-	r.heads.Prepare(r.m.pool, n, r.forms(forms))
+	heads.Prepare(r.m.pool, n, r.forms(forms))
 	r.products.Reset()
-	r.products.Add(l, &r.heads.Acts, r.projected, dim)
+	r.products.Add(l, &heads.Acts, r.projected, dim)
 	r.products.Run(r.m.pool, n)
 	if s := r.m.cfg.ResidualScale; s != 0 {
 		kernels.Axpy(r.x[:n*dim], s, r.projected[:n*dim])

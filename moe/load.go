@@ -56,9 +56,12 @@ func (ld *loader) layer(l *layer, i int) {
 	if c.Norm == LayerNorm {
 		l.attnBias, l.ffnBias = ld.vector("attn_norm.bias", i, c.Dim), ld.vector("ffn_norm.bias", i, c.Dim)
 	}
-	if c.Latent != nil {
+	switch {
+	case c.Layers[i].Recurrent:
+		ld.delta(l, i)
+	case c.Latent != nil:
 		ld.latent(l, i)
-	} else {
+	default:
 		qRows := c.Heads * c.HeadDim
 		if c.AttnGate { // each head's query is followed by its gate
 			qRows *= 2
@@ -75,8 +78,10 @@ func (ld *loader) layer(l *layer, i int) {
 		l.sinks = ld.optional("attn_sinks.weight", i, c.Heads)
 		need(&l.attnForms, l.q, l.k, l.v)
 	}
-	l.attnOut = ld.linear("attn_output", i, c.Dim, c.Heads*c.ValueDim, true)
-	need(&l.attnOutForms, l.attnOut)
+	if l.delta == nil {
+		l.attnOut = ld.linear("attn_output", i, c.Dim, c.Heads*c.ValueDim, true)
+		need(&l.attnOutForms, l.attnOut)
+	}
 
 	if c.Layers[i].Dense {
 		l.shared = ld.always("ffn_%s", i, c.DenseFF)

@@ -46,6 +46,8 @@ type runner struct {
 	nope   *rows     // (Heads*n, NopeDim)
 	mixed  *rows     // (Heads*n, KVRank)
 
+	delta deltaBuffers
+
 	// Mixture.
 	scores  []float32 // (n, Experts)
 	chosen  []int32   // (n, TopK)
@@ -116,6 +118,9 @@ func (r *runner) grow(n int) {
 		if c.AttnGate {
 			r.qHeads = floats(c.Heads * 2 * c.HeadDim)
 		}
+	}
+	if c.Delta != nil {
+		r.delta.grow(c.Delta, n)
 	}
 	if c.Routed() > 0 {
 		r.scores, r.gates = floats(c.Router.Experts), floats(c.Router.TopK)

@@ -15,6 +15,7 @@ type State struct {
 	m      *Model
 	n      int // tokens processed
 	layers []layerCache
+	rec    recurrent
 	logits []float32
 	busy   atomic.Bool
 }
@@ -90,7 +91,7 @@ func (s *State) Fork() (*State, error) {
 	}
 	defer s.busy.Store(false)
 	f := s.m.NewState()
-	f.n = s.n
+	f.n, f.rec = s.n, s.rec.fork()
 	for i := range s.layers {
 		p := s.layers[i].pages
 		for j := range p {
@@ -110,6 +111,9 @@ func (s *State) Truncate(n int) error {
 	if n < 0 || n > s.n {
 		return fmt.Errorf("%w: truncate: want 0 to %d tokens, found %d", ErrState, s.n, n)
 	}
+	if err := s.rec.truncate(s.n, n); err != nil {
+		return err
+	}
 	s.n = n
 	for i := range s.layers {
 		l := &s.layers[i]
@@ -125,6 +129,9 @@ func (s *State) grow(n int) {
 	size := s.m.cache.pageBytes()
 	first, end := s.n/kernels.AttnBlock, (s.n+n+kernels.AttnBlock-1)/kernels.AttnBlock
 	for i := range s.layers {
+		if s.m.cfg.Layers[i].Recurrent {
+			continue
+		}
 		l := &s.layers[i]
 		for len(l.pages) < end {
 			l.pages = append(l.pages, page{make([]byte, size), true})
@@ -137,9 +144,9 @@ func (s *State) grow(n int) {
 	}
 }
 
-// Bytes returns the memory that the state's pages take, shared ones included.
+// Bytes returns the memory that the state takes, what it shares included.
 func (s *State) Bytes() int64 {
-	var n int64
+	n := s.rec.bytes()
 	for i := range s.layers {
 		for _, p := range s.layers[i].pages {
 			n += int64(len(p.data))

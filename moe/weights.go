@@ -45,6 +45,8 @@ type layer struct {
 	kBForms tensor.Forms
 	vBForms tensor.Forms
 
+	delta *deltaLayer // in place of all of these but attnOut
+
 	// Mixture.
 	router     *tensor.Linear // (Experts, Dim)
 	routes     *router.Router
