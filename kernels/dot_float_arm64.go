@@ -21,23 +21,20 @@ func mulFloatNEON(dst []float32, ld int, w *Weights, x []float32, cols []int32, 
 		dotsF32(dst, ld, unsafe.Pointer(unsafe.SliceData(w.Data)), w.Stride, w.Rows, k, x, k, cols, n)
 		return
 	}
-	var buf []float32
 	direct := n < 3 && (f == F16 || f == BF16)
-	if !direct {
-		buf = s.floats(4 * k)
-	}
+	buf := s.floats(max(4*k, 5*16))
+	tail := (*[5][16]float32)(unsafe.Pointer(&buf[0])) // not a variable: what Load gets escapes
 	for r := 0; r < w.Rows; r += 4 {
 		rows := min(4, w.Rows-r)
 		if direct {
-			var tail [5][16]float32
 			p := rows4(unsafe.Pointer(&w.Data[r*w.Stride]), w.Stride, rows)
 			for j := range n {
 				var out [4]float32
 				col := x[col(cols, j)*k:][:k]
 				if f == F16 {
-					dots4F16(&out, p[0], p[1], p[2], p[3], &col[0], k/16, tail4(&tail, w, r, rows, col))
+					dots4F16(&out, p[0], p[1], p[2], p[3], &col[0], k/16, tail4(tail, w, r, rows, col))
 				} else {
-					dots4BF16(&out, p[0], p[1], p[2], p[3], &col[0], k/16, tail4(&tail, w, r, rows, col))
+					dots4BF16(&out, p[0], p[1], p[2], p[3], &col[0], k/16, tail4(tail, w, r, rows, col))
 				}
 				copy(dst[j*ld+r:][:rows], out[:])
 			}
@@ -81,6 +78,7 @@ func tail4(tail *[5][16]float32, w *Weights, r, rows int, col []float32) *float3
 	if k == len(col) {
 		return nil
 	}
+	*tail = [5][16]float32{}
 	for i := range rows {
 		w.Format.Load(tail[i][:len(col)-k], w.Data[(r+i)*w.Stride+2*k:])
 	}
