@@ -90,6 +90,7 @@ func (g *metadata) setVocab(t *Tokenizer) error {
 	}
 	var list []added
 	for i, k := range v.kind {
+		// Tokens that vocab.set has made text because they spell no bytes are not looked for.
 		if declared := types != nil && kind(types[i]) == k; declared && (k == user || k.special()) {
 			list = append(list, added{text: v.text[i], id: int32(i), special: k.special()})
 		}
