@@ -28,10 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	ADDQ            $0x00000090, CX
 	VXORPS          X1, X1, X1
 	VPINSRW         $0x00, (R8), X1, X1
 	VPINSRW         $0x01, (R8)(R10*1), X1, X1
@@ -64,6 +60,7 @@ block:
 	VPANDD          low4<>+0(SB), Y5, Y5
 	VPSHUFB         Y6, Y2, Y6
 	VPSHUFB         Y5, Y2, Y5
+	PREFETCHT1      (CX)
 	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   (DX), Y6, Y8
 	VXORPS          Y6, Y6, Y6
@@ -74,6 +71,7 @@ block:
 	VPSHUFB         Y4, Y2, Y4
 	VPSHUFB         Y5, Y2, Y5
 	VPDPBUSD.BCST   4(DX), Y4, Y8
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   20(DX), Y5, Y6
 	VPSRLW          $0x04, Y7, Y4
 	VPANDD          low4<>+0(SB), Y7, Y7
@@ -87,6 +85,7 @@ block:
 	VPANDD          low4<>+0(SB), Y4, Y4
 	VPSHUFB         Y3, Y2, Y3
 	VPSHUFB         Y4, Y2, Y4
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   12(DX), Y3, Y8
 	VPDPBUSD.BCST   28(DX), Y4, Y6
 	VPADDD          Y6, Y8, Y8
@@ -98,6 +97,7 @@ block:
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
+	ADDQ            $0x00000090, CX
 	ADDQ            $0x00000012, R8
 	ADDQ            $0x00000012, R9
 	DECQ            DI

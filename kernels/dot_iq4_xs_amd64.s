@@ -28,24 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	PREFETCHT1      192(CX)
-	PREFETCHT1      256(CX)
-	PREFETCHT1      320(CX)
-	PREFETCHT1      384(CX)
-	PREFETCHT1      448(CX)
-	PREFETCHT1      512(CX)
-	PREFETCHT1      576(CX)
-	PREFETCHT1      640(CX)
-	PREFETCHT1      704(CX)
-	PREFETCHT1      768(CX)
-	PREFETCHT1      832(CX)
-	PREFETCHT1      896(CX)
-	PREFETCHT1      960(CX)
-	PREFETCHT1      1024(CX)
-	ADDQ            $0x00000440, CX
 	VXORPS          Y1, Y1, Y1
 	VMOVD           (R8), X2
 	VPINSRD         $0x01, (R8)(R10*1), X2, X2
@@ -182,6 +164,7 @@ block:
 	VPANDD          low4<>+0(SB), Y15, Y15
 	VPSHUFB         Y16, Y5, Y16
 	VPSHUFB         Y15, Y5, Y15
+	PREFETCHT1      (CX)
 	VXORPS          Y18, Y18, Y18
 	VPDPBUSD.BCST   (DX), Y16, Y18
 	VPDPBUSD.BCST   16(DX), Y15, Y18
@@ -197,6 +180,7 @@ block:
 	VPANDD          low4<>+0(SB), Y14, Y14
 	VPSHUFB         Y17, Y5, Y17
 	VPSHUFB         Y14, Y5, Y14
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   8(DX), Y17, Y18
 	VPDPBUSD.BCST   24(DX), Y14, Y18
 	VPSRLW          $0x04, Y6, Y14
@@ -230,6 +214,7 @@ block:
 	VPANDD          low4<>+0(SB), Y14, Y14
 	VPSHUFB         Y15, Y5, Y15
 	VPSHUFB         Y14, Y5, Y14
+	PREFETCHT1      128(CX)
 	VXORPS          Y17, Y17, Y17
 	VPDPBUSD.BCST   32(DX), Y15, Y17
 	VPDPBUSD.BCST   48(DX), Y14, Y17
@@ -245,6 +230,7 @@ block:
 	VPANDD          low4<>+0(SB), Y7, Y7
 	VPSHUFB         Y16, Y5, Y16
 	VPSHUFB         Y7, Y5, Y7
+	PREFETCHT1      192(CX)
 	VPDPBUSD.BCST   40(DX), Y16, Y17
 	VPDPBUSD.BCST   56(DX), Y7, Y17
 	VPSRLW          $0x04, Y6, Y7
@@ -278,6 +264,7 @@ block:
 	VPANDD          low4<>+0(SB), Y8, Y8
 	VPSHUFB         Y14, Y5, Y14
 	VPSHUFB         Y8, Y5, Y8
+	PREFETCHT1      256(CX)
 	VXORPS          Y16, Y16, Y16
 	VPDPBUSD.BCST   64(DX), Y14, Y16
 	VPDPBUSD.BCST   80(DX), Y8, Y16
@@ -287,6 +274,7 @@ block:
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y8, Y5, Y8
 	VPDPBUSD.BCST   68(DX), Y7, Y16
+	PREFETCHT1      320(CX)
 	VPDPBUSD.BCST   84(DX), Y8, Y16
 	VPSRLW          $0x04, Y15, Y7
 	VPANDD          low4<>+0(SB), Y15, Y15
@@ -301,6 +289,7 @@ block:
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
 	VPDPBUSD.BCST   76(DX), Y6, Y16
+	PREFETCHT1      384(CX)
 	VPDPBUSD.BCST   92(DX), Y7, Y16
 	VPSRAD          $0x10, Y9, Y6
 	VPMULLD         Y6, Y16, Y16
@@ -335,6 +324,7 @@ block:
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y8, Y5, Y8
 	VPDPBUSD.BCST   100(DX), Y7, Y15
+	PREFETCHT1      448(CX)
 	VPDPBUSD.BCST   116(DX), Y8, Y15
 	VPSRLW          $0x04, Y14, Y7
 	VPANDD          low4<>+0(SB), Y14, Y14
@@ -349,6 +339,7 @@ block:
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
 	VPDPBUSD.BCST   108(DX), Y6, Y15
+	PREFETCHT1      512(CX)
 	VPDPBUSD.BCST   124(DX), Y7, Y15
 	VPSRAD          $0x10, Y10, Y6
 	VPMULLD         Y6, Y15, Y15
@@ -382,6 +373,7 @@ block:
 	VPANDD          low4<>+0(SB), Y8, Y8
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y8, Y5, Y8
+	PREFETCHT1      576(CX)
 	VPDPBUSD.BCST   132(DX), Y7, Y14
 	VPDPBUSD.BCST   148(DX), Y8, Y14
 	VPSRLW          $0x04, Y10, Y7
@@ -396,6 +388,7 @@ block:
 	VPANDD          low4<>+0(SB), Y7, Y7
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
+	PREFETCHT1      640(CX)
 	VPDPBUSD.BCST   140(DX), Y6, Y14
 	VPDPBUSD.BCST   156(DX), Y7, Y14
 	VPSRAD          $0x10, Y11, Y6
@@ -430,6 +423,7 @@ block:
 	VPANDD          low4<>+0(SB), Y8, Y8
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y8, Y5, Y8
+	PREFETCHT1      704(CX)
 	VPDPBUSD.BCST   164(DX), Y7, Y11
 	VPDPBUSD.BCST   180(DX), Y8, Y11
 	VPSRLW          $0x04, Y10, Y7
@@ -444,6 +438,7 @@ block:
 	VPANDD          low4<>+0(SB), Y7, Y7
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
+	PREFETCHT1      768(CX)
 	VPDPBUSD.BCST   172(DX), Y6, Y11
 	VPDPBUSD.BCST   188(DX), Y7, Y11
 	VPSRAD          $0x10, Y12, Y6
@@ -472,6 +467,7 @@ block:
 	VPSHUFB         Y8, Y5, Y8
 	VXORPS          Y11, Y11, Y11
 	VPDPBUSD.BCST   192(DX), Y9, Y11
+	PREFETCHT1      832(CX)
 	VPDPBUSD.BCST   208(DX), Y8, Y11
 	VPSRLW          $0x04, Y7, Y8
 	VPANDD          low4<>+0(SB), Y7, Y7
@@ -486,6 +482,7 @@ block:
 	VPSHUFB         Y10, Y5, Y10
 	VPSHUFB         Y7, Y5, Y7
 	VPDPBUSD.BCST   200(DX), Y10, Y11
+	PREFETCHT1      896(CX)
 	VPDPBUSD.BCST   216(DX), Y7, Y11
 	VPSRLW          $0x04, Y6, Y7
 	VPANDD          low4<>+0(SB), Y6, Y6
@@ -520,6 +517,7 @@ block:
 	VPSHUFB         Y8, Y5, Y8
 	VXORPS          Y11, Y11, Y11
 	VPDPBUSD.BCST   224(DX), Y9, Y11
+	PREFETCHT1      960(CX)
 	VPDPBUSD.BCST   240(DX), Y8, Y11
 	VPSRLW          $0x04, Y7, Y8
 	VPANDD          low4<>+0(SB), Y7, Y7
@@ -534,6 +532,7 @@ block:
 	VPSHUFB         Y10, Y5, Y10
 	VPSHUFB         Y7, Y5, Y7
 	VPDPBUSD.BCST   232(DX), Y10, Y11
+	PREFETCHT1      1024(CX)
 	VPDPBUSD.BCST   248(DX), Y7, Y11
 	VPSRLW          $0x04, Y6, Y7
 	VPANDD          low4<>+0(SB), Y6, Y6
@@ -551,6 +550,7 @@ block:
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x20, SI
+	ADDQ            $0x00000440, CX
 	ADDQ            $0x00000088, R8
 	ADDQ            $0x00000088, R9
 	DECQ            DI

@@ -37,9 +37,6 @@ scales0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	ADDQ            $0x00000080, CX
 	VXORPS          X1, X1, X1
 	VPINSRB         $0x00, (R12), X1, X1
 	VPINSRB         $0x01, (R12)(R14*1), X1, X1
@@ -79,6 +76,7 @@ block:
 	VPUNPCKHBW      Y5, Y6, Y8
 	VPUNPCKLBW      Y5, Y6, Y6
 	VSHUFPS         $0x88, Y8, Y6, Y5
+	PREFETCHT1      (CX)
 	VXORPS          Y9, Y9, Y9
 	VPDPBUSD.BCST   (DX), Y5, Y9
 	VSHUFPS         $0xdd, Y8, Y6, Y5
@@ -103,6 +101,7 @@ block:
 	VPUNPCKHBW      Y4, Y7, Y5
 	VPUNPCKLBW      Y4, Y7, Y7
 	VSHUFPS         $0x88, Y5, Y7, Y4
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   16(DX), Y4, Y9
 	VSHUFPS         $0xdd, Y5, Y7, Y4
 	VPDPBUSD.BCST   20(DX), Y4, Y6
@@ -126,6 +125,7 @@ block:
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
+	ADDQ            $0x00000080, CX
 	ADDQ            $0x00000010, R8
 	ADDQ            $0x00000010, R9
 	INCQ            R12

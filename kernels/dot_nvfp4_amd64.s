@@ -28,12 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	PREFETCHT1      192(CX)
-	PREFETCHT1      256(CX)
-	ADDQ            $0x00000120, CX
 	VMOVD           (R8), X1
 	VPINSRD         $0x01, (R8)(R10*1), X1, X1
 	VPINSRD         $0x02, (R8)(R10*2), X1, X1
@@ -105,6 +99,7 @@ block:
 	VPANDD          low4<>+0(SB), Y9, Y9
 	VPSHUFB         Y10, Y6, Y10
 	VPSHUFB         Y9, Y6, Y9
+	PREFETCHT1      (CX)
 	VXORPS          Y12, Y12, Y12
 	VPDPBUSD.BCST   (DX), Y10, Y12
 	VXORPS          Y10, Y10, Y10
@@ -127,6 +122,7 @@ block:
 	VPANDD          low4<>+0(SB), Y3, Y3
 	VPSHUFB         Y11, Y6, Y11
 	VPSHUFB         Y3, Y6, Y3
+	PREFETCHT1      64(CX)
 	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   16(DX), Y11, Y8
 	VXORPS          Y9, Y9, Y9
@@ -137,6 +133,7 @@ block:
 	VPSHUFB         Y7, Y6, Y7
 	VPSHUFB         Y3, Y6, Y3
 	VPDPBUSD.BCST   20(DX), Y7, Y8
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   28(DX), Y3, Y9
 	VPADDD          Y9, Y8, Y8
 	VMOVDQU64       bias1<>+0(SB), Y3
@@ -174,6 +171,7 @@ block:
 	VPANDD          low4<>+0(SB), Y7, Y7
 	VPSHUFB         Y4, Y6, Y4
 	VPSHUFB         Y7, Y6, Y7
+	PREFETCHT1      192(CX)
 	VPDPBUSD.BCST   36(DX), Y4, Y10
 	VPDPBUSD.BCST   44(DX), Y7, Y8
 	VPADDD          Y8, Y10, Y10
@@ -189,6 +187,7 @@ block:
 	VPSHUFB         Y4, Y6, Y4
 	VXORPS          Y5, Y5, Y5
 	VPDPBUSD.BCST   48(DX), Y9, Y5
+	PREFETCHT1      256(CX)
 	VXORPS          Y7, Y7, Y7
 	VPDPBUSD.BCST   56(DX), Y4, Y7
 	VPSRLW          $0x04, Y3, Y4
@@ -207,6 +206,7 @@ block:
 	ADDQ            $0x40, DX
 	ADDQ            $0x08, BX
 	ADDQ            $0x08, SI
+	ADDQ            $0x00000120, CX
 	ADDQ            $0x00000024, R8
 	ADDQ            $0x00000024, R9
 	DECQ            DI

@@ -28,18 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	PREFETCHT1      192(CX)
-	PREFETCHT1      256(CX)
-	PREFETCHT1      320(CX)
-	PREFETCHT1      384(CX)
-	PREFETCHT1      448(CX)
-	PREFETCHT1      512(CX)
-	PREFETCHT1      576(CX)
-	PREFETCHT1      640(CX)
-	ADDQ            $0x000002a0, CX
 	VXORPS          Y1, Y1, Y1
 	VXORPS          Y2, Y2, Y2
 	VMOVD           80(R8), X3
@@ -117,6 +105,7 @@ block:
 	VPUNPCKLQDQ     Y12, Y6, Y14
 	VPUNPCKHQDQ     Y12, Y6, Y6
 	VPANDD          low2<>+0(SB), Y13, Y12
+	PREFETCHT1      (CX)
 	VXORPS          Y15, Y15, Y15
 	VPDPBUSD.BCST   (DX), Y12, Y15
 	VPSRLW          $0x02, Y13, Y12
@@ -138,6 +127,7 @@ block:
 	VPDPBUSD.BCST   36(DX), Y12, Y16
 	VPSRLW          $0x04, Y11, Y12
 	VPANDD          low2<>+0(SB), Y12, Y12
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   68(DX), Y12, Y17
 	VPSRLW          $0x06, Y11, Y11
 	VPANDD          low2<>+0(SB), Y11, Y11
@@ -154,6 +144,7 @@ block:
 	VPANDD          low2<>+0(SB), Y11, Y11
 	VPDPBUSD.BCST   104(DX), Y11, Y13
 	VPANDD          low2<>+0(SB), Y6, Y11
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   12(DX), Y11, Y15
 	VPSHUFB         pair0<>+0(SB), Y8, Y11
 	VPSRAD          $0x10, Y11, Y11
@@ -205,6 +196,7 @@ block:
 	VPDPBUSD.BCST   48(DX), Y12, Y16
 	VPSRLW          $0x04, Y13, Y12
 	VPANDD          low2<>+0(SB), Y12, Y12
+	PREFETCHT1      192(CX)
 	VXORPS          Y17, Y17, Y17
 	VPDPBUSD.BCST   80(DX), Y12, Y17
 	VPSRLW          $0x06, Y13, Y12
@@ -223,6 +215,7 @@ block:
 	VPANDD          low2<>+0(SB), Y11, Y11
 	VPDPBUSD.BCST   116(DX), Y11, Y13
 	VPANDD          low2<>+0(SB), Y14, Y11
+	PREFETCHT1      256(CX)
 	VPDPBUSD.BCST   24(DX), Y11, Y15
 	VPSRLW          $0x02, Y14, Y11
 	VPANDD          low2<>+0(SB), Y11, Y11
@@ -248,6 +241,7 @@ block:
 	VPADDD          Y16, Y1, Y1
 	VPSRLW          $0x04, Y6, Y8
 	VPANDD          low2<>+0(SB), Y8, Y8
+	PREFETCHT1      320(CX)
 	VPDPBUSD.BCST   92(DX), Y8, Y17
 	VPSHUFB         pair1<>+0(SB), Y9, Y8
 	VPSRAD          $0x10, Y8, Y8
@@ -289,6 +283,7 @@ block:
 	VPDPBUSD.BCST   192(DX), Y9, Y15
 	VPSRLW          $0x06, Y11, Y9
 	VPANDD          low2<>+0(SB), Y9, Y9
+	PREFETCHT1      384(CX)
 	VXORPS          Y11, Y11, Y11
 	VPDPBUSD.BCST   224(DX), Y9, Y11
 	VPANDD          low2<>+0(SB), Y8, Y9
@@ -306,6 +301,7 @@ block:
 	VPDPBUSD.BCST   136(DX), Y8, Y13
 	VPSRLW          $0x02, Y12, Y8
 	VPANDD          low2<>+0(SB), Y8, Y8
+	PREFETCHT1      448(CX)
 	VPDPBUSD.BCST   168(DX), Y8, Y14
 	VPSRLW          $0x04, Y12, Y8
 	VPANDD          low2<>+0(SB), Y8, Y8
@@ -335,6 +331,7 @@ block:
 	VPADDD          Y15, Y1, Y1
 	VPSRLW          $0x06, Y6, Y6
 	VPANDD          low2<>+0(SB), Y6, Y6
+	PREFETCHT1      512(CX)
 	VPDPBUSD.BCST   236(DX), Y6, Y11
 	VPSHUFB         pair2<>+0(SB), Y10, Y6
 	VPSRAD          $0x10, Y6, Y6
@@ -375,6 +372,7 @@ block:
 	VPDPBUSD.BCST   148(DX), Y9, Y13
 	VPSRLW          $0x02, Y8, Y9
 	VPANDD          low2<>+0(SB), Y9, Y9
+	PREFETCHT1      576(CX)
 	VPDPBUSD.BCST   180(DX), Y9, Y14
 	VPSRLW          $0x04, Y8, Y9
 	VPANDD          low2<>+0(SB), Y9, Y9
@@ -392,6 +390,7 @@ block:
 	VPDPBUSD.BCST   216(DX), Y8, Y15
 	VPSRLW          $0x06, Y12, Y8
 	VPANDD          low2<>+0(SB), Y8, Y8
+	PREFETCHT1      640(CX)
 	VPDPBUSD.BCST   248(DX), Y8, Y11
 	VPANDD          low2<>+0(SB), Y6, Y8
 	VPDPBUSD.BCST   156(DX), Y8, Y13
@@ -429,6 +428,7 @@ block:
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x20, SI
+	ADDQ            $0x000002a0, CX
 	ADDQ            $0x00000054, R8
 	ADDQ            $0x00000054, R9
 	DECQ            DI

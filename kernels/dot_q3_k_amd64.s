@@ -28,21 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	PREFETCHT1      192(CX)
-	PREFETCHT1      256(CX)
-	PREFETCHT1      320(CX)
-	PREFETCHT1      384(CX)
-	PREFETCHT1      448(CX)
-	PREFETCHT1      512(CX)
-	PREFETCHT1      576(CX)
-	PREFETCHT1      640(CX)
-	PREFETCHT1      704(CX)
-	PREFETCHT1      768(CX)
-	PREFETCHT1      832(CX)
-	ADDQ            $0x00000370, CX
 	VXORPS          Y1, Y1, Y1
 	VXORPS          X2, X2, X2
 	VPINSRW         $0x00, 108(R8), X2, X2
@@ -160,6 +145,7 @@ block:
 	VPSLLW          $0x02, Y10, Y16
 	VPANDD          bit2<>+0(SB), Y16, Y16
 	VPORD           Y16, Y13, Y13
+	PREFETCHT1      (CX)
 	VXORPS          Y16, Y16, Y16
 	VPDPBUSD.BCST   (DX), Y13, Y16
 	VPSRLW          $0x02, Y14, Y13
@@ -192,6 +178,7 @@ block:
 	VPSLLW          $0x01, Y8, Y19
 	VPANDD          bit2<>+0(SB), Y19, Y19
 	VPORD           Y19, Y13, Y13
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   36(DX), Y13, Y17
 	VPSRLW          $0x04, Y12, Y13
 	VPANDD          low2<>+0(SB), Y13, Y13
@@ -219,6 +206,7 @@ block:
 	VPANDD          low2<>+0(SB), Y12, Y12
 	VPANDD          bit2<>+0(SB), Y11, Y13
 	VPORD           Y13, Y12, Y12
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   72(DX), Y12, Y18
 	VPSRLW          $0x06, Y15, Y12
 	VPANDD          low2<>+0(SB), Y12, Y12
@@ -251,6 +239,7 @@ block:
 	VPANDD          low2<>+0(SB), Y12, Y12
 	VPANDD          bit2<>+0(SB), Y3, Y13
 	VPORD           Y13, Y12, Y12
+	PREFETCHT1      192(CX)
 	VPDPBUSD.BCST   76(DX), Y12, Y18
 	VPSHUFB         top0<>+0(SB), Y7, Y12
 	VPSRAW          $0x08, Y12, Y12
@@ -309,6 +298,7 @@ block:
 	VPSRLW          $0x05, Y10, Y10
 	VPANDD          bit2<>+0(SB), Y10, Y10
 	VPORD           Y10, Y13, Y13
+	PREFETCHT1      256(CX)
 	VXORPS          Y10, Y10, Y10
 	VPDPBUSD.BCST   224(DX), Y13, Y10
 	VPANDD          low2<>+0(SB), Y12, Y13
@@ -333,6 +323,7 @@ block:
 	VPSRLW          $0x05, Y8, Y8
 	VPANDD          bit2<>+0(SB), Y8, Y8
 	VPORD           Y8, Y12, Y12
+	PREFETCHT1      320(CX)
 	VPDPBUSD.BCST   228(DX), Y12, Y10
 	VPANDD          low2<>+0(SB), Y15, Y8
 	VPSRLW          $0x02, Y11, Y12
@@ -361,6 +352,7 @@ block:
 	VPSRLW          $0x02, Y3, Y11
 	VPANDD          bit2<>+0(SB), Y11, Y11
 	VPORD           Y11, Y8, Y8
+	PREFETCHT1      384(CX)
 	VPDPBUSD.BCST   140(DX), Y8, Y16
 	VPSHUFB         top0<>+0(SB), Y4, Y8
 	VPSRAW          $0x08, Y8, Y8
@@ -436,6 +428,7 @@ block:
 	VPSLLW          $0x02, Y10, Y16
 	VPANDD          bit2<>+0(SB), Y16, Y16
 	VPORD           Y16, Y13, Y13
+	PREFETCHT1      448(CX)
 	VXORPS          Y16, Y16, Y16
 	VPDPBUSD.BCST   16(DX), Y13, Y16
 	VPSRLW          $0x02, Y14, Y13
@@ -468,6 +461,7 @@ block:
 	VPSLLW          $0x01, Y8, Y19
 	VPANDD          bit2<>+0(SB), Y19, Y19
 	VPORD           Y19, Y13, Y13
+	PREFETCHT1      512(CX)
 	VPDPBUSD.BCST   52(DX), Y13, Y17
 	VPSRLW          $0x04, Y12, Y13
 	VPANDD          low2<>+0(SB), Y13, Y13
@@ -495,6 +489,7 @@ block:
 	VPANDD          low2<>+0(SB), Y12, Y12
 	VPANDD          bit2<>+0(SB), Y11, Y13
 	VPORD           Y13, Y12, Y12
+	PREFETCHT1      576(CX)
 	VPDPBUSD.BCST   88(DX), Y12, Y18
 	VPSRLW          $0x06, Y15, Y12
 	VPANDD          low2<>+0(SB), Y12, Y12
@@ -527,6 +522,7 @@ block:
 	VPANDD          low2<>+0(SB), Y5, Y5
 	VPANDD          bit2<>+0(SB), Y3, Y12
 	VPORD           Y12, Y5, Y5
+	PREFETCHT1      640(CX)
 	VPDPBUSD.BCST   92(DX), Y5, Y18
 	VPSHUFB         top1<>+0(SB), Y7, Y5
 	VPSRAW          $0x08, Y5, Y5
@@ -585,6 +581,7 @@ block:
 	VPSRLW          $0x05, Y10, Y10
 	VPANDD          bit2<>+0(SB), Y10, Y10
 	VPORD           Y10, Y9, Y9
+	PREFETCHT1      704(CX)
 	VXORPS          Y10, Y10, Y10
 	VPDPBUSD.BCST   240(DX), Y9, Y10
 	VPANDD          low2<>+0(SB), Y7, Y9
@@ -609,6 +606,7 @@ block:
 	VPSRLW          $0x05, Y8, Y8
 	VPANDD          bit2<>+0(SB), Y8, Y8
 	VPORD           Y8, Y7, Y7
+	PREFETCHT1      768(CX)
 	VPDPBUSD.BCST   244(DX), Y7, Y10
 	VPANDD          low2<>+0(SB), Y13, Y7
 	VPSRLW          $0x02, Y11, Y8
@@ -637,6 +635,7 @@ block:
 	VPSRLW          $0x02, Y3, Y8
 	VPANDD          bit2<>+0(SB), Y8, Y8
 	VPORD           Y8, Y7, Y7
+	PREFETCHT1      832(CX)
 	VPDPBUSD.BCST   156(DX), Y7, Y14
 	VPSHUFB         top1<>+0(SB), Y4, Y7
 	VPSRAW          $0x08, Y7, Y7
@@ -682,6 +681,7 @@ block:
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x20, SI
+	ADDQ            $0x00000370, CX
 	ADDQ            $0x0000006e, R8
 	ADDQ            $0x0000006e, R9
 	DECQ            DI

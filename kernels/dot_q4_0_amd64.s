@@ -28,10 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	ADDQ            $0x00000090, CX
 	VXORPS          X1, X1, X1
 	VPINSRW         $0x00, (R8), X1, X1
 	VPINSRW         $0x01, (R8)(R10*1), X1, X1
@@ -61,6 +57,7 @@ block:
 	VPSRLW          $0x04, Y5, Y4
 	VPANDD          low4<>+0(SB), Y5, Y5
 	VPANDD          low4<>+0(SB), Y4, Y4
+	PREFETCHT1      (CX)
 	VXORPS          Y7, Y7, Y7
 	VPDPBUSD.BCST   (DX), Y5, Y7
 	VXORPS          Y5, Y5, Y5
@@ -69,6 +66,7 @@ block:
 	VPANDD          low4<>+0(SB), Y3, Y3
 	VPANDD          low4<>+0(SB), Y4, Y4
 	VPDPBUSD.BCST   4(DX), Y3, Y7
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   20(DX), Y4, Y5
 	VPSRLW          $0x04, Y6, Y3
 	VPANDD          low4<>+0(SB), Y6, Y6
@@ -78,6 +76,7 @@ block:
 	VPSRLW          $0x04, Y2, Y3
 	VPANDD          low4<>+0(SB), Y2, Y2
 	VPANDD          low4<>+0(SB), Y3, Y3
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   12(DX), Y2, Y7
 	VPDPBUSD.BCST   28(DX), Y3, Y5
 	VPADDD          Y5, Y7, Y7
@@ -89,6 +88,7 @@ block:
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
+	ADDQ            $0x00000090, CX
 	ADDQ            $0x00000012, R8
 	ADDQ            $0x00000012, R9
 	DECQ            DI

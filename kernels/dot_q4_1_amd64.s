@@ -28,10 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	ADDQ            $0x000000a0, CX
 	VMOVD           (R8), X1
 	VPINSRD         $0x01, (R8)(R10*1), X1, X1
 	VPINSRD         $0x02, (R8)(R10*2), X1, X1
@@ -65,6 +61,7 @@ block:
 	VPSRLW          $0x04, Y7, Y6
 	VPANDD          low4<>+0(SB), Y7, Y7
 	VPANDD          low4<>+0(SB), Y6, Y6
+	PREFETCHT1      (CX)
 	VXORPS          Y9, Y9, Y9
 	VPDPBUSD.BCST   (DX), Y7, Y9
 	VXORPS          Y7, Y7, Y7
@@ -73,6 +70,7 @@ block:
 	VPANDD          low4<>+0(SB), Y5, Y5
 	VPANDD          low4<>+0(SB), Y6, Y6
 	VPDPBUSD.BCST   4(DX), Y5, Y9
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   20(DX), Y6, Y7
 	VPSRLW          $0x04, Y8, Y5
 	VPANDD          low4<>+0(SB), Y8, Y8
@@ -82,6 +80,7 @@ block:
 	VPSRLW          $0x04, Y4, Y5
 	VPANDD          low4<>+0(SB), Y4, Y4
 	VPANDD          low4<>+0(SB), Y5, Y5
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   12(DX), Y4, Y9
 	VPDPBUSD.BCST   28(DX), Y5, Y7
 	VPADDD          Y7, Y9, Y9
@@ -97,6 +96,7 @@ block:
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
+	ADDQ            $0x000000a0, CX
 	ADDQ            $0x00000014, R8
 	ADDQ            $0x00000014, R9
 	DECQ            DI

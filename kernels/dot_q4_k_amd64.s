@@ -28,25 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	PREFETCHT1      192(CX)
-	PREFETCHT1      256(CX)
-	PREFETCHT1      320(CX)
-	PREFETCHT1      384(CX)
-	PREFETCHT1      448(CX)
-	PREFETCHT1      512(CX)
-	PREFETCHT1      576(CX)
-	PREFETCHT1      640(CX)
-	PREFETCHT1      704(CX)
-	PREFETCHT1      768(CX)
-	PREFETCHT1      832(CX)
-	PREFETCHT1      896(CX)
-	PREFETCHT1      960(CX)
-	PREFETCHT1      1024(CX)
-	PREFETCHT1      1088(CX)
-	ADDQ            $0x00000480, CX
 	VXORPS          Y1, Y1, Y1
 	VXORPS          Y2, Y2, Y2
 	VBROADCASTI32X4 (R8), Y3
@@ -114,6 +95,7 @@ block:
 	VPUNPCKLQDQ     Y9, Y7, Y11
 	VPUNPCKHQDQ     Y9, Y7, Y7
 	VPANDD          low4<>+0(SB), Y10, Y9
+	PREFETCHT1      (CX)
 	VXORPS          Y12, Y12, Y12
 	VPDPBUSD.BCST   (DX), Y9, Y12
 	VPSRLW          $0x04, Y10, Y10
@@ -126,6 +108,7 @@ block:
 	VPANDD          low4<>+0(SB), Y8, Y8
 	VPDPBUSD.BCST   36(DX), Y8, Y9
 	VPANDD          low4<>+0(SB), Y11, Y8
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   8(DX), Y8, Y12
 	VPSRLW          $0x04, Y11, Y11
 	VPANDD          low4<>+0(SB), Y11, Y11
@@ -152,6 +135,7 @@ block:
 	VPUNPCKLQDQ     Y10, Y7, Y13
 	VPUNPCKHQDQ     Y10, Y7, Y7
 	VPANDD          low4<>+0(SB), Y11, Y10
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   16(DX), Y10, Y12
 	VPSRLW          $0x04, Y11, Y11
 	VPANDD          low4<>+0(SB), Y11, Y11
@@ -160,6 +144,7 @@ block:
 	VPDPBUSD.BCST   20(DX), Y10, Y12
 	VPSRLW          $0x04, Y8, Y8
 	VPANDD          low4<>+0(SB), Y8, Y8
+	PREFETCHT1      192(CX)
 	VPDPBUSD.BCST   52(DX), Y8, Y9
 	VPANDD          low4<>+0(SB), Y13, Y8
 	VPDPBUSD.BCST   24(DX), Y8, Y12
@@ -174,6 +159,7 @@ block:
 	VPADDD          Y12, Y1, Y1
 	VPSRLW          $0x04, Y7, Y7
 	VPANDD          low4<>+0(SB), Y7, Y7
+	PREFETCHT1      256(CX)
 	VPDPBUSD.BCST   60(DX), Y7, Y9
 	VPSHUFB         pair1<>+0(SB), Y4, Y7
 	VPSRAD          $0x10, Y7, Y7
@@ -203,6 +189,7 @@ block:
 	VXORPS          Y9, Y9, Y9
 	VPDPBUSD.BCST   96(DX), Y10, Y9
 	VPANDD          low4<>+0(SB), Y8, Y10
+	PREFETCHT1      320(CX)
 	VPDPBUSD.BCST   68(DX), Y10, Y12
 	VPSRLW          $0x04, Y8, Y8
 	VPANDD          low4<>+0(SB), Y8, Y8
@@ -213,6 +200,7 @@ block:
 	VPANDD          low4<>+0(SB), Y11, Y11
 	VPDPBUSD.BCST   104(DX), Y11, Y9
 	VPANDD          low4<>+0(SB), Y7, Y8
+	PREFETCHT1      384(CX)
 	VPDPBUSD.BCST   76(DX), Y8, Y12
 	VPSRLW          $0x04, Y7, Y7
 	VPANDD          low4<>+0(SB), Y7, Y7
@@ -237,6 +225,7 @@ block:
 	VPDPBUSD.BCST   80(DX), Y10, Y12
 	VPSRLW          $0x04, Y11, Y11
 	VPANDD          low4<>+0(SB), Y11, Y11
+	PREFETCHT1      448(CX)
 	VPDPBUSD.BCST   112(DX), Y11, Y9
 	VPANDD          low4<>+0(SB), Y8, Y10
 	VPDPBUSD.BCST   84(DX), Y10, Y12
@@ -247,6 +236,7 @@ block:
 	VPDPBUSD.BCST   88(DX), Y8, Y12
 	VPSRLW          $0x04, Y13, Y13
 	VPANDD          low4<>+0(SB), Y13, Y13
+	PREFETCHT1      512(CX)
 	VPDPBUSD.BCST   120(DX), Y13, Y9
 	VPANDD          low4<>+0(SB), Y7, Y8
 	VPDPBUSD.BCST   92(DX), Y8, Y12
@@ -278,6 +268,7 @@ block:
 	VPUNPCKLQDQ     Y8, Y4, Y10
 	VPUNPCKHQDQ     Y8, Y4, Y4
 	VPANDD          low4<>+0(SB), Y9, Y8
+	PREFETCHT1      576(CX)
 	VXORPS          Y11, Y11, Y11
 	VPDPBUSD.BCST   128(DX), Y8, Y11
 	VPSRLW          $0x04, Y9, Y9
@@ -290,6 +281,7 @@ block:
 	VPANDD          low4<>+0(SB), Y7, Y7
 	VPDPBUSD.BCST   164(DX), Y7, Y8
 	VPANDD          low4<>+0(SB), Y10, Y7
+	PREFETCHT1      640(CX)
 	VPDPBUSD.BCST   136(DX), Y7, Y11
 	VPSRLW          $0x04, Y10, Y10
 	VPANDD          low4<>+0(SB), Y10, Y10
@@ -316,6 +308,7 @@ block:
 	VPUNPCKLQDQ     Y9, Y4, Y12
 	VPUNPCKHQDQ     Y9, Y4, Y4
 	VPANDD          low4<>+0(SB), Y10, Y9
+	PREFETCHT1      704(CX)
 	VPDPBUSD.BCST   144(DX), Y9, Y11
 	VPSRLW          $0x04, Y10, Y10
 	VPANDD          low4<>+0(SB), Y10, Y10
@@ -324,6 +317,7 @@ block:
 	VPDPBUSD.BCST   148(DX), Y9, Y11
 	VPSRLW          $0x04, Y7, Y7
 	VPANDD          low4<>+0(SB), Y7, Y7
+	PREFETCHT1      768(CX)
 	VPDPBUSD.BCST   180(DX), Y7, Y8
 	VPANDD          low4<>+0(SB), Y12, Y7
 	VPDPBUSD.BCST   152(DX), Y7, Y11
@@ -338,6 +332,7 @@ block:
 	VPADDD          Y11, Y1, Y1
 	VPSRLW          $0x04, Y4, Y4
 	VPANDD          low4<>+0(SB), Y4, Y4
+	PREFETCHT1      832(CX)
 	VPDPBUSD.BCST   188(DX), Y4, Y8
 	VPSHUFB         pair1<>+0(SB), Y3, Y4
 	VPSRAD          $0x10, Y4, Y4
@@ -367,6 +362,7 @@ block:
 	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   224(DX), Y9, Y8
 	VPANDD          low4<>+0(SB), Y7, Y9
+	PREFETCHT1      896(CX)
 	VPDPBUSD.BCST   196(DX), Y9, Y11
 	VPSRLW          $0x04, Y7, Y7
 	VPANDD          low4<>+0(SB), Y7, Y7
@@ -377,6 +373,7 @@ block:
 	VPANDD          low4<>+0(SB), Y10, Y10
 	VPDPBUSD.BCST   232(DX), Y10, Y8
 	VPANDD          low4<>+0(SB), Y4, Y7
+	PREFETCHT1      960(CX)
 	VPDPBUSD.BCST   204(DX), Y7, Y11
 	VPSRLW          $0x04, Y4, Y4
 	VPANDD          low4<>+0(SB), Y4, Y4
@@ -401,6 +398,7 @@ block:
 	VPDPBUSD.BCST   208(DX), Y9, Y11
 	VPSRLW          $0x04, Y10, Y10
 	VPANDD          low4<>+0(SB), Y10, Y10
+	PREFETCHT1      1024(CX)
 	VPDPBUSD.BCST   240(DX), Y10, Y8
 	VPANDD          low4<>+0(SB), Y7, Y9
 	VPDPBUSD.BCST   212(DX), Y9, Y11
@@ -411,6 +409,7 @@ block:
 	VPDPBUSD.BCST   216(DX), Y7, Y11
 	VPSRLW          $0x04, Y12, Y12
 	VPANDD          low4<>+0(SB), Y12, Y12
+	PREFETCHT1      1088(CX)
 	VPDPBUSD.BCST   248(DX), Y12, Y8
 	VPANDD          low4<>+0(SB), Y4, Y7
 	VPDPBUSD.BCST   220(DX), Y7, Y11
@@ -434,6 +433,7 @@ block:
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x20, SI
+	ADDQ            $0x00000480, CX
 	ADDQ            $0x00000090, R8
 	ADDQ            $0x00000090, R9
 	DECQ            DI

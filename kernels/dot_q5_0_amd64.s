@@ -28,10 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	ADDQ            $0x000000b0, CX
 	VXORPS          X1, X1, X1
 	VPINSRW         $0x00, (R8), X1, X1
 	VPINSRW         $0x01, (R8)(R10*1), X1, X1
@@ -80,6 +76,7 @@ block:
 	VPANDD          top4<>+0(SB), Y9, Y9
 	VPMINUB         sixteen<>+0(SB), Y9, Y9
 	VPORD           Y9, Y6, Y6
+	PREFETCHT1      (CX)
 	VXORPS          Y9, Y9, Y9
 	VPDPBUSD.BCST   (DX), Y7, Y9
 	VXORPS          Y7, Y7, Y7
@@ -96,6 +93,7 @@ block:
 	VPMINUB         sixteen<>+0(SB), Y10, Y10
 	VPORD           Y10, Y6, Y6
 	VPDPBUSD.BCST   4(DX), Y5, Y9
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   20(DX), Y6, Y7
 	VPSRLW          $0x04, Y8, Y5
 	VPANDD          low4<>+0(SB), Y8, Y8
@@ -123,6 +121,7 @@ block:
 	VPANDD          top4<>+0(SB), Y3, Y3
 	VPMINUB         sixteen<>+0(SB), Y3, Y3
 	VPORD           Y3, Y5, Y5
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   12(DX), Y4, Y9
 	VPDPBUSD.BCST   28(DX), Y5, Y7
 	VPADDD          Y7, Y9, Y9
@@ -134,6 +133,7 @@ block:
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
+	ADDQ            $0x000000b0, CX
 	ADDQ            $0x00000016, R8
 	ADDQ            $0x00000016, R9
 	DECQ            DI

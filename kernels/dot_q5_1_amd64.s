@@ -28,10 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	ADDQ            $0x000000c0, CX
 	VMOVD           (R8), X1
 	VPINSRD         $0x01, (R8)(R10*1), X1, X1
 	VPINSRD         $0x02, (R8)(R10*2), X1, X1
@@ -84,6 +80,7 @@ block:
 	VPANDD          top4<>+0(SB), Y10, Y10
 	VPMINUB         sixteen<>+0(SB), Y10, Y10
 	VPORD           Y10, Y7, Y7
+	PREFETCHT1      (CX)
 	VXORPS          Y10, Y10, Y10
 	VPDPBUSD.BCST   (DX), Y8, Y10
 	VXORPS          Y8, Y8, Y8
@@ -100,6 +97,7 @@ block:
 	VPMINUB         sixteen<>+0(SB), Y11, Y11
 	VPORD           Y11, Y7, Y7
 	VPDPBUSD.BCST   4(DX), Y6, Y10
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   20(DX), Y7, Y8
 	VPSRLW          $0x04, Y9, Y6
 	VPANDD          low4<>+0(SB), Y9, Y9
@@ -127,6 +125,7 @@ block:
 	VPANDD          top4<>+0(SB), Y4, Y4
 	VPMINUB         sixteen<>+0(SB), Y4, Y4
 	VPORD           Y4, Y6, Y6
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   12(DX), Y5, Y10
 	VPDPBUSD.BCST   28(DX), Y6, Y8
 	VPADDD          Y8, Y10, Y10
@@ -142,6 +141,7 @@ block:
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
+	ADDQ            $0x000000c0, CX
 	ADDQ            $0x00000018, R8
 	ADDQ            $0x00000018, R9
 	DECQ            DI

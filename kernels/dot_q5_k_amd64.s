@@ -28,29 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	PREFETCHT1      192(CX)
-	PREFETCHT1      256(CX)
-	PREFETCHT1      320(CX)
-	PREFETCHT1      384(CX)
-	PREFETCHT1      448(CX)
-	PREFETCHT1      512(CX)
-	PREFETCHT1      576(CX)
-	PREFETCHT1      640(CX)
-	PREFETCHT1      704(CX)
-	PREFETCHT1      768(CX)
-	PREFETCHT1      832(CX)
-	PREFETCHT1      896(CX)
-	PREFETCHT1      960(CX)
-	PREFETCHT1      1024(CX)
-	PREFETCHT1      1088(CX)
-	PREFETCHT1      1152(CX)
-	PREFETCHT1      1216(CX)
-	PREFETCHT1      1280(CX)
-	PREFETCHT1      1344(CX)
-	ADDQ            $0x00000580, CX
 	VXORPS          Y1, Y1, Y1
 	VXORPS          Y2, Y2, Y2
 	VBROADCASTI32X4 (R8), Y3
@@ -137,6 +114,7 @@ block:
 	VPSLLW          $0x04, Y10, Y16
 	VPANDD          bit4<>+0(SB), Y16, Y16
 	VPORD           Y16, Y13, Y13
+	PREFETCHT1      (CX)
 	VXORPS          Y16, Y16, Y16
 	VPDPBUSD.BCST   (DX), Y13, Y16
 	VPSRLW          $0x04, Y14, Y14
@@ -156,6 +134,7 @@ block:
 	VPSLLW          $0x03, Y8, Y14
 	VPANDD          bit4<>+0(SB), Y14, Y14
 	VPORD           Y14, Y12, Y12
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   36(DX), Y12, Y13
 	VPANDD          low4<>+0(SB), Y15, Y12
 	VPSLLW          $0x04, Y11, Y14
@@ -172,6 +151,7 @@ block:
 	VPSLLW          $0x04, Y7, Y14
 	VPANDD          bit4<>+0(SB), Y14, Y14
 	VPORD           Y14, Y12, Y12
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   12(DX), Y12, Y16
 	VPSRLW          $0x04, Y9, Y9
 	VPANDD          low4<>+0(SB), Y9, Y9
@@ -206,6 +186,7 @@ block:
 	VPSLLW          $0x01, Y10, Y14
 	VPANDD          bit4<>+0(SB), Y14, Y14
 	VPORD           Y14, Y15, Y15
+	PREFETCHT1      192(CX)
 	VXORPS          Y14, Y14, Y14
 	VPDPBUSD.BCST   96(DX), Y15, Y14
 	VPANDD          low4<>+0(SB), Y12, Y15
@@ -223,6 +204,7 @@ block:
 	VPSLLW          $0x02, Y11, Y15
 	VPANDD          bit4<>+0(SB), Y15, Y15
 	VPORD           Y15, Y12, Y12
+	PREFETCHT1      256(CX)
 	VPDPBUSD.BCST   72(DX), Y12, Y18
 	VPSRLW          $0x04, Y17, Y17
 	VPANDD          low4<>+0(SB), Y17, Y17
@@ -240,6 +222,7 @@ block:
 	VPSLLW          $0x01, Y7, Y12
 	VPANDD          bit4<>+0(SB), Y12, Y12
 	VPORD           Y12, Y9, Y9
+	PREFETCHT1      320(CX)
 	VPDPBUSD.BCST   108(DX), Y9, Y14
 	VBROADCASTI32X4 112(R8), Y9
 	VINSERTI32X4    $0x01, 112(R9), Y9, Y9
@@ -272,6 +255,7 @@ block:
 	VPANDD          low4<>+0(SB), Y12, Y17
 	VPANDD          bit4<>+0(SB), Y8, Y21
 	VPORD           Y21, Y17, Y17
+	PREFETCHT1      384(CX)
 	VPDPBUSD.BCST   132(DX), Y17, Y20
 	VPSRLW          $0x04, Y12, Y12
 	VPANDD          low4<>+0(SB), Y12, Y12
@@ -288,6 +272,7 @@ block:
 	VPSRLW          $0x01, Y11, Y12
 	VPANDD          bit4<>+0(SB), Y12, Y12
 	VPORD           Y12, Y19, Y19
+	PREFETCHT1      448(CX)
 	VPDPBUSD.BCST   168(DX), Y19, Y15
 	VPANDD          low4<>+0(SB), Y9, Y12
 	VPANDD          bit4<>+0(SB), Y7, Y17
@@ -319,6 +304,7 @@ block:
 	VPSRLW          $0x02, Y10, Y22
 	VPANDD          bit4<>+0(SB), Y22, Y22
 	VPORD           Y22, Y17, Y17
+	PREFETCHT1      512(CX)
 	VXORPS          Y22, Y22, Y22
 	VPDPBUSD.BCST   192(DX), Y17, Y22
 	VPSRLW          $0x04, Y19, Y19
@@ -338,6 +324,7 @@ block:
 	VPSRLW          $0x03, Y8, Y8
 	VPANDD          bit4<>+0(SB), Y8, Y8
 	VPORD           Y8, Y12, Y12
+	PREFETCHT1      576(CX)
 	VPDPBUSD.BCST   228(DX), Y12, Y10
 	VPANDD          low4<>+0(SB), Y21, Y8
 	VPSRLW          $0x02, Y11, Y12
@@ -354,6 +341,7 @@ block:
 	VPSRLW          $0x02, Y7, Y11
 	VPANDD          bit4<>+0(SB), Y11, Y11
 	VPORD           Y11, Y8, Y8
+	PREFETCHT1      640(CX)
 	VPDPBUSD.BCST   204(DX), Y8, Y22
 	VPSRLW          $0x04, Y9, Y9
 	VPANDD          low4<>+0(SB), Y9, Y9
@@ -397,6 +385,7 @@ block:
 	VPSLLW          $0x04, Y11, Y24
 	VPANDD          bit4<>+0(SB), Y24, Y24
 	VPORD           Y24, Y19, Y19
+	PREFETCHT1      704(CX)
 	VPDPBUSD.BCST   16(DX), Y19, Y16
 	VPSRLW          $0x04, Y21, Y21
 	VPANDD          low4<>+0(SB), Y21, Y21
@@ -414,6 +403,7 @@ block:
 	VPSLLW          $0x03, Y8, Y19
 	VPANDD          bit4<>+0(SB), Y19, Y19
 	VPORD           Y19, Y17, Y17
+	PREFETCHT1      768(CX)
 	VPDPBUSD.BCST   52(DX), Y17, Y13
 	VPANDD          low4<>+0(SB), Y23, Y17
 	VPSLLW          $0x04, Y12, Y19
@@ -430,6 +420,7 @@ block:
 	VPSLLW          $0x04, Y7, Y19
 	VPANDD          bit4<>+0(SB), Y19, Y19
 	VPORD           Y19, Y17, Y17
+	PREFETCHT1      832(CX)
 	VPDPBUSD.BCST   28(DX), Y17, Y16
 	VPSHUFB         pair0<>+0(SB), Y4, Y17
 	VPSRAD          $0x10, Y17, Y17
@@ -471,6 +462,7 @@ block:
 	VPSLLW          $0x01, Y11, Y16
 	VPANDD          bit4<>+0(SB), Y16, Y16
 	VPORD           Y16, Y17, Y17
+	PREFETCHT1      896(CX)
 	VPDPBUSD.BCST   112(DX), Y17, Y14
 	VPANDD          low4<>+0(SB), Y13, Y16
 	VPSLLW          $0x02, Y8, Y17
@@ -487,6 +479,7 @@ block:
 	VPSLLW          $0x02, Y12, Y16
 	VPANDD          bit4<>+0(SB), Y16, Y16
 	VPORD           Y16, Y13, Y13
+	PREFETCHT1      960(CX)
 	VPDPBUSD.BCST   88(DX), Y13, Y18
 	VPSRLW          $0x04, Y19, Y19
 	VPANDD          low4<>+0(SB), Y19, Y19
@@ -508,6 +501,7 @@ block:
 	VPSLLW          $0x01, Y7, Y13
 	VPANDD          bit4<>+0(SB), Y13, Y13
 	VPORD           Y13, Y9, Y9
+	PREFETCHT1      1024(CX)
 	VPDPBUSD.BCST   124(DX), Y9, Y14
 	VPSHUFB         pair3<>+0(SB), Y4, Y4
 	VPSRAD          $0x10, Y4, Y4
@@ -542,6 +536,7 @@ block:
 	VPANDD          low4<>+0(SB), Y9, Y13
 	VPANDD          bit4<>+0(SB), Y8, Y14
 	VPORD           Y14, Y13, Y13
+	PREFETCHT1      1088(CX)
 	VPDPBUSD.BCST   148(DX), Y13, Y20
 	VPSRLW          $0x04, Y9, Y9
 	VPANDD          low4<>+0(SB), Y9, Y9
@@ -558,6 +553,7 @@ block:
 	VPSRLW          $0x01, Y12, Y9
 	VPANDD          bit4<>+0(SB), Y9, Y9
 	VPORD           Y9, Y16, Y16
+	PREFETCHT1      1152(CX)
 	VPDPBUSD.BCST   184(DX), Y16, Y15
 	VPANDD          low4<>+0(SB), Y4, Y9
 	VPANDD          bit4<>+0(SB), Y7, Y13
@@ -597,6 +593,7 @@ block:
 	VPSRLW          $0x02, Y11, Y16
 	VPANDD          bit4<>+0(SB), Y16, Y16
 	VPORD           Y16, Y13, Y13
+	PREFETCHT1      1216(CX)
 	VPDPBUSD.BCST   208(DX), Y13, Y22
 	VPSRLW          $0x04, Y14, Y14
 	VPANDD          low4<>+0(SB), Y14, Y14
@@ -614,6 +611,7 @@ block:
 	VPSRLW          $0x03, Y8, Y8
 	VPANDD          bit4<>+0(SB), Y8, Y8
 	VPORD           Y8, Y9, Y9
+	PREFETCHT1      1280(CX)
 	VPDPBUSD.BCST   244(DX), Y9, Y10
 	VPANDD          low4<>+0(SB), Y15, Y8
 	VPSRLW          $0x02, Y12, Y9
@@ -630,6 +628,7 @@ block:
 	VPSRLW          $0x02, Y7, Y9
 	VPANDD          bit4<>+0(SB), Y9, Y9
 	VPORD           Y9, Y8, Y8
+	PREFETCHT1      1344(CX)
 	VPDPBUSD.BCST   220(DX), Y8, Y22
 	VPSHUFB         pair2<>+0(SB), Y3, Y8
 	VPSRAD          $0x10, Y8, Y8
@@ -654,6 +653,7 @@ block:
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x20, SI
+	ADDQ            $0x00000580, CX
 	ADDQ            $0x000000b0, R8
 	ADDQ            $0x000000b0, R9
 	DECQ            DI

@@ -28,34 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	PREFETCHT1      192(CX)
-	PREFETCHT1      256(CX)
-	PREFETCHT1      320(CX)
-	PREFETCHT1      384(CX)
-	PREFETCHT1      448(CX)
-	PREFETCHT1      512(CX)
-	PREFETCHT1      576(CX)
-	PREFETCHT1      640(CX)
-	PREFETCHT1      704(CX)
-	PREFETCHT1      768(CX)
-	PREFETCHT1      832(CX)
-	PREFETCHT1      896(CX)
-	PREFETCHT1      960(CX)
-	PREFETCHT1      1024(CX)
-	PREFETCHT1      1088(CX)
-	PREFETCHT1      1152(CX)
-	PREFETCHT1      1216(CX)
-	PREFETCHT1      1280(CX)
-	PREFETCHT1      1344(CX)
-	PREFETCHT1      1408(CX)
-	PREFETCHT1      1472(CX)
-	PREFETCHT1      1536(CX)
-	PREFETCHT1      1600(CX)
-	PREFETCHT1      1664(CX)
-	ADDQ            $0x00000690, CX
 	VXORPS          Y1, Y1, Y1
 	VXORPS          X2, X2, X2
 	VPINSRW         $0x00, 208(R8), X2, X2
@@ -152,6 +124,7 @@ block:
 	VPSLLW          $0x04, Y10, Y16
 	VPANDD          mid2<>+0(SB), Y16, Y16
 	VPORD           Y16, Y13, Y13
+	PREFETCHT1      (CX)
 	VXORPS          Y16, Y16, Y16
 	VPDPBUSD.BCST   (DX), Y13, Y16
 	VPSRLW          $0x04, Y14, Y14
@@ -169,6 +142,7 @@ block:
 	VPANDD          low4<>+0(SB), Y12, Y12
 	VPANDD          mid2<>+0(SB), Y8, Y14
 	VPORD           Y14, Y12, Y12
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   68(DX), Y12, Y13
 	VPANDD          low4<>+0(SB), Y15, Y12
 	VPSLLW          $0x04, Y11, Y14
@@ -179,6 +153,7 @@ block:
 	VPANDD          low4<>+0(SB), Y15, Y15
 	VPANDD          mid2<>+0(SB), Y11, Y12
 	VPORD           Y12, Y15, Y15
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   72(DX), Y15, Y13
 	VPANDD          low4<>+0(SB), Y9, Y12
 	VPSLLW          $0x04, Y5, Y14
@@ -220,6 +195,7 @@ block:
 	VPSLLW          $0x02, Y10, Y16
 	VPANDD          mid2<>+0(SB), Y16, Y16
 	VPORD           Y16, Y13, Y13
+	PREFETCHT1      192(CX)
 	VXORPS          Y16, Y16, Y16
 	VPDPBUSD.BCST   32(DX), Y13, Y16
 	VPSRLW          $0x04, Y14, Y14
@@ -233,6 +209,7 @@ block:
 	VPSLLW          $0x02, Y8, Y14
 	VPANDD          mid2<>+0(SB), Y14, Y14
 	VPORD           Y14, Y13, Y13
+	PREFETCHT1      256(CX)
 	VPDPBUSD.BCST   36(DX), Y13, Y16
 	VPSRLW          $0x04, Y12, Y12
 	VPANDD          low4<>+0(SB), Y12, Y12
@@ -244,6 +221,7 @@ block:
 	VPSLLW          $0x02, Y11, Y12
 	VPANDD          mid2<>+0(SB), Y12, Y12
 	VPORD           Y12, Y8, Y8
+	PREFETCHT1      320(CX)
 	VPDPBUSD.BCST   40(DX), Y8, Y16
 	VPSRLW          $0x04, Y15, Y15
 	VPANDD          low4<>+0(SB), Y15, Y15
@@ -266,6 +244,7 @@ block:
 	VPSRLW          $0x02, Y5, Y5
 	VPANDD          mid2<>+0(SB), Y5, Y5
 	VPORD           Y5, Y9, Y9
+	PREFETCHT1      384(CX)
 	VPDPBUSD.BCST   108(DX), Y9, Y10
 	VPSHUFB         top2<>+0(SB), Y4, Y5
 	VPSRAW          $0x08, Y5, Y5
@@ -314,6 +293,7 @@ block:
 	VPANDD          low4<>+0(SB), Y14, Y14
 	VPANDD          mid2<>+0(SB), Y10, Y13
 	VPORD           Y13, Y14, Y14
+	PREFETCHT1      448(CX)
 	VXORPS          Y13, Y13, Y13
 	VPDPBUSD.BCST   80(DX), Y14, Y13
 	VPANDD          low4<>+0(SB), Y12, Y14
@@ -325,6 +305,7 @@ block:
 	VPANDD          low4<>+0(SB), Y12, Y12
 	VPANDD          mid2<>+0(SB), Y8, Y14
 	VPORD           Y14, Y12, Y12
+	PREFETCHT1      512(CX)
 	VPDPBUSD.BCST   84(DX), Y12, Y13
 	VPANDD          low4<>+0(SB), Y15, Y12
 	VPSLLW          $0x04, Y11, Y14
@@ -340,6 +321,7 @@ block:
 	VPSLLW          $0x04, Y5, Y14
 	VPANDD          mid2<>+0(SB), Y14, Y14
 	VPORD           Y14, Y12, Y12
+	PREFETCHT1      576(CX)
 	VPDPBUSD.BCST   28(DX), Y12, Y16
 	VPSHUFB         top1<>+0(SB), Y6, Y12
 	VPSRAW          $0x08, Y12, Y12
@@ -376,6 +358,7 @@ block:
 	VPSLLW          $0x02, Y10, Y16
 	VPANDD          mid2<>+0(SB), Y16, Y16
 	VPORD           Y16, Y13, Y13
+	PREFETCHT1      640(CX)
 	VXORPS          Y16, Y16, Y16
 	VPDPBUSD.BCST   48(DX), Y13, Y16
 	VPSRLW          $0x04, Y14, Y14
@@ -395,6 +378,7 @@ block:
 	VPSRLW          $0x02, Y8, Y8
 	VPANDD          mid2<>+0(SB), Y8, Y8
 	VPORD           Y8, Y12, Y12
+	PREFETCHT1      704(CX)
 	VPDPBUSD.BCST   116(DX), Y12, Y10
 	VPANDD          low4<>+0(SB), Y15, Y8
 	VPSLLW          $0x02, Y11, Y12
@@ -406,6 +390,7 @@ block:
 	VPSRLW          $0x02, Y11, Y8
 	VPANDD          mid2<>+0(SB), Y8, Y8
 	VPORD           Y8, Y15, Y15
+	PREFETCHT1      768(CX)
 	VPDPBUSD.BCST   120(DX), Y15, Y10
 	VPANDD          low4<>+0(SB), Y9, Y8
 	VPSLLW          $0x02, Y5, Y11
@@ -422,6 +407,7 @@ block:
 	VPSRLW          $0x02, Y5, Y5
 	VPANDD          mid2<>+0(SB), Y5, Y5
 	VPORD           Y5, Y9, Y9
+	PREFETCHT1      832(CX)
 	VPDPBUSD.BCST   124(DX), Y9, Y10
 	VPSHUFB         top3<>+0(SB), Y4, Y4
 	VPSRAW          $0x08, Y4, Y4
@@ -476,6 +462,7 @@ block:
 	VPSLLW          $0x04, Y5, Y15
 	VPANDD          mid2<>+0(SB), Y15, Y15
 	VPORD           Y15, Y12, Y12
+	PREFETCHT1      896(CX)
 	VPDPBUSD.BCST   132(DX), Y12, Y14
 	VPSRLW          $0x04, Y10, Y10
 	VPANDD          low4<>+0(SB), Y10, Y10
@@ -486,6 +473,7 @@ block:
 	VPSLLW          $0x04, Y9, Y12
 	VPANDD          mid2<>+0(SB), Y12, Y12
 	VPORD           Y12, Y10, Y10
+	PREFETCHT1      960(CX)
 	VPDPBUSD.BCST   136(DX), Y10, Y14
 	VPSRLW          $0x04, Y13, Y13
 	VPANDD          low4<>+0(SB), Y13, Y13
@@ -496,6 +484,7 @@ block:
 	VPSLLW          $0x04, Y4, Y12
 	VPANDD          mid2<>+0(SB), Y12, Y12
 	VPORD           Y12, Y10, Y10
+	PREFETCHT1      1024(CX)
 	VPDPBUSD.BCST   140(DX), Y10, Y14
 	VPSHUFB         top0<>+0(SB), Y7, Y10
 	VPSRAW          $0x08, Y10, Y10
@@ -539,6 +528,7 @@ block:
 	VPSRLW          $0x02, Y8, Y8
 	VPANDD          mid2<>+0(SB), Y8, Y8
 	VPORD           Y8, Y12, Y12
+	PREFETCHT1      1088(CX)
 	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   224(DX), Y12, Y8
 	VPANDD          low4<>+0(SB), Y10, Y11
@@ -551,6 +541,7 @@ block:
 	VPSRLW          $0x02, Y5, Y5
 	VPANDD          mid2<>+0(SB), Y5, Y5
 	VPORD           Y5, Y10, Y10
+	PREFETCHT1      1152(CX)
 	VPDPBUSD.BCST   228(DX), Y10, Y8
 	VPANDD          low4<>+0(SB), Y13, Y5
 	VPSLLW          $0x02, Y9, Y10
@@ -567,6 +558,7 @@ block:
 	VPSLLW          $0x02, Y4, Y9
 	VPANDD          mid2<>+0(SB), Y9, Y9
 	VPORD           Y9, Y5, Y5
+	PREFETCHT1      1216(CX)
 	VPDPBUSD.BCST   172(DX), Y5, Y14
 	VPSHUFB         top2<>+0(SB), Y7, Y5
 	VPSRAW          $0x08, Y5, Y5
@@ -620,6 +612,7 @@ block:
 	VPSLLW          $0x04, Y8, Y14
 	VPANDD          mid2<>+0(SB), Y14, Y14
 	VPORD           Y14, Y11, Y11
+	PREFETCHT1      1280(CX)
 	VXORPS          Y14, Y14, Y14
 	VPDPBUSD.BCST   144(DX), Y11, Y14
 	VPSRLW          $0x04, Y12, Y12
@@ -632,6 +625,7 @@ block:
 	VPSLLW          $0x04, Y5, Y15
 	VPANDD          mid2<>+0(SB), Y15, Y15
 	VPORD           Y15, Y12, Y12
+	PREFETCHT1      1344(CX)
 	VPDPBUSD.BCST   148(DX), Y12, Y14
 	VPSRLW          $0x04, Y10, Y10
 	VPANDD          low4<>+0(SB), Y10, Y10
@@ -647,6 +641,7 @@ block:
 	VPANDD          low4<>+0(SB), Y13, Y13
 	VPANDD          mid2<>+0(SB), Y9, Y10
 	VPORD           Y10, Y13, Y13
+	PREFETCHT1      1408(CX)
 	VPDPBUSD.BCST   216(DX), Y13, Y11
 	VPANDD          low4<>+0(SB), Y6, Y10
 	VPSLLW          $0x04, Y4, Y12
@@ -662,6 +657,7 @@ block:
 	VPANDD          low4<>+0(SB), Y6, Y6
 	VPANDD          mid2<>+0(SB), Y4, Y10
 	VPORD           Y10, Y6, Y6
+	PREFETCHT1      1472(CX)
 	VPDPBUSD.BCST   220(DX), Y6, Y11
 	VPSHUFB         top1<>+0(SB), Y3, Y6
 	VPSRAW          $0x08, Y6, Y6
@@ -695,6 +691,7 @@ block:
 	VPSRLW          $0x02, Y8, Y8
 	VPANDD          mid2<>+0(SB), Y8, Y8
 	VPORD           Y8, Y12, Y12
+	PREFETCHT1      1536(CX)
 	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   240(DX), Y12, Y8
 	VPANDD          low4<>+0(SB), Y10, Y11
@@ -712,6 +709,7 @@ block:
 	VPSLLW          $0x02, Y9, Y10
 	VPANDD          mid2<>+0(SB), Y10, Y10
 	VPORD           Y10, Y5, Y5
+	PREFETCHT1      1600(CX)
 	VPDPBUSD.BCST   184(DX), Y5, Y14
 	VPSRLW          $0x04, Y13, Y13
 	VPANDD          low4<>+0(SB), Y13, Y13
@@ -723,6 +721,7 @@ block:
 	VPSLLW          $0x02, Y4, Y9
 	VPANDD          mid2<>+0(SB), Y9, Y9
 	VPORD           Y9, Y5, Y5
+	PREFETCHT1      1664(CX)
 	VPDPBUSD.BCST   188(DX), Y5, Y14
 	VPSHUFB         top3<>+0(SB), Y7, Y5
 	VPSRAW          $0x08, Y5, Y5
@@ -746,6 +745,7 @@ block:
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x20, SI
+	ADDQ            $0x00000690, CX
 	ADDQ            $0x000000d2, R8
 	ADDQ            $0x000000d2, R9
 	DECQ            DI

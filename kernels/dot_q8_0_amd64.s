@@ -28,12 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	PREFETCHT1      192(CX)
-	PREFETCHT1      256(CX)
-	ADDQ            $0x00000110, CX
 	VXORPS          X1, X1, X1
 	VPINSRW         $0x00, (R8), X1, X1
 	VPINSRW         $0x01, (R8)(R10*1), X1, X1
@@ -61,12 +55,14 @@ block:
 	VPUNPCKLQDQ     Y4, Y2, Y6
 	VPUNPCKHQDQ     Y4, Y2, Y2
 	VPXORD          flip<>+0(SB), Y5, Y5
+	PREFETCHT1      (CX)
 	VXORPS          Y4, Y4, Y4
 	VPDPBUSD.BCST   (DX), Y5, Y4
 	VPXORD          flip<>+0(SB), Y3, Y3
 	VXORPS          Y5, Y5, Y5
 	VPDPBUSD.BCST   4(DX), Y3, Y5
 	VPXORD          flip<>+0(SB), Y6, Y6
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   8(DX), Y6, Y4
 	VPXORD          flip<>+0(SB), Y2, Y2
 	VPDPBUSD.BCST   12(DX), Y2, Y5
@@ -87,12 +83,15 @@ block:
 	VPUNPCKLQDQ     Y6, Y2, Y8
 	VPUNPCKHQDQ     Y6, Y2, Y2
 	VPXORD          flip<>+0(SB), Y7, Y7
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   16(DX), Y7, Y4
 	VPXORD          flip<>+0(SB), Y3, Y3
+	PREFETCHT1      192(CX)
 	VPDPBUSD.BCST   20(DX), Y3, Y5
 	VPXORD          flip<>+0(SB), Y8, Y8
 	VPDPBUSD.BCST   24(DX), Y8, Y4
 	VPXORD          flip<>+0(SB), Y2, Y2
+	PREFETCHT1      256(CX)
 	VPDPBUSD.BCST   28(DX), Y2, Y5
 	VPADDD          Y5, Y4, Y4
 	VMOVDQU64       bias0<>+0(SB), Y2
@@ -103,6 +102,7 @@ block:
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
+	ADDQ            $0x00000110, CX
 	ADDQ            $0x00000022, R8
 	ADDQ            $0x00000022, R9
 	DECQ            DI

@@ -28,14 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	PREFETCHT1      192(CX)
-	PREFETCHT1      256(CX)
-	PREFETCHT1      320(CX)
-	PREFETCHT1      384(CX)
-	ADDQ            $0x000001b0, CX
 	VXORPS          Y1, Y1, Y1
 	VXORPS          X2, X2, X2
 	VPINSRW         $0x00, 52(R8), X2, X2
@@ -78,6 +70,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y8, Y10
 	VPMINUB         b1<>+0(SB), Y10, Y10
 	VPADDB          Y7, Y10, Y7
+	PREFETCHT1      (CX)
 	VXORPS          Y11, Y11, Y11
 	VPDPBUSD.BCST   (DX), Y7, Y11
 	VPADDB          Y8, Y8, Y10
@@ -159,6 +152,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         b1<>+0(SB), Y7, Y7
 	VPADDB          Y6, Y7, Y6
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   8(DX), Y6, Y11
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
@@ -229,6 +223,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y4, Y4
 	VPMINUB         b1<>+0(SB), Y4, Y4
 	VPADDB          Y6, Y4, Y6
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   140(DX), Y6, Y8
 	VBROADCASTI32X4 16(R8), Y4
 	VINSERTI32X4    $0x01, 16(R9), Y4, Y4
@@ -313,6 +308,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y9
 	VPMINUB         b1<>+0(SB), Y9, Y9
 	VPADDB          Y7, Y9, Y7
+	PREFETCHT1      192(CX)
 	VPDPBUSD.BCST   116(DX), Y7, Y14
 	VPADDB          Y6, Y6, Y9
 	VPADDB          Y9, Y6, Y6
@@ -387,6 +383,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y4, Y7
 	VPMINUB         b1<>+0(SB), Y7, Y7
 	VPADDB          Y6, Y7, Y6
+	PREFETCHT1      256(CX)
 	VPDPBUSD.BCST   92(DX), Y6, Y13
 	VPSRAD          $0x10, Y3, Y6
 	VPMULLD         Y6, Y13, Y13
@@ -483,6 +480,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y10
 	VPMINUB         b1<>+0(SB), Y10, Y10
 	VPADDB          Y7, Y10, Y7
+	PREFETCHT1      320(CX)
 	VPDPBUSD.BCST   180(DX), Y7, Y11
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
@@ -551,6 +549,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y4, Y7
 	VPMINUB         b1<>+0(SB), Y7, Y7
 	VPADDB          Y6, Y7, Y6
+	PREFETCHT1      384(CX)
 	VPDPBUSD.BCST   172(DX), Y6, Y11
 	VPADDB          Y4, Y4, Y7
 	VPADDB          Y7, Y4, Y4
@@ -638,6 +637,7 @@ block:
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x20, SI
+	ADDQ            $0x000001b0, CX
 	ADDQ            $0x00000036, R8
 	ADDQ            $0x00000036, R9
 	DECQ            DI

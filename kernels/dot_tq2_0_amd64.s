@@ -28,16 +28,6 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	PREFETCHT1      (CX)
-	PREFETCHT1      64(CX)
-	PREFETCHT1      128(CX)
-	PREFETCHT1      192(CX)
-	PREFETCHT1      256(CX)
-	PREFETCHT1      320(CX)
-	PREFETCHT1      384(CX)
-	PREFETCHT1      448(CX)
-	PREFETCHT1      512(CX)
-	ADDQ            $0x00000210, CX
 	VXORPS          Y1, Y1, Y1
 	VXORPS          X2, X2, X2
 	VPINSRW         $0x00, 64(R8), X2, X2
@@ -76,6 +66,7 @@ block:
 	VPUNPCKLQDQ     Y6, Y4, Y8
 	VPUNPCKHQDQ     Y6, Y4, Y4
 	VPANDD          low2<>+0(SB), Y7, Y6
+	PREFETCHT1      (CX)
 	VXORPS          Y9, Y9, Y9
 	VPDPBUSD.BCST   (DX), Y6, Y9
 	VPSRLW          $0x02, Y7, Y6
@@ -102,6 +93,7 @@ block:
 	VPANDD          low2<>+0(SB), Y5, Y5
 	VPDPBUSD.BCST   100(DX), Y5, Y7
 	VPANDD          low2<>+0(SB), Y8, Y5
+	PREFETCHT1      64(CX)
 	VPDPBUSD.BCST   8(DX), Y5, Y9
 	VPSRLW          $0x02, Y8, Y5
 	VPANDD          low2<>+0(SB), Y5, Y5
@@ -122,6 +114,7 @@ block:
 	VPDPBUSD.BCST   76(DX), Y5, Y11
 	VPSRLW          $0x06, Y4, Y4
 	VPANDD          low2<>+0(SB), Y4, Y4
+	PREFETCHT1      128(CX)
 	VPDPBUSD.BCST   108(DX), Y4, Y7
 	VBROADCASTI32X4 16(R8), Y4
 	VINSERTI32X4    $0x01, 16(R9), Y4, Y4
@@ -157,6 +150,7 @@ block:
 	VPDPBUSD.BCST   52(DX), Y6, Y10
 	VPSRLW          $0x04, Y5, Y6
 	VPANDD          low2<>+0(SB), Y6, Y6
+	PREFETCHT1      192(CX)
 	VPDPBUSD.BCST   84(DX), Y6, Y11
 	VPSRLW          $0x06, Y5, Y5
 	VPANDD          low2<>+0(SB), Y5, Y5
@@ -179,6 +173,7 @@ block:
 	VPADDD          Y9, Y1, Y1
 	VPSRLW          $0x02, Y4, Y5
 	VPANDD          low2<>+0(SB), Y5, Y5
+	PREFETCHT1      256(CX)
 	VPDPBUSD.BCST   60(DX), Y5, Y10
 	VPSRAD          $0x10, Y3, Y5
 	VPMULLD         Y5, Y10, Y10
@@ -227,6 +222,7 @@ block:
 	VXORPS          Y7, Y7, Y7
 	VPDPBUSD.BCST   224(DX), Y6, Y7
 	VPANDD          low2<>+0(SB), Y5, Y6
+	PREFETCHT1      320(CX)
 	VPDPBUSD.BCST   132(DX), Y6, Y9
 	VPSRLW          $0x02, Y5, Y6
 	VPANDD          low2<>+0(SB), Y6, Y6
@@ -247,6 +243,7 @@ block:
 	VPDPBUSD.BCST   200(DX), Y5, Y11
 	VPSRLW          $0x06, Y8, Y5
 	VPANDD          low2<>+0(SB), Y5, Y5
+	PREFETCHT1      384(CX)
 	VPDPBUSD.BCST   232(DX), Y5, Y7
 	VPANDD          low2<>+0(SB), Y4, Y5
 	VPDPBUSD.BCST   140(DX), Y5, Y9
@@ -282,6 +279,7 @@ block:
 	VPDPBUSD.BCST   176(DX), Y6, Y10
 	VPSRLW          $0x04, Y8, Y6
 	VPANDD          low2<>+0(SB), Y6, Y6
+	PREFETCHT1      448(CX)
 	VPDPBUSD.BCST   208(DX), Y6, Y11
 	VPSRLW          $0x06, Y8, Y6
 	VPANDD          low2<>+0(SB), Y6, Y6
@@ -301,6 +299,7 @@ block:
 	VPDPBUSD.BCST   152(DX), Y5, Y9
 	VPSRLW          $0x02, Y12, Y5
 	VPANDD          low2<>+0(SB), Y5, Y5
+	PREFETCHT1      512(CX)
 	VPDPBUSD.BCST   184(DX), Y5, Y10
 	VPSRLW          $0x04, Y12, Y5
 	VPANDD          low2<>+0(SB), Y5, Y5
@@ -337,6 +336,7 @@ block:
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x20, SI
+	ADDQ            $0x00000210, CX
 	ADDQ            $0x00000042, R8
 	ADDQ            $0x00000042, R9
 	DECQ            DI

@@ -154,6 +154,7 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 	groups := (n + mul.columns - 1) / mul.columns
 
 	last := w.Rows - tileRows
+	tilePrefetch(&w.Data[0], tileRows*w.Stride)
 	for r := 0; ; r = min(r+tileRows, last) { // the last tile may compute some rows again
 		ahead := 0
 		if r < last {

@@ -26,10 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	ADDQ           $0x00000090, CX
 	VXORPS         X0, X0, X0
 	VPINSRW        $0x00, (SI), X0, X0
 	VPINSRW        $0x01, (SI)(R8*1), X0, X0
@@ -63,6 +59,7 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
+	PREFETCHT1     (CX)
 	VMOVDQU        Y4, (DX)
 	VMOVDQU        Y3, 256(DX)
 	VPSRLW         $0x04, Y2, Y3
@@ -71,6 +68,7 @@ block:
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
 	VMOVDQU        Y2, 64(DX)
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y3, 320(DX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
@@ -84,9 +82,11 @@ block:
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y1, 192(DX)
 	VMOVDQU        Y2, 448(DX)
 	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000090, CX
 	ADDQ           $0x00000012, SI
 	ADDQ           $0x00000012, DI
 	DECQ           BX

@@ -26,24 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	PREFETCHT1     192(CX)
-	PREFETCHT1     256(CX)
-	PREFETCHT1     320(CX)
-	PREFETCHT1     384(CX)
-	PREFETCHT1     448(CX)
-	PREFETCHT1     512(CX)
-	PREFETCHT1     576(CX)
-	PREFETCHT1     640(CX)
-	PREFETCHT1     704(CX)
-	PREFETCHT1     768(CX)
-	PREFETCHT1     832(CX)
-	PREFETCHT1     896(CX)
-	PREFETCHT1     960(CX)
-	PREFETCHT1     1024(CX)
-	ADDQ           $0x00000440, CX
 	VMOVD          (SI), X0
 	VPINSRD        $0x01, (SI)(R8*1), X0, X0
 	VPINSRD        $0x02, (SI)(R8*2), X0, X0
@@ -196,6 +178,7 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
+	PREFETCHT1     (CX)
 	VMOVDQU        Y5, (DX)
 	VMOVDQU        Y4, 256(DX)
 	VPSRLW         $0x04, Y3, Y4
@@ -210,6 +193,7 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y6, 128(DX)
 	VMOVDQU        Y3, 384(DX)
 	VPSRLW         $0x04, Y2, Y3
@@ -240,6 +224,7 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y5, 640(DX)
 	VMOVDQU        Y4, 896(DX)
 	VPSRLW         $0x04, Y3, Y4
@@ -254,6 +239,7 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
+	PREFETCHT1     192(CX)
 	VMOVDQU        Y6, 768(DX)
 	VMOVDQU        Y3, 1024(DX)
 	VPSRLW         $0x04, Y2, Y3
@@ -284,6 +270,7 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
+	PREFETCHT1     256(CX)
 	VMOVDQU        Y5, 1280(DX)
 	VMOVDQU        Y4, 1536(DX)
 	VPSRLW         $0x04, Y3, Y4
@@ -292,6 +279,7 @@ block:
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
 	VMOVDQU        Y3, 1344(DX)
+	PREFETCHT1     320(CX)
 	VMOVDQU        Y4, 1600(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
@@ -306,6 +294,7 @@ block:
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
 	VMOVDQU        Y2, 1472(DX)
+	PREFETCHT1     384(CX)
 	VMOVDQU        Y3, 1728(DX)
 	VBROADCASTI128 56(SI), Y2
 	VINSERTI128    $0x01, 56(DI), Y2, Y2
@@ -336,6 +325,7 @@ block:
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
 	VMOVDQU        Y3, 1984(DX)
+	PREFETCHT1     448(CX)
 	VMOVDQU        Y4, 2240(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
@@ -350,6 +340,7 @@ block:
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
 	VMOVDQU        Y2, 2112(DX)
+	PREFETCHT1     512(CX)
 	VMOVDQU        Y3, 2368(DX)
 	VBROADCASTI128 72(SI), Y2
 	VINSERTI128    $0x01, 72(DI), Y2, Y2
@@ -379,6 +370,7 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
+	PREFETCHT1     576(CX)
 	VMOVDQU        Y3, 2624(DX)
 	VMOVDQU        Y4, 2880(DX)
 	VPSRLW         $0x04, Y6, Y3
@@ -393,6 +385,7 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
+	PREFETCHT1     640(CX)
 	VMOVDQU        Y2, 2752(DX)
 	VMOVDQU        Y3, 3008(DX)
 	VBROADCASTI128 88(SI), Y2
@@ -423,6 +416,7 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
+	PREFETCHT1     704(CX)
 	VMOVDQU        Y3, 3264(DX)
 	VMOVDQU        Y4, 3520(DX)
 	VPSRLW         $0x04, Y6, Y3
@@ -437,6 +431,7 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
+	PREFETCHT1     768(CX)
 	VMOVDQU        Y2, 3392(DX)
 	VMOVDQU        Y3, 3648(DX)
 	VBROADCASTI128 104(SI), Y2
@@ -461,6 +456,7 @@ block:
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
 	VMOVDQU        Y5, 3840(DX)
+	PREFETCHT1     832(CX)
 	VMOVDQU        Y4, 4096(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
@@ -475,6 +471,7 @@ block:
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
 	VMOVDQU        Y6, 3968(DX)
+	PREFETCHT1     896(CX)
 	VMOVDQU        Y3, 4224(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -505,6 +502,7 @@ block:
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
 	VMOVDQU        Y5, 4480(DX)
+	PREFETCHT1     960(CX)
 	VMOVDQU        Y4, 4736(DX)
 	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
@@ -519,6 +517,7 @@ block:
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
 	VMOVDQU        Y6, 4608(DX)
+	PREFETCHT1     1024(CX)
 	VMOVDQU        Y3, 4864(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -528,6 +527,7 @@ block:
 	VMOVDQU        Y2, 4672(DX)
 	VMOVDQU        Y3, 4928(DX)
 	ADDQ           $0x00001880, DX
+	ADDQ           $0x00000440, CX
 	ADDQ           $0x00000088, SI
 	ADDQ           $0x00000088, DI
 	DECQ           BX

@@ -26,10 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	ADDQ           $0x00000088, CX
 	VMOVD          (SI), X0
 	VPINSRD        $0x01, (SI)(R8*1), X0, X0
 	VPINSRD        $0x02, (SI)(R8*2), X0, X0
@@ -67,6 +63,7 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
+	PREFETCHT1     (CX)
 	VMOVDQU        Y5, (DX)
 	VMOVDQU        Y4, 256(DX)
 	VPSRLW         $0x04, Y3, Y4
@@ -75,6 +72,7 @@ block:
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
 	VMOVDQU        Y3, 64(DX)
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y4, 320(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
@@ -88,9 +86,11 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y2, 192(DX)
 	VMOVDQU        Y3, 448(DX)
 	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000088, CX
 	ADDQ           $0x00000011, SI
 	ADDQ           $0x00000011, DI
 	DECQ           BX

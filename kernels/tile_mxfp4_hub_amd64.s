@@ -35,9 +35,6 @@ scales0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	ADDQ           $0x00000080, CX
 	VXORPS         X0, X0, X0
 	VPINSRB        $0x00, (R10), X0, X0
 	VPINSRB        $0x01, (R10)(R12*1), X0, X0
@@ -78,6 +75,7 @@ block:
 	VPUNPCKHBW     Y3, Y4, Y6
 	VPUNPCKLBW     Y3, Y4, Y4
 	VSHUFPS        $0x88, Y6, Y4, Y3
+	PREFETCHT1     (CX)
 	VMOVDQU        Y3, (DX)
 	VSHUFPS        $0xdd, Y6, Y4, Y3
 	VMOVDQU        Y3, 64(DX)
@@ -100,6 +98,7 @@ block:
 	VPUNPCKHBW     Y2, Y5, Y3
 	VPUNPCKLBW     Y2, Y5, Y5
 	VSHUFPS        $0x88, Y3, Y5, Y2
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y2, 256(DX)
 	VSHUFPS        $0xdd, Y3, Y5, Y2
 	VMOVDQU        Y2, 320(DX)
@@ -115,6 +114,7 @@ block:
 	VSHUFPS        $0xdd, Y0, Y1, Y2
 	VMOVDQU        Y2, 448(DX)
 	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000080, CX
 	ADDQ           $0x00000010, SI
 	ADDQ           $0x00000010, DI
 	INCQ           R10

@@ -26,12 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	PREFETCHT1     192(CX)
-	PREFETCHT1     256(CX)
-	ADDQ           $0x00000120, CX
 	VMOVD          (SI), X0
 	VPINSRD        $0x01, (SI)(R8*1), X0, X0
 	VPINSRD        $0x02, (SI)(R8*2), X0, X0
@@ -107,6 +101,7 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y5, Y1, Y5
 	VPSHUFB        Y4, Y1, Y4
+	PREFETCHT1     (CX)
 	VMOVDQU        Y5, (DX)
 	VMOVDQU        Y4, 128(DX)
 	VPSRLW         $0x04, Y3, Y4
@@ -121,6 +116,7 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y6, 256(DX)
 	VMOVDQU        Y3, 384(DX)
 	VPSRLW         $0x04, Y2, Y3
@@ -129,6 +125,7 @@ block:
 	VPSHUFB        Y2, Y1, Y2
 	VPSHUFB        Y3, Y1, Y3
 	VMOVDQU        Y2, 320(DX)
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y3, 448(DX)
 	VBROADCASTI128 20(SI), Y2
 	VINSERTI128    $0x01, 20(DI), Y2, Y2
@@ -158,6 +155,7 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        Y3, Y1, Y3
 	VPSHUFB        Y4, Y1, Y4
+	PREFETCHT1     192(CX)
 	VMOVDQU        Y3, 768(DX)
 	VMOVDQU        Y4, 896(DX)
 	VPSRLW         $0x04, Y6, Y3
@@ -166,6 +164,7 @@ block:
 	VPSHUFB        Y6, Y1, Y6
 	VPSHUFB        Y3, Y1, Y3
 	VMOVDQU        Y6, 960(DX)
+	PREFETCHT1     256(CX)
 	VMOVDQU        Y3, 1088(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -175,6 +174,7 @@ block:
 	VMOVDQU        Y2, 1024(DX)
 	VMOVDQU        Y3, 1152(DX)
 	ADDQ           $0x00000580, DX
+	ADDQ           $0x00000120, CX
 	ADDQ           $0x00000024, SI
 	ADDQ           $0x00000024, DI
 	DECQ           BX

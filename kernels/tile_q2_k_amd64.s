@@ -26,18 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	PREFETCHT1     192(CX)
-	PREFETCHT1     256(CX)
-	PREFETCHT1     320(CX)
-	PREFETCHT1     384(CX)
-	PREFETCHT1     448(CX)
-	PREFETCHT1     512(CX)
-	PREFETCHT1     576(CX)
-	PREFETCHT1     640(CX)
-	ADDQ           $0x000002a0, CX
 	VMOVD          80(SI), X0
 	VPINSRD        $0x01, 80(SI)(R8*1), X0, X0
 	VPINSRD        $0x02, 80(SI)(R8*2), X0, X0
@@ -147,6 +135,7 @@ block:
 	VPUNPCKLQDQ    Y3, Y1, Y5
 	VPUNPCKHQDQ    Y3, Y1, Y1
 	VPAND          low2<>+0(SB), Y4, Y3
+	PREFETCHT1     (CX)
 	VMOVDQU        Y3, (DX)
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
@@ -164,6 +153,7 @@ block:
 	VMOVDQU        Y3, 704(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y3, 1344(DX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
@@ -180,6 +170,7 @@ block:
 	VPAND          low2<>+0(SB), Y2, Y2
 	VMOVDQU        Y2, 2048(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y2, 192(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
@@ -213,6 +204,7 @@ block:
 	VMOVDQU        Y3, 896(DX)
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
+	PREFETCHT1     192(CX)
 	VMOVDQU        Y3, 1536(DX)
 	VPSRLW         $0x06, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
@@ -229,6 +221,7 @@ block:
 	VPAND          low2<>+0(SB), Y2, Y2
 	VMOVDQU        Y2, 2240(DX)
 	VPAND          low2<>+0(SB), Y5, Y2
+	PREFETCHT1     256(CX)
 	VMOVDQU        Y2, 384(DX)
 	VPSRLW         $0x02, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
@@ -246,6 +239,7 @@ block:
 	VMOVDQU        Y2, 1088(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
+	PREFETCHT1     320(CX)
 	VMOVDQU        Y2, 1728(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
@@ -276,6 +270,7 @@ block:
 	VMOVDQU        Y3, 3840(DX)
 	VPSRLW         $0x06, Y4, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
+	PREFETCHT1     384(CX)
 	VMOVDQU        Y3, 4480(DX)
 	VPAND          low2<>+0(SB), Y2, Y3
 	VMOVDQU        Y3, 2624(DX)
@@ -292,6 +287,7 @@ block:
 	VMOVDQU        Y2, 2688(DX)
 	VPSRLW         $0x02, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
+	PREFETCHT1     448(CX)
 	VMOVDQU        Y2, 3328(DX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
@@ -309,6 +305,7 @@ block:
 	VMOVDQU        Y2, 4032(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
+	PREFETCHT1     512(CX)
 	VMOVDQU        Y1, 4672(DX)
 	VBROADCASTI128 64(SI), Y1
 	VINSERTI128    $0x01, 64(DI), Y1, Y1
@@ -341,6 +338,7 @@ block:
 	VMOVDQU        Y3, 2880(DX)
 	VPSRLW         $0x02, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
+	PREFETCHT1     576(CX)
 	VMOVDQU        Y3, 3520(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
@@ -358,6 +356,7 @@ block:
 	VMOVDQU        Y2, 4224(DX)
 	VPSRLW         $0x06, Y5, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
+	PREFETCHT1     640(CX)
 	VMOVDQU        Y2, 4864(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
 	VMOVDQU        Y2, 3008(DX)
@@ -371,6 +370,7 @@ block:
 	VPAND          low2<>+0(SB), Y1, Y1
 	VMOVDQU        Y1, 4928(DX)
 	ADDQ           $0x00001880, DX
+	ADDQ           $0x000002a0, CX
 	ADDQ           $0x00000054, SI
 	ADDQ           $0x00000054, DI
 	DECQ           BX

@@ -26,21 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	PREFETCHT1     192(CX)
-	PREFETCHT1     256(CX)
-	PREFETCHT1     320(CX)
-	PREFETCHT1     384(CX)
-	PREFETCHT1     448(CX)
-	PREFETCHT1     512(CX)
-	PREFETCHT1     576(CX)
-	PREFETCHT1     640(CX)
-	PREFETCHT1     704(CX)
-	PREFETCHT1     768(CX)
-	PREFETCHT1     832(CX)
-	ADDQ           $0x00000370, CX
 	VXORPS         X0, X0, X0
 	VPINSRW        $0x00, 108(SI), X0, X0
 	VPINSRW        $0x01, 108(SI)(R8*1), X0, X0
@@ -206,6 +191,7 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
+	PREFETCHT1     (CX)
 	VMOVDQU        Y6, (DX)
 	VPSRLW         $0x02, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
@@ -234,6 +220,7 @@ block:
 	VPSLLW         $0x01, Y1, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y6, 704(DX)
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
@@ -261,6 +248,7 @@ block:
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y4, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y5, 1408(DX)
 	VPSRLW         $0x06, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
@@ -283,6 +271,7 @@ block:
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y0, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     192(CX)
 	VMOVDQU        Y5, 1472(DX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
@@ -328,6 +317,7 @@ block:
 	VPSRLW         $0x05, Y3, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y6, Y6
+	PREFETCHT1     256(CX)
 	VMOVDQU        Y6, 4480(DX)
 	VPAND          low2<>+0(SB), Y5, Y3
 	VPSRLW         $0x02, Y1, Y6
@@ -351,6 +341,7 @@ block:
 	VPSRLW         $0x05, Y1, Y1
 	VPAND          bit2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y3, Y3
+	PREFETCHT1     320(CX)
 	VMOVDQU        Y3, 4544(DX)
 	VPAND          low2<>+0(SB), Y8, Y1
 	VPSRLW         $0x02, Y4, Y3
@@ -379,6 +370,7 @@ block:
 	VPSRLW         $0x02, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
+	PREFETCHT1     384(CX)
 	VMOVDQU        Y1, 2752(DX)
 	VPSRLW         $0x02, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
@@ -434,6 +426,7 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
+	PREFETCHT1     448(CX)
 	VMOVDQU        Y6, 256(DX)
 	VPSRLW         $0x02, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
@@ -462,6 +455,7 @@ block:
 	VPSLLW         $0x01, Y1, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
+	PREFETCHT1     512(CX)
 	VMOVDQU        Y6, 960(DX)
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
@@ -489,6 +483,7 @@ block:
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y4, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     576(CX)
 	VMOVDQU        Y5, 1664(DX)
 	VPSRLW         $0x06, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
@@ -511,6 +506,7 @@ block:
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y0, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     640(CX)
 	VMOVDQU        Y5, 1728(DX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
@@ -556,6 +552,7 @@ block:
 	VPSRLW         $0x05, Y3, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y6, Y6
+	PREFETCHT1     704(CX)
 	VMOVDQU        Y6, 4736(DX)
 	VPAND          low2<>+0(SB), Y5, Y3
 	VPSRLW         $0x02, Y1, Y6
@@ -579,6 +576,7 @@ block:
 	VPSRLW         $0x05, Y1, Y1
 	VPAND          bit2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y3, Y3
+	PREFETCHT1     768(CX)
 	VMOVDQU        Y3, 4800(DX)
 	VPAND          low2<>+0(SB), Y8, Y1
 	VPSRLW         $0x02, Y4, Y3
@@ -607,6 +605,7 @@ block:
 	VPSRLW         $0x02, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
+	PREFETCHT1     832(CX)
 	VMOVDQU        Y1, 3008(DX)
 	VPSRLW         $0x02, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
@@ -627,6 +626,7 @@ block:
 	VPOR           Y0, Y1, Y1
 	VMOVDQU        Y1, 4928(DX)
 	ADDQ           $0x00001880, DX
+	ADDQ           $0x00000370, CX
 	ADDQ           $0x0000006e, SI
 	ADDQ           $0x0000006e, DI
 	DECQ           BX

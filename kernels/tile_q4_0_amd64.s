@@ -26,10 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	ADDQ           $0x00000090, CX
 	VXORPS         X0, X0, X0
 	VPINSRW        $0x00, (SI), X0, X0
 	VPINSRW        $0x01, (SI)(R8*1), X0, X0
@@ -60,12 +56,14 @@ block:
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
+	PREFETCHT1     (CX)
 	VMOVDQU        Y3, (DX)
 	VMOVDQU        Y2, 256(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VMOVDQU        Y1, 64(DX)
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y2, 320(DX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low4<>+0(SB), Y4, Y4
@@ -75,9 +73,11 @@ block:
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low4<>+0(SB), Y0, Y0
 	VPAND          low4<>+0(SB), Y1, Y1
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y0, 192(DX)
 	VMOVDQU        Y1, 448(DX)
 	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000090, CX
 	ADDQ           $0x00000012, SI
 	ADDQ           $0x00000012, DI
 	DECQ           BX

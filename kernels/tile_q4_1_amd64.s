@@ -26,10 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	ADDQ           $0x000000a0, CX
 	VMOVD          (SI), X0
 	VPINSRD        $0x01, (SI)(R8*1), X0, X0
 	VPINSRD        $0x02, (SI)(R8*2), X0, X0
@@ -65,12 +61,14 @@ block:
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
+	PREFETCHT1     (CX)
 	VMOVDQU        Y4, (DX)
 	VMOVDQU        Y3, 256(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VMOVDQU        Y2, 64(DX)
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y3, 320(DX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
@@ -80,9 +78,11 @@ block:
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y1, 192(DX)
 	VMOVDQU        Y2, 448(DX)
 	ADDQ           $0x000002c0, DX
+	ADDQ           $0x000000a0, CX
 	ADDQ           $0x00000014, SI
 	ADDQ           $0x00000014, DI
 	DECQ           BX

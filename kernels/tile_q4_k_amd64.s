@@ -26,25 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	PREFETCHT1     192(CX)
-	PREFETCHT1     256(CX)
-	PREFETCHT1     320(CX)
-	PREFETCHT1     384(CX)
-	PREFETCHT1     448(CX)
-	PREFETCHT1     512(CX)
-	PREFETCHT1     576(CX)
-	PREFETCHT1     640(CX)
-	PREFETCHT1     704(CX)
-	PREFETCHT1     768(CX)
-	PREFETCHT1     832(CX)
-	PREFETCHT1     896(CX)
-	PREFETCHT1     960(CX)
-	PREFETCHT1     1024(CX)
-	PREFETCHT1     1088(CX)
-	ADDQ           $0x00000480, CX
 	VBROADCASTI128 (SI), Y0
 	VINSERTI128    $0x01, (DI), Y0, Y0
 	VBROADCASTI128 (SI)(R8*1), Y1
@@ -128,6 +109,7 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
+	PREFETCHT1     (CX)
 	VMOVDQU        Y2, (DX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
@@ -138,6 +120,7 @@ block:
 	VPAND          low4<>+0(SB), Y1, Y1
 	VMOVDQU        Y1, 704(DX)
 	VPAND          low4<>+0(SB), Y4, Y1
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y1, 128(DX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
@@ -164,6 +147,7 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y2, 256(DX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
@@ -172,6 +156,7 @@ block:
 	VMOVDQU        Y2, 320(DX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
+	PREFETCHT1     192(CX)
 	VMOVDQU        Y1, 960(DX)
 	VPAND          low4<>+0(SB), Y4, Y1
 	VMOVDQU        Y1, 384(DX)
@@ -182,6 +167,7 @@ block:
 	VMOVDQU        Y1, 448(DX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
+	PREFETCHT1     256(CX)
 	VMOVDQU        Y0, 1088(DX)
 	VBROADCASTI128 48(SI), Y0
 	VINSERTI128    $0x01, 48(DI), Y0, Y0
@@ -205,6 +191,7 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VMOVDQU        Y3, 1920(DX)
 	VPAND          low4<>+0(SB), Y1, Y2
+	PREFETCHT1     320(CX)
 	VMOVDQU        Y2, 1344(DX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
@@ -215,6 +202,7 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VMOVDQU        Y4, 2048(DX)
 	VPAND          low4<>+0(SB), Y0, Y1
+	PREFETCHT1     384(CX)
 	VMOVDQU        Y1, 1472(DX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
@@ -239,6 +227,7 @@ block:
 	VMOVDQU        Y2, 1536(DX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
+	PREFETCHT1     448(CX)
 	VMOVDQU        Y3, 2176(DX)
 	VPAND          low4<>+0(SB), Y1, Y2
 	VMOVDQU        Y2, 1600(DX)
@@ -249,6 +238,7 @@ block:
 	VMOVDQU        Y1, 1664(DX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
+	PREFETCHT1     512(CX)
 	VMOVDQU        Y4, 2304(DX)
 	VPAND          low4<>+0(SB), Y0, Y1
 	VMOVDQU        Y1, 1728(DX)
@@ -272,6 +262,7 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
+	PREFETCHT1     576(CX)
 	VMOVDQU        Y2, 2560(DX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
@@ -282,6 +273,7 @@ block:
 	VPAND          low4<>+0(SB), Y1, Y1
 	VMOVDQU        Y1, 3264(DX)
 	VPAND          low4<>+0(SB), Y4, Y1
+	PREFETCHT1     640(CX)
 	VMOVDQU        Y1, 2688(DX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
@@ -308,6 +300,7 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
+	PREFETCHT1     704(CX)
 	VMOVDQU        Y2, 2816(DX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
@@ -316,6 +309,7 @@ block:
 	VMOVDQU        Y2, 2880(DX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
+	PREFETCHT1     768(CX)
 	VMOVDQU        Y1, 3520(DX)
 	VPAND          low4<>+0(SB), Y4, Y1
 	VMOVDQU        Y1, 2944(DX)
@@ -326,6 +320,7 @@ block:
 	VMOVDQU        Y1, 3008(DX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
+	PREFETCHT1     832(CX)
 	VMOVDQU        Y0, 3648(DX)
 	VBROADCASTI128 112(SI), Y0
 	VINSERTI128    $0x01, 112(DI), Y0, Y0
@@ -349,6 +344,7 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VMOVDQU        Y3, 4480(DX)
 	VPAND          low4<>+0(SB), Y1, Y2
+	PREFETCHT1     896(CX)
 	VMOVDQU        Y2, 3904(DX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
@@ -359,6 +355,7 @@ block:
 	VPAND          low4<>+0(SB), Y4, Y4
 	VMOVDQU        Y4, 4608(DX)
 	VPAND          low4<>+0(SB), Y0, Y1
+	PREFETCHT1     960(CX)
 	VMOVDQU        Y1, 4032(DX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
@@ -383,6 +380,7 @@ block:
 	VMOVDQU        Y2, 4096(DX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
+	PREFETCHT1     1024(CX)
 	VMOVDQU        Y3, 4736(DX)
 	VPAND          low4<>+0(SB), Y1, Y2
 	VMOVDQU        Y2, 4160(DX)
@@ -393,6 +391,7 @@ block:
 	VMOVDQU        Y1, 4224(DX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
+	PREFETCHT1     1088(CX)
 	VMOVDQU        Y4, 4864(DX)
 	VPAND          low4<>+0(SB), Y0, Y1
 	VMOVDQU        Y1, 4288(DX)
@@ -400,6 +399,7 @@ block:
 	VPAND          low4<>+0(SB), Y0, Y0
 	VMOVDQU        Y0, 4928(DX)
 	ADDQ           $0x00001880, DX
+	ADDQ           $0x00000480, CX
 	ADDQ           $0x00000090, SI
 	ADDQ           $0x00000090, DI
 	DECQ           BX

@@ -26,10 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	ADDQ           $0x000000b0, CX
 	VXORPS         X0, X0, X0
 	VPINSRW        $0x00, (SI), X0, X0
 	VPINSRW        $0x01, (SI)(R8*1), X0, X0
@@ -79,6 +75,7 @@ block:
 	VPAND          top4<>+0(SB), Y7, Y7
 	VPMINUB        sixteen<>+0(SB), Y7, Y7
 	VPOR           Y7, Y4, Y4
+	PREFETCHT1     (CX)
 	VMOVDQU        Y5, (DX)
 	VMOVDQU        Y4, 256(DX)
 	VPSRLW         $0x04, Y3, Y4
@@ -93,6 +90,7 @@ block:
 	VPMINUB        sixteen<>+0(SB), Y5, Y5
 	VPOR           Y5, Y4, Y4
 	VMOVDQU        Y3, 64(DX)
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y4, 320(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
@@ -120,9 +118,11 @@ block:
 	VPAND          top4<>+0(SB), Y0, Y0
 	VPMINUB        sixteen<>+0(SB), Y0, Y0
 	VPOR           Y0, Y3, Y3
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y2, 192(DX)
 	VMOVDQU        Y3, 448(DX)
 	ADDQ           $0x000002c0, DX
+	ADDQ           $0x000000b0, CX
 	ADDQ           $0x00000016, SI
 	ADDQ           $0x00000016, DI
 	DECQ           BX

@@ -26,10 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	ADDQ           $0x000000c0, CX
 	VMOVD          (SI), X0
 	VPINSRD        $0x01, (SI)(R8*1), X0, X0
 	VPINSRD        $0x02, (SI)(R8*2), X0, X0
@@ -84,6 +80,7 @@ block:
 	VPAND          top4<>+0(SB), Y7, Y7
 	VPMINUB        sixteen<>+0(SB), Y7, Y7
 	VPOR           Y7, Y4, Y4
+	PREFETCHT1     (CX)
 	VMOVDQU        Y5, (DX)
 	VMOVDQU        Y4, 256(DX)
 	VPSRLW         $0x04, Y3, Y4
@@ -98,6 +95,7 @@ block:
 	VPMINUB        sixteen<>+0(SB), Y5, Y5
 	VPOR           Y5, Y4, Y4
 	VMOVDQU        Y3, 64(DX)
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y4, 320(DX)
 	VPSRLW         $0x04, Y6, Y3
 	VPAND          low4<>+0(SB), Y6, Y6
@@ -125,9 +123,11 @@ block:
 	VPAND          top4<>+0(SB), Y1, Y1
 	VPMINUB        sixteen<>+0(SB), Y1, Y1
 	VPOR           Y1, Y3, Y3
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y2, 192(DX)
 	VMOVDQU        Y3, 448(DX)
 	ADDQ           $0x000002c0, DX
+	ADDQ           $0x000000c0, CX
 	ADDQ           $0x00000018, SI
 	ADDQ           $0x00000018, DI
 	DECQ           BX

@@ -26,29 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	PREFETCHT1     192(CX)
-	PREFETCHT1     256(CX)
-	PREFETCHT1     320(CX)
-	PREFETCHT1     384(CX)
-	PREFETCHT1     448(CX)
-	PREFETCHT1     512(CX)
-	PREFETCHT1     576(CX)
-	PREFETCHT1     640(CX)
-	PREFETCHT1     704(CX)
-	PREFETCHT1     768(CX)
-	PREFETCHT1     832(CX)
-	PREFETCHT1     896(CX)
-	PREFETCHT1     960(CX)
-	PREFETCHT1     1024(CX)
-	PREFETCHT1     1088(CX)
-	PREFETCHT1     1152(CX)
-	PREFETCHT1     1216(CX)
-	PREFETCHT1     1280(CX)
-	PREFETCHT1     1344(CX)
-	ADDQ           $0x00000580, CX
 	VBROADCASTI128 (SI), Y0
 	VINSERTI128    $0x01, (DI), Y0, Y0
 	VBROADCASTI128 (SI)(R8*1), Y1
@@ -151,6 +128,7 @@ block:
 	VPSLLW         $0x04, Y3, Y9
 	VPAND          bit4<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
+	PREFETCHT1     (CX)
 	VMOVDQU        Y6, (DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
@@ -168,6 +146,7 @@ block:
 	VPSLLW         $0x03, Y1, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y5, 704(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x04, Y4, Y6
@@ -184,6 +163,7 @@ block:
 	VPSLLW         $0x04, Y0, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y5, 192(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -217,6 +197,7 @@ block:
 	VPSLLW         $0x01, Y3, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y7, Y7
+	PREFETCHT1     192(CX)
 	VMOVDQU        Y7, 1920(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x02, Y1, Y7
@@ -233,6 +214,7 @@ block:
 	VPSLLW         $0x02, Y4, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     256(CX)
 	VMOVDQU        Y5, 1408(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
@@ -250,6 +232,7 @@ block:
 	VPSLLW         $0x01, Y0, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
+	PREFETCHT1     320(CX)
 	VMOVDQU        Y2, 2112(DX)
 	VBROADCASTI128 112(SI), Y2
 	VINSERTI128    $0x01, 112(DI), Y2, Y2
@@ -280,6 +263,7 @@ block:
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPAND          bit4<>+0(SB), Y1, Y7
 	VPOR           Y7, Y6, Y6
+	PREFETCHT1     384(CX)
 	VMOVDQU        Y6, 2624(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
@@ -296,6 +280,7 @@ block:
 	VPSRLW         $0x01, Y4, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y8, Y8
+	PREFETCHT1     448(CX)
 	VMOVDQU        Y8, 3328(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPAND          bit4<>+0(SB), Y0, Y6
@@ -327,6 +312,7 @@ block:
 	VPSRLW         $0x02, Y3, Y9
 	VPAND          bit4<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
+	PREFETCHT1     512(CX)
 	VMOVDQU        Y6, 3840(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
@@ -344,6 +330,7 @@ block:
 	VPSRLW         $0x03, Y1, Y1
 	VPAND          bit4<>+0(SB), Y1, Y1
 	VPOR           Y1, Y5, Y5
+	PREFETCHT1     576(CX)
 	VMOVDQU        Y5, 4544(DX)
 	VPAND          low4<>+0(SB), Y8, Y1
 	VPSRLW         $0x02, Y4, Y3
@@ -360,6 +347,7 @@ block:
 	VPSRLW         $0x02, Y0, Y3
 	VPAND          bit4<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
+	PREFETCHT1     640(CX)
 	VMOVDQU        Y1, 4032(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -403,6 +391,7 @@ block:
 	VPSLLW         $0x04, Y3, Y9
 	VPAND          bit4<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
+	PREFETCHT1     704(CX)
 	VMOVDQU        Y6, 256(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
@@ -420,6 +409,7 @@ block:
 	VPSLLW         $0x03, Y1, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     768(CX)
 	VMOVDQU        Y5, 960(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x04, Y4, Y6
@@ -436,6 +426,7 @@ block:
 	VPSLLW         $0x04, Y0, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     832(CX)
 	VMOVDQU        Y5, 448(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -469,6 +460,7 @@ block:
 	VPSLLW         $0x01, Y3, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y7, Y7
+	PREFETCHT1     896(CX)
 	VMOVDQU        Y7, 2176(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x02, Y1, Y7
@@ -485,6 +477,7 @@ block:
 	VPSLLW         $0x02, Y4, Y6
 	VPAND          bit4<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     960(CX)
 	VMOVDQU        Y5, 1664(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
@@ -502,6 +495,7 @@ block:
 	VPSLLW         $0x01, Y0, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
+	PREFETCHT1     1024(CX)
 	VMOVDQU        Y2, 2368(DX)
 	VBROADCASTI128 128(SI), Y2
 	VINSERTI128    $0x01, 128(DI), Y2, Y2
@@ -532,6 +526,7 @@ block:
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPAND          bit4<>+0(SB), Y1, Y7
 	VPOR           Y7, Y6, Y6
+	PREFETCHT1     1088(CX)
 	VMOVDQU        Y6, 2880(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
@@ -548,6 +543,7 @@ block:
 	VPSRLW         $0x01, Y4, Y5
 	VPAND          bit4<>+0(SB), Y5, Y5
 	VPOR           Y5, Y8, Y8
+	PREFETCHT1     1152(CX)
 	VMOVDQU        Y8, 3584(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPAND          bit4<>+0(SB), Y0, Y6
@@ -579,6 +575,7 @@ block:
 	VPSRLW         $0x02, Y3, Y9
 	VPAND          bit4<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
+	PREFETCHT1     1216(CX)
 	VMOVDQU        Y6, 4096(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
@@ -596,6 +593,7 @@ block:
 	VPSRLW         $0x03, Y1, Y1
 	VPAND          bit4<>+0(SB), Y1, Y1
 	VPOR           Y1, Y5, Y5
+	PREFETCHT1     1280(CX)
 	VMOVDQU        Y5, 4800(DX)
 	VPAND          low4<>+0(SB), Y8, Y1
 	VPSRLW         $0x02, Y4, Y3
@@ -612,6 +610,7 @@ block:
 	VPSRLW         $0x02, Y0, Y3
 	VPAND          bit4<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
+	PREFETCHT1     1344(CX)
 	VMOVDQU        Y1, 4288(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -620,6 +619,7 @@ block:
 	VPOR           Y0, Y2, Y2
 	VMOVDQU        Y2, 4928(DX)
 	ADDQ           $0x00001880, DX
+	ADDQ           $0x00000580, CX
 	ADDQ           $0x000000b0, SI
 	ADDQ           $0x000000b0, DI
 	DECQ           BX

@@ -26,34 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	PREFETCHT1     192(CX)
-	PREFETCHT1     256(CX)
-	PREFETCHT1     320(CX)
-	PREFETCHT1     384(CX)
-	PREFETCHT1     448(CX)
-	PREFETCHT1     512(CX)
-	PREFETCHT1     576(CX)
-	PREFETCHT1     640(CX)
-	PREFETCHT1     704(CX)
-	PREFETCHT1     768(CX)
-	PREFETCHT1     832(CX)
-	PREFETCHT1     896(CX)
-	PREFETCHT1     960(CX)
-	PREFETCHT1     1024(CX)
-	PREFETCHT1     1088(CX)
-	PREFETCHT1     1152(CX)
-	PREFETCHT1     1216(CX)
-	PREFETCHT1     1280(CX)
-	PREFETCHT1     1344(CX)
-	PREFETCHT1     1408(CX)
-	PREFETCHT1     1472(CX)
-	PREFETCHT1     1536(CX)
-	PREFETCHT1     1600(CX)
-	PREFETCHT1     1664(CX)
-	ADDQ           $0x00000690, CX
 	VXORPS         X0, X0, X0
 	VPINSRW        $0x00, 208(SI), X0, X0
 	VPINSRW        $0x01, 208(SI)(R8*1), X0, X0
@@ -198,6 +170,7 @@ block:
 	VPSLLW         $0x04, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
+	PREFETCHT1     (CX)
 	VMOVDQU        Y6, (DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
@@ -213,6 +186,7 @@ block:
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          mid2<>+0(SB), Y1, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y5, 1344(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x04, Y4, Y6
@@ -223,6 +197,7 @@ block:
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPAND          mid2<>+0(SB), Y4, Y5
 	VPOR           Y5, Y8, Y8
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y8, 1408(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPSLLW         $0x04, Y0, Y6
@@ -254,6 +229,7 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
+	PREFETCHT1     192(CX)
 	VMOVDQU        Y6, 640(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
@@ -265,6 +241,7 @@ block:
 	VPSLLW         $0x02, Y1, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
+	PREFETCHT1     256(CX)
 	VMOVDQU        Y3, 704(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
@@ -276,6 +253,7 @@ block:
 	VPSLLW         $0x02, Y4, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
+	PREFETCHT1     320(CX)
 	VMOVDQU        Y1, 768(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
@@ -293,6 +271,7 @@ block:
 	VPSRLW         $0x02, Y0, Y0
 	VPAND          mid2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y2, Y2
+	PREFETCHT1     384(CX)
 	VMOVDQU        Y2, 2112(DX)
 	VBROADCASTI128 144(SI), Y0
 	VINSERTI128    $0x01, 144(DI), Y0, Y0
@@ -335,6 +314,7 @@ block:
 	VPAND          low4<>+0(SB), Y7, Y7
 	VPAND          mid2<>+0(SB), Y3, Y6
 	VPOR           Y6, Y7, Y7
+	PREFETCHT1     448(CX)
 	VMOVDQU        Y7, 1536(DX)
 	VPAND          low4<>+0(SB), Y5, Y6
 	VPSLLW         $0x04, Y1, Y7
@@ -345,6 +325,7 @@ block:
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          mid2<>+0(SB), Y1, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     512(CX)
 	VMOVDQU        Y5, 1600(DX)
 	VPAND          low4<>+0(SB), Y8, Y5
 	VPSLLW         $0x04, Y4, Y6
@@ -360,6 +341,7 @@ block:
 	VPSLLW         $0x04, Y0, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     576(CX)
 	VMOVDQU        Y5, 448(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -386,6 +368,7 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
+	PREFETCHT1     640(CX)
 	VMOVDQU        Y6, 896(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
@@ -403,6 +386,7 @@ block:
 	VPSRLW         $0x02, Y1, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y5, Y5
+	PREFETCHT1     704(CX)
 	VMOVDQU        Y5, 2240(DX)
 	VPAND          low4<>+0(SB), Y8, Y1
 	VPSLLW         $0x02, Y4, Y3
@@ -414,6 +398,7 @@ block:
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y8, Y8
+	PREFETCHT1     768(CX)
 	VMOVDQU        Y8, 2304(DX)
 	VPAND          low4<>+0(SB), Y2, Y1
 	VPSLLW         $0x02, Y0, Y3
@@ -425,6 +410,7 @@ block:
 	VPSRLW         $0x02, Y0, Y0
 	VPAND          mid2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y2, Y2
+	PREFETCHT1     832(CX)
 	VMOVDQU        Y2, 2368(DX)
 	VBROADCASTI128 160(SI), Y0
 	VINSERTI128    $0x01, 160(DI), Y0, Y0
@@ -472,6 +458,7 @@ block:
 	VPSLLW         $0x04, Y1, Y7
 	VPAND          mid2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
+	PREFETCHT1     896(CX)
 	VMOVDQU        Y6, 2624(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
@@ -482,6 +469,7 @@ block:
 	VPSLLW         $0x04, Y4, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     960(CX)
 	VMOVDQU        Y5, 2688(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
@@ -492,6 +480,7 @@ block:
 	VPSLLW         $0x04, Y0, Y6
 	VPAND          mid2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
+	PREFETCHT1     1024(CX)
 	VMOVDQU        Y5, 2752(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -524,6 +513,7 @@ block:
 	VPSRLW         $0x02, Y3, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y7, Y7
+	PREFETCHT1     1088(CX)
 	VMOVDQU        Y7, 4480(DX)
 	VPAND          low4<>+0(SB), Y5, Y3
 	VPSLLW         $0x02, Y1, Y6
@@ -535,6 +525,7 @@ block:
 	VPSRLW         $0x02, Y1, Y1
 	VPAND          mid2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y5, Y5
+	PREFETCHT1     1152(CX)
 	VMOVDQU        Y5, 4544(DX)
 	VPAND          low4<>+0(SB), Y8, Y1
 	VPSLLW         $0x02, Y4, Y3
@@ -551,6 +542,7 @@ block:
 	VPSLLW         $0x02, Y0, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
+	PREFETCHT1     1216(CX)
 	VMOVDQU        Y1, 3392(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -594,6 +586,7 @@ block:
 	VPSLLW         $0x04, Y3, Y9
 	VPAND          mid2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
+	PREFETCHT1     1280(CX)
 	VMOVDQU        Y6, 2816(DX)
 	VPSRLW         $0x04, Y7, Y7
 	VPAND          low4<>+0(SB), Y7, Y7
@@ -604,6 +597,7 @@ block:
 	VPSLLW         $0x04, Y1, Y7
 	VPAND          mid2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
+	PREFETCHT1     1344(CX)
 	VMOVDQU        Y6, 2880(DX)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          low4<>+0(SB), Y5, Y5
@@ -619,6 +613,7 @@ block:
 	VPAND          low4<>+0(SB), Y8, Y8
 	VPAND          mid2<>+0(SB), Y4, Y5
 	VPOR           Y5, Y8, Y8
+	PREFETCHT1     1408(CX)
 	VMOVDQU        Y8, 4224(DX)
 	VPAND          low4<>+0(SB), Y2, Y5
 	VPSLLW         $0x04, Y0, Y6
@@ -629,6 +624,7 @@ block:
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          mid2<>+0(SB), Y0, Y5
 	VPOR           Y5, Y2, Y2
+	PREFETCHT1     1472(CX)
 	VMOVDQU        Y2, 4288(DX)
 	VBROADCASTI128 112(SI), Y2
 	VINSERTI128    $0x01, 112(DI), Y2, Y2
@@ -656,6 +652,7 @@ block:
 	VPSRLW         $0x02, Y3, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y7, Y7
+	PREFETCHT1     1536(CX)
 	VMOVDQU        Y7, 4736(DX)
 	VPAND          low4<>+0(SB), Y5, Y3
 	VPSLLW         $0x02, Y1, Y6
@@ -672,6 +669,7 @@ block:
 	VPSLLW         $0x02, Y4, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
+	PREFETCHT1     1600(CX)
 	VMOVDQU        Y1, 3584(DX)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          low4<>+0(SB), Y8, Y8
@@ -683,6 +681,7 @@ block:
 	VPSLLW         $0x02, Y0, Y3
 	VPAND          mid2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
+	PREFETCHT1     1664(CX)
 	VMOVDQU        Y1, 3648(DX)
 	VPSRLW         $0x04, Y2, Y2
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -691,6 +690,7 @@ block:
 	VPOR           Y0, Y2, Y2
 	VMOVDQU        Y2, 4928(DX)
 	ADDQ           $0x00001880, DX
+	ADDQ           $0x00000690, CX
 	ADDQ           $0x000000d2, SI
 	ADDQ           $0x000000d2, DI
 	DECQ           BX

@@ -26,12 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	PREFETCHT1     192(CX)
-	PREFETCHT1     256(CX)
-	ADDQ           $0x00000110, CX
 	VXORPS         X0, X0, X0
 	VPINSRW        $0x00, (SI), X0, X0
 	VPINSRW        $0x01, (SI)(R8*1), X0, X0
@@ -60,10 +54,12 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPXOR          flip<>+0(SB), Y3, Y3
+	PREFETCHT1     (CX)
 	VMOVDQU        Y3, (DX)
 	VPXOR          flip<>+0(SB), Y1, Y1
 	VMOVDQU        Y1, 64(DX)
 	VPXOR          flip<>+0(SB), Y4, Y4
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y4, 128(DX)
 	VPXOR          flip<>+0(SB), Y0, Y0
 	VMOVDQU        Y0, 192(DX)
@@ -84,14 +80,18 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPXOR          flip<>+0(SB), Y3, Y3
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y3, 256(DX)
 	VPXOR          flip<>+0(SB), Y1, Y1
+	PREFETCHT1     192(CX)
 	VMOVDQU        Y1, 320(DX)
 	VPXOR          flip<>+0(SB), Y4, Y4
 	VMOVDQU        Y4, 384(DX)
 	VPXOR          flip<>+0(SB), Y0, Y0
+	PREFETCHT1     256(CX)
 	VMOVDQU        Y0, 448(DX)
 	ADDQ           $0x000002c0, DX
+	ADDQ           $0x00000110, CX
 	ADDQ           $0x00000022, SI
 	ADDQ           $0x00000022, DI
 	DECQ           BX

@@ -26,14 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	PREFETCHT1     192(CX)
-	PREFETCHT1     256(CX)
-	PREFETCHT1     320(CX)
-	PREFETCHT1     384(CX)
-	ADDQ           $0x000001b0, CX
 	VXORPS         X0, X0, X0
 	VPINSRW        $0x00, 52(SI), X0, X0
 	VPINSRW        $0x01, 52(SI)(R8*1), X0, X0
@@ -84,6 +76,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y6
 	VPMINUB        b1<>+0(SB), Y6, Y6
 	VPADDB         Y3, Y6, Y3
+	PREFETCHT1     (CX)
 	VMOVDQU        Y3, (DX)
 	VPADDB         Y4, Y4, Y6
 	VPADDB         Y6, Y4, Y4
@@ -160,6 +153,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y5, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y2, 128(DX)
 	VPADDB         Y5, Y5, Y3
 	VPADDB         Y3, Y5, Y5
@@ -230,6 +224,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y0
 	VPMINUB        b1<>+0(SB), Y0, Y0
 	VPADDB         Y2, Y0, Y2
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y2, 2752(DX)
 	VBROADCASTI128 16(SI), Y0
 	VINSERTI128    $0x01, 16(DI), Y0, Y0
@@ -314,6 +309,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y2, Y4
 	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
+	PREFETCHT1     192(CX)
 	VMOVDQU        Y3, 2240(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
@@ -382,6 +378,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
+	PREFETCHT1     256(CX)
 	VMOVDQU        Y2, 1728(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
@@ -466,6 +463,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y2, Y4
 	VPMINUB        b1<>+0(SB), Y4, Y4
 	VPADDB         Y3, Y4, Y3
+	PREFETCHT1     320(CX)
 	VMOVDQU        Y3, 3520(DX)
 	VPADDB         Y2, Y2, Y4
 	VPADDB         Y4, Y2, Y2
@@ -534,6 +532,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
+	PREFETCHT1     384(CX)
 	VMOVDQU        Y2, 3392(DX)
 	VPADDB         Y0, Y0, Y3
 	VPADDB         Y3, Y0, Y0
@@ -607,6 +606,7 @@ block:
 	VPADDB         Y2, Y0, Y2
 	VMOVDQU        Y2, 4928(DX)
 	ADDQ           $0x00001880, DX
+	ADDQ           $0x000001b0, CX
 	ADDQ           $0x00000036, SI
 	ADDQ           $0x00000036, DI
 	DECQ           BX

@@ -26,16 +26,6 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	PREFETCHT1     (CX)
-	PREFETCHT1     64(CX)
-	PREFETCHT1     128(CX)
-	PREFETCHT1     192(CX)
-	PREFETCHT1     256(CX)
-	PREFETCHT1     320(CX)
-	PREFETCHT1     384(CX)
-	PREFETCHT1     448(CX)
-	PREFETCHT1     512(CX)
-	ADDQ           $0x00000210, CX
 	VXORPS         X0, X0, X0
 	VPINSRW        $0x00, 64(SI), X0, X0
 	VPINSRW        $0x01, 64(SI)(R8*1), X0, X0
@@ -82,6 +72,7 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low2<>+0(SB), Y3, Y2
+	PREFETCHT1     (CX)
 	VMOVDQU        Y2, (DX)
 	VPSRLW         $0x02, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
@@ -104,6 +95,7 @@ block:
 	VPAND          low2<>+0(SB), Y1, Y1
 	VMOVDQU        Y1, 1984(DX)
 	VPAND          low2<>+0(SB), Y4, Y1
+	PREFETCHT1     64(CX)
 	VMOVDQU        Y1, 128(DX)
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
@@ -124,6 +116,7 @@ block:
 	VMOVDQU        Y1, 1472(DX)
 	VPSRLW         $0x06, Y0, Y0
 	VPAND          low2<>+0(SB), Y0, Y0
+	PREFETCHT1     128(CX)
 	VMOVDQU        Y0, 2112(DX)
 	VBROADCASTI128 16(SI), Y0
 	VINSERTI128    $0x01, 16(DI), Y0, Y0
@@ -159,6 +152,7 @@ block:
 	VMOVDQU        Y2, 960(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
+	PREFETCHT1     192(CX)
 	VMOVDQU        Y2, 1600(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
@@ -178,6 +172,7 @@ block:
 	VMOVDQU        Y1, 448(DX)
 	VPSRLW         $0x02, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
+	PREFETCHT1     256(CX)
 	VMOVDQU        Y1, 1088(DX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
@@ -213,6 +208,7 @@ block:
 	VPAND          low2<>+0(SB), Y2, Y2
 	VMOVDQU        Y2, 4480(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
+	PREFETCHT1     320(CX)
 	VMOVDQU        Y2, 2624(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
@@ -233,6 +229,7 @@ block:
 	VMOVDQU        Y1, 3968(DX)
 	VPSRLW         $0x06, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
+	PREFETCHT1     384(CX)
 	VMOVDQU        Y1, 4608(DX)
 	VPAND          low2<>+0(SB), Y0, Y1
 	VMOVDQU        Y1, 2752(DX)
@@ -268,6 +265,7 @@ block:
 	VMOVDQU        Y2, 3456(DX)
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
+	PREFETCHT1     448(CX)
 	VMOVDQU        Y2, 4096(DX)
 	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
@@ -287,6 +285,7 @@ block:
 	VMOVDQU        Y1, 2944(DX)
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
+	PREFETCHT1     512(CX)
 	VMOVDQU        Y1, 3584(DX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
@@ -306,6 +305,7 @@ block:
 	VPAND          low2<>+0(SB), Y0, Y0
 	VMOVDQU        Y0, 4928(DX)
 	ADDQ           $0x00001880, DX
+	ADDQ           $0x00000210, CX
 	ADDQ           $0x00000042, SI
 	ADDQ           $0x00000042, DI
 	DECQ           BX

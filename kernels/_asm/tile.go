@@ -40,12 +40,13 @@ type tiler struct {
 	*build.Context
 	dst reg.GPVirtual // tile, at the half's first row
 	rows
-	beside rows // beside the blocks, or nothing
-	ahead  reg.GPVirtual
-	half   reg.GPVirtual // 0 or 32
-	data   map[string]Mem
-	layout layout
-	column *column // nil: make a tile
+	beside       rows // beside the blocks, or nothing
+	ahead        reg.GPVirtual
+	half         reg.GPVirtual // 0 or 32
+	codes, asked int           // calls of code and prefetches so far
+	data         map[string]Mem
+	layout       layout
+	column       *column // nil: make a tile
 }
 
 // rows are eight rows of memory.
@@ -148,8 +149,8 @@ func (t *tiler) eachHalf(start, block, end func()) {
 	start()
 	t.Load(t.Param("blocks"), n)
 	t.Label("block")
-	t.prefetch()
 	block()
+	t.ADDQ(U32(uint32(8*t.layout.bytes)), t.ahead)
 	t.ADDQ(U32(uint32(t.layout.bytes)), t.lo)
 	t.ADDQ(U32(uint32(t.layout.bytes)), t.hi)
 	if t.layout.beside {
@@ -166,17 +167,22 @@ func (t *tiler) eachHalf(start, block, end func()) {
 	t.RET()
 }
 
-// prefetch asks for as many lines as a block of eight rows has.
-func (t *tiler) prefetch() {
-	n := 8 * t.layout.bytes
-	for off := 0; off < n; off += 64 {
-		t.PREFETCHT1(Mem{Base: t.ahead, Disp: off})
+// prefetch asks for the next of as many lines as a block of eight rows has. They
+// are spread over the block's codes: asked for all at once they fill the buffers
+// that the loads need.
+func (t *tiler) prefetch(v int) {
+	n := (8*t.layout.bytes + 63) / 64 // lines
+	steps := t.layout.values / 4
+	for t.asked < n && t.asked*steps <= v*n {
+		t.PREFETCHT1(Mem{Base: t.ahead, Disp: 64 * t.asked})
+		t.asked++
 	}
-	t.ADDQ(U32(uint32(n)), t.ahead)
 }
 
 // code takes the biased codes of values v to v+3 of the block.
 func (t *tiler) code(x reg.VecVirtual, v int) {
+	t.prefetch(t.codes)
+	t.codes++
 	switch {
 	case t.column != nil:
 		t.column.code(t, x, v)

@@ -31,6 +31,7 @@ var layouts = []struct {
 // tileStems returns the stems of tiles and of products of tiles.
 func tileStems() []stem {
 	stems := []stem{
+		{"tile_prefetch", tilePrefetch},
 		{"tile_super16_avx512", mulSuperAVX512(16)},
 		{"tile_super32_avx512", mulSuperAVX512(32)},
 		{"tile_small16_avx512", mulSmallAVX512(16)},
