@@ -28,6 +28,7 @@ type Mixture struct {
 	exact  bool
 	n      int
 	choice Choice
+	always int // experts that are always on
 	dst    []float32
 	scale  float32
 	gate   []float32
@@ -36,12 +37,15 @@ type Mixture struct {
 	order  []int32   // tokens sorted by expert
 	slot   []int32   // (n, K): row of each choice in hidden
 	before []float32 // weights of the choices in the order of hidden's rows, if they multiply the input
-	start  []int32   // (E+1)
+	start  []int32   // (E+1): where each expert's run ends
+	active []int32   // experts that were chosen, in ascending order,
+	counts []int32   // and by how many tokens
 	iota   []int32   // 0, 1, 2, ...
 	hidden map[bufferKey]*tensor.Acts
 	tasks  int
 	rows   int // output rows of a down task
 	down   downTasks
+	waves  waves
 	work   []workspace
 }
 
@@ -88,12 +92,24 @@ func (m *Mixture) Run(pool *par.Pool, spec *Spec, in *Input) {
 	if in.N == 0 {
 		return
 	}
+	m.begin(pool, spec, in)
+	m.group(in)
+	m.layRouted(in, m.active, in.Expert, pool.Workers())
+	m.layShared(in, pool.Workers())
+	m.together(pool)
+}
+
+// begin takes over what a call works on.
+func (m *Mixture) begin(pool *par.Pool, spec *Spec, in *Input) {
 	m.spec, m.x, m.n, m.choice = spec, in.X, in.N, in.Choice
-	m.dst, m.scale, m.gate, m.exact = in.Dst, in.Scale, in.Gate, in.Exact
+	m.dst, m.scale, m.gate, m.exact, m.always = in.Dst, in.Scale, in.Gate, in.Exact, len(in.Shared)
 	if len(m.work) < pool.Workers() {
 		m.work = make([]workspace, pool.Workers())
 	}
-	m.group(in, pool.Workers())
+}
+
+// together computes all parts at once.
+func (m *Mixture) together(pool *par.Pool) {
 	if len(m.parts) == 0 {
 		return
 	}
@@ -108,8 +124,8 @@ func (m *Mixture) Run(pool *par.Pool, spec *Spec, in *Input) {
 	pool.Run((dim+m.rows-1)/m.rows, &m.down)
 }
 
-// group sorts the choices by expert (a stable counting sort) and lays out tasks.
-func (m *Mixture) group(in *Input, workers int) {
+// group sorts the choices by expert (a stable counting sort).
+func (m *Mixture) group(in *Input) {
 	e, k := in.Experts, in.Choice.K
 	pairs := m.n * k
 	m.start = resize(m.start, e+1)
@@ -143,21 +159,37 @@ func (m *Mixture) group(in *Input, workers int) {
 		m.iota = append(m.iota, int32(i))
 	}
 	m.parts, m.tasks = m.parts[:0], 0
-	var h *tensor.Acts
+	m.active, m.counts = m.active[:0], m.counts[:0]
 	lo := int32(0)
-	for id := range e {
-		if hi := m.start[id]; hi > lo {
-			x := in.Expert(id)
-			if h == nil {
-				h = m.buffer(x, pairs, true)
-			}
-			m.add(x, m.order[lo:hi], int(hi-lo), h, int(lo), int(lo), workers)
+	for id, hi := range m.start[:e] {
+		if hi > lo {
+			m.active, m.counts = append(m.active, int32(id)), append(m.counts, hi-lo)
 			lo = hi
 		}
 	}
+}
+
+// layRouted lays out the tasks of some of the chosen experts.
+func (m *Mixture) layRouted(in *Input, ids []int32, get func(id int) *Expert, workers int) {
+	var h *tensor.Acts
+	for _, id := range ids {
+		lo, hi := int32(0), m.start[id]
+		if id > 0 {
+			lo = m.start[id-1]
+		}
+		x := get(int(id))
+		if h == nil {
+			h = m.buffer(x, m.n*m.choice.K, true)
+		}
+		m.add(x, m.order[lo:hi], int(hi-lo), h, int(lo), int(lo), workers)
+	}
+}
+
+// layShared lays out the tasks of the experts that are always on.
+func (m *Mixture) layShared(in *Input, workers int) {
 	for i, x := range in.Shared {
 		h := m.buffer(x, m.n*len(in.Shared), false)
-		m.add(x, nil, m.n, h, i*m.n, pairs+i*m.n, workers)
+		m.add(x, nil, m.n, h, i*m.n, m.n*m.choice.K+i*m.n, workers)
 	}
 }
 
@@ -256,49 +288,57 @@ func weigh(y []float32, w float32, bias []float32, a int) {
 	}
 }
 
+// pairs returns how many pairs of a token and an expert there are room for.
+func (m *Mixture) pairs() int { return m.n * (m.choice.K + m.always) }
+
 type downTasks struct{ m *Mixture }
 
 // Do computes some output rows of all experts and adds them up.
 func (d *downTasks) Do(worker, i int) {
 	m := d.m
 	w := &m.work[worker]
-	dim, k := m.x.K, m.choice.K
 	a := i * m.rows
-	b := min(a+m.rows, dim)
+	b := min(a+m.rows, m.x.K)
 	r := b - a
-	last := &m.parts[len(m.parts)-1]
-	y := w.floats(&w.y, (last.y+last.n)*r)
+	y := w.floats(&w.y, m.pairs()*r)
 	for i := range m.parts {
 		p := &m.parts[i]
 		p.e.Down.Apply(y[p.y*r:], r, a, b, &p.hidden.Acts, m.iota[p.slot:p.slot+p.n], p.n, &w.scratch)
 	}
-	sum := w.floats(&w.sum, r)
 	for t := range m.n {
-		clear(sum)
-		for i := range k {
-			s := m.slot[t*k+i]
-			switch {
-			case s < 0:
-			case m.spec.WeightBefore:
-				kernels.Add(sum, y[int(s)*r:][:r])
-			default:
-				kernels.Axpy(sum, m.choice.Weights[t*k+i], y[int(s)*r:][:r])
-			}
+		m.sum(w, t, a, y, r)
+	}
+}
+
+// sum adds the outputs for token t, rows a to a+r-1, to dst. Row i of y holds r
+// outputs of pair i: routed pairs in the order of m.slot, then the experts that
+// are always on.
+func (m *Mixture) sum(w *workspace, t, a int, y []float32, r int) {
+	k := m.choice.K
+	sum := w.floats(&w.sum, r)
+	clear(sum)
+	for i := range k {
+		s := m.slot[t*k+i]
+		switch {
+		case s < 0:
+		case m.spec.WeightBefore:
+			kernels.Add(sum, y[int(s)*r:][:r])
+		default:
+			kernels.Axpy(sum, m.choice.Weights[t*k+i], y[int(s)*r:][:r])
 		}
-		for i := range m.parts {
-			if p := &m.parts[i]; p.cols == nil {
-				if m.gate != nil {
-					kernels.Axpy(sum, m.gate[t], y[(p.y+t)*r:][:r])
-				} else {
-					kernels.Add(sum, y[(p.y+t)*r:][:r])
-				}
-			}
-		}
-		dst := m.dst[t*dim+a:][:r]
-		if m.scale != 0 && m.scale != 1 {
-			kernels.Axpy(dst, m.scale, sum)
+	}
+	for i := range m.always {
+		out := y[(m.n*k+i*m.n+t)*r:][:r]
+		if m.gate != nil {
+			kernels.Axpy(sum, m.gate[t], out)
 		} else {
-			kernels.Add(dst, sum)
+			kernels.Add(sum, out)
 		}
+	}
+	dst := m.dst[t*m.x.K+a:][:r]
+	if m.scale != 0 && m.scale != 1 {
+		kernels.Axpy(dst, m.scale, sum)
+	} else {
+		kernels.Add(dst, sum)
 	}
 }

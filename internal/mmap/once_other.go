@@ -1,0 +1,7 @@
+//go:build !linux
+
+package mmap
+
+func (f *File) readOnce(p []byte, off int64) (int, error) { return f.ReadAt(p, off) }
+
+func unload([]byte) error { return nil }
