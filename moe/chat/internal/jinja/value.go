@@ -76,6 +76,9 @@ func Array(items ...any) *List {
 	return l
 }
 
+// Append adds an item.
+func (l *List) Append(v any) { l.items = append(l.items, normal(v)) }
+
 // Set sets the value of a key.
 func (d *Dict) Set(key string, v any) { d.put(key, normal(v)) }
 
