@@ -4,10 +4,10 @@
 #include "neon_arm64.h"
 
 #define ZERO4(a, b, c, d) \
-	VEOR a.B16, a.B16, a.B16; \
-	VEOR b.B16, b.B16, b.B16; \
-	VEOR c.B16, c.B16, c.B16; \
-	VEOR d.B16, d.B16, d.B16
+	VMOVI $0, a.B16; \
+	VMOVI $0, b.B16; \
+	VMOVI $0, c.B16; \
+	VMOVI $0, d.B16
 
 // A group of 16 weights at p to V20-V23.
 #define LOADF32(p) \

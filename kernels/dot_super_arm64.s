@@ -18,7 +18,7 @@
 	MOVD d+48(FP), R6; \
 	MOVD sums+56(FP), R7; \
 	MOVD n+64(FP), R8; \
-	VEOR V0.B16, V0.B16, V0.B16
+	VMOVI $0, V0.B16
 
 #define MASKS6 \
 	VMOVI $15, V1.B16; \
@@ -77,13 +77,13 @@
 // a-d the column's codes. OP is MLA, in a row's first chunk MUL.
 #define CHUNK4K(OP, p, isum, s, i, j, a, b, c, d) \
 	VLD1.P 32(p), [V14.B16, V15.B16]; \
-	VEOR  V10.B16, V10.B16, V10.B16; \
+	VMOVI $0, V10.B16; \
 	VAND  V1.B16, V14.B16, V3.B16; \
 	SDOT_4S(10, 3, a); \
 	VAND  V1.B16, V15.B16, V3.B16; \
 	SDOT_4S(10, 3, b); \
 	OP(isum, 10, s, i); \
-	VEOR  V10.B16, V10.B16, V10.B16; \
+	VMOVI $0, V10.B16; \
 	VUSHR $4, V14.B16, V14.B16; \
 	SDOT_4S(10, 14, c); \
 	VUSHR $4, V15.B16, V15.B16; \
@@ -103,6 +103,7 @@ TEXT ·dots4Q4K(SB), NOSPLIT, $0-72
 	MASKS6
 
 block:
+	VMOVI  $0, V11.B16
 	VLD1.P 64(R5), [V16.B16, V17.B16, V18.B16, V19.B16]
 	VLD1.P 64(R5), [V20.B16, V21.B16, V22.B16, V23.B16]
 	VLD1.P 64(R5), [V24.B16, V25.B16, V26.B16, V27.B16]
@@ -124,32 +125,29 @@ block:
 	RET
 
 // CHUNK5K is CHUNK4K with the fifth bits in V24 and V25, which LOW and HIGH shift
-// to bit 4, and the column's codes at off.
+// to bit 4, and the column's codes at off. The halves of the codes replace what is
+// under the fifth bit; what is above it goes last.
 #define CHUNK5K(OP, p, isum, s, i, j, off, LOW, lows, HIGH, highs) \
 	VLD1.P 32(p), [V14.B16, V15.B16]; \
 	FLDPQ off(R5), (F16, F17); \
 	FLDPQ (off+32)(R5), (F18, F19); \
 	LOW   lows, V24.B16, V20.B16; \
 	LOW   lows, V25.B16, V21.B16; \
+	VBIT  V1.B16, V14.B16, V20.B16; \
+	VBIT  V1.B16, V15.B16, V21.B16; \
 	VAND  V26.B16, V20.B16, V20.B16; \
 	VAND  V26.B16, V21.B16, V21.B16; \
-	VAND  V1.B16, V14.B16, V22.B16; \
-	VAND  V1.B16, V15.B16, V23.B16; \
-	VORR  V22.B16, V20.B16, V20.B16; \
-	VORR  V23.B16, V21.B16, V21.B16; \
-	VEOR  V10.B16, V10.B16, V10.B16; \
+	VMOVI $0, V10.B16; \
 	SDOT_4S(10, 20, 16); \
 	SDOT_4S(10, 21, 17); \
 	OP(isum, 10, s, i); \
 	HIGH  highs, V24.B16, V20.B16; \
 	HIGH  highs, V25.B16, V21.B16; \
+	VSRI  $4, V14.B16, V20.B16; \
+	VSRI  $4, V15.B16, V21.B16; \
 	VAND  V26.B16, V20.B16, V20.B16; \
 	VAND  V26.B16, V21.B16, V21.B16; \
-	VUSHR $4, V14.B16, V14.B16; \
-	VUSHR $4, V15.B16, V15.B16; \
-	VORR  V14.B16, V20.B16, V20.B16; \
-	VORR  V15.B16, V21.B16, V21.B16; \
-	VEOR  V10.B16, V10.B16, V10.B16; \
+	VMOVI $0, V10.B16; \
 	SDOT_4S(10, 20, 18); \
 	SDOT_4S(10, 21, 19); \
 	MLA_4S_S(isum, 10, s, j)
@@ -166,9 +164,10 @@ block:
 TEXT ·dots4Q5K(SB), NOSPLIT, $0-72
 	ARGS
 	MASKS6
-	VMOVI $16, V26.B16
+	VMOVI $31, V26.B16
 
 block:
+	VMOVI  $0, V11.B16
 	VLD1.P 32(R7), [V2.H8, V3.H8]
 	VADDP  V3.H8, V2.H8, V2.H8
 	ROW5K(R1, 0, 4, 7)
@@ -186,14 +185,21 @@ block:
 	VST1   [V0.S4], (R0)
 	RET
 
-// CODE6: 16 values of one row: half a byte of V(low) with two bits of V(two), that
-// SHIFT brings to bits 4 and 5.
-#define CODE6(isum, LOW, lows, low, SHIFT, shift, two, act, s, i) \
+// Sixteen values of one row: SHIFT brings two bits of two to bits 4 and 5, half a
+// byte of low replaces what is under them, what is above goes last.
+#define CODE6LOW(isum, low, shift, two, act, s, i) \
+	VSHL  shift, two.B16, V29.B16; \
+	VBIT  V1.B16, low.B16, V29.B16; \
+	PRODUCT6(isum, act, s, i)
+
+#define CODE6HIGH(isum, low, SHIFT, shift, two, act, s, i) \
 	SHIFT shift, two.B16, V29.B16; \
-	LOW   lows, low.B16, V28.B16; \
+	VSRI  $4, low.B16, V29.B16; \
+	PRODUCT6(isum, act, s, i)
+
+#define PRODUCT6(isum, act, s, i) \
+	VMOVI $0, V10.B16; \
 	VAND  V7.B16, V29.B16, V29.B16; \
-	VORR  V28.B16, V29.B16, V29.B16; \
-	VEOR  V10.B16, V10.B16, V10.B16; \
 	SDOT_4S(10, 29, act); \
 	MLA_4S_S(isum, 10, s, i)
 
@@ -205,16 +211,16 @@ block:
 	FLDPQ high(p), (F20, F21); \
 	FLDPQ off(R5), (F22, F23); \
 	FLDPQ (off+32)(R5), (F24, F25); \
-	CODE6(isum, VAND, V1.B16, V16, VSHL, $4, V20, 22, s, 0); \
-	CODE6(isum, VAND, V1.B16, V17, VSHL, $4, V21, 23, s, 1); \
-	CODE6(isum, VAND, V1.B16, V18, VSHL, $2, V20, 24, s, 2); \
-	CODE6(isum, VAND, V1.B16, V19, VSHL, $2, V21, 25, s, 3); \
+	CODE6LOW(isum, V16, $4, V20, 22, s, 0); \
+	CODE6LOW(isum, V17, $4, V21, 23, s, 1); \
+	CODE6LOW(isum, V18, $2, V20, 24, s, 2); \
+	CODE6LOW(isum, V19, $2, V21, 25, s, 3); \
 	FLDPQ (off+64)(R5), (F22, F23); \
 	FLDPQ (off+96)(R5), (F24, F25); \
-	CODE6(isum, VUSHR, $4, V16, VSHL, $0, V20, 22, t, 0); \
-	CODE6(isum, VUSHR, $4, V17, VSHL, $0, V21, 23, t, 1); \
-	CODE6(isum, VUSHR, $4, V18, VUSHR, $2, V20, 24, t, 2); \
-	CODE6(isum, VUSHR, $4, V19, VUSHR, $2, V21, 25, t, 3)
+	CODE6HIGH(isum, V16, VSHL, $0, V20, 22, t, 0); \
+	CODE6HIGH(isum, V17, VSHL, $0, V21, 23, t, 1); \
+	CODE6HIGH(isum, V18, VUSHR, $2, V20, 24, t, 2); \
+	CODE6HIGH(isum, V19, VUSHR, $2, V21, 25, t, 3)
 
 // ROW6K sets isum, whose register is also called reg, to the sum of scale * dot.
 // The codes are 32 too great: it starts from -32 * scale * sum.
@@ -232,7 +238,7 @@ block:
 	SMLAL2_4S(isum, 8, 2); \
 	SMLAL_4S(isum, 9, 3); \
 	SMLAL2_4S(isum, 9, 3); \
-	VEOR  V10.B16, V10.B16, V10.B16; \
+	VMOVI $0, V10.B16; \
 	VSHL  $5, reg.S4, reg.S4; \
 	VSUB  reg.S4, V10.S4, reg.S4; \
 	HALF6K(p, isum, 0, 128, 0, 12, 13); \
@@ -243,9 +249,10 @@ block:
 TEXT ·dots4Q6K(SB), NOSPLIT, $0-72
 	ARGS
 	VMOVI $15, V1.B16
-	VMOVI $48, V7.B16
+	VMOVI $63, V7.B16
 
 block:
+	VMOVI  $0, V11.B16
 	VLD1.P 32(R7), [V2.H8, V3.H8]
 	ROW6K(R1, 0, 4, V4)
 	ROW6K(R2, 1, 5, V5)

@@ -55,7 +55,7 @@
 	FCMGT_4S(4, 0, 26); \
 	FCMGT_4S(5, 27, 0); \
 	VBIT V4.B16, V28.B16, V1.B16; \
-	VEOR V4.B16, V4.B16, V4.B16; \
+	VMOVI $0, V4.B16; \
 	VBIT V5.B16, V4.B16, V1.B16
 
 // func maxGroups(x *float32, n int) float32

@@ -116,7 +116,10 @@ func (w *Weights) unpackSmall(b *Small, room *tileRoom, r, i int) {
 	}
 }
 
-// mulBlocks multiplies blocks as they lie in memory, four rows at a time.
+// mulBlocks multiplies blocks as they lie in memory, four rows at a time. By
+// llvm-mca's models of Neoverse N1 and V1 it reads, out of the first cache, 9 and
+// 15 bytes a cycle of q8_0, 4.7 and 9 of q4_K, 3.7 and 7.4 of q6_K, 2.9 and 4.9 of
+// mxfp4: more than a core's share of the memory.
 func mulBlocks(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int) {
 	for r := 0; r < w.Rows; r += 4 {
 		rows := min(4, w.Rows-r)

@@ -18,10 +18,10 @@ TEXT ·quantizeBlocks(SB), NOSPLIT, $0-48
 block:
 	MOVD R3, R8
 	MOVD R5, R9
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
 
 max: // v > max is false for NaN: they are passed over
 	VLD1.P 64(R8), [V4.S4, V5.S4, V6.S4, V7.S4]
@@ -52,8 +52,8 @@ max: // v > max is false for NaN: they are passed over
 	FMOVS F21, R10
 	CMPW  R7, R10
 	BNE   scale
-	VEOR  V20.B16, V20.B16, V20.B16
-	VEOR  V21.B16, V21.B16, V21.B16
+	VMOVI $0, V20.B16
+	VMOVI $0, V21.B16
 
 scale:
 	FMOVS.P F20, 4(R1)

@@ -32,30 +32,29 @@
 
 // The fifth bits: V28 and V29 pick the byte for each value, V27 the bit.
 #define FIFTH \
-	VMOVI $15, V30.B16; \
-	VMOVI $0xf0, V31.B16; \
+	VMOVI $0xff, V31.B16; \
 	MOVD  $0x8040201008040201, R8; \
 	VDUP  R8, V27.D2; \
 	MOVD  $0x0101010101010101, R8; \
-	VMOV  ZR, V28.D[0]; \
+	VMOVI $0, V28.B16; \
 	VMOV  R8, V28.D[1]; \
 	VMOVI $2, V29.B16; \
 	VADD  V28.B16, V29.B16, V29.B16
 
-// With the bit the code is its low half, without it 16 less: the low half under
-// 0xf0.
+// With the fifth bit a code is its low half, without it 16 less: the low half
+// under ones.
 #define ROWQ5_0(p, i) \
 	VLD1.P  2(p), V22.H[i]; \
 	VLD1R.P 4(p), [V24.S4]; \
-	NIBBLES(p); \
-	VTBL   V29.B16, [V24.B16], V25.B16; \
-	VTBL   V28.B16, [V24.B16], V24.B16; \
-	VCMTST V27.B16, V24.B16, V24.B16; \
-	VCMTST V27.B16, V25.B16, V25.B16; \
-	VORR   V31.B16, V20.B16, V26.B16; \
-	VBIF   V24.B16, V26.B16, V20.B16; \
-	VORR   V31.B16, V21.B16, V26.B16; \
-	VBIF   V25.B16, V26.B16, V21.B16
+	VLD1.P  16(p), [V20.B16]; \
+	VEOR    V31.B16, V24.B16, V24.B16; \
+	VTBL    V29.B16, [V24.B16], V25.B16; \
+	VTBL    V28.B16, [V24.B16], V24.B16; \
+	VUSHR   $4, V20.B16, V21.B16; \
+	VCMTST  V27.B16, V24.B16, V24.B16; \
+	VCMTST  V27.B16, V25.B16, V25.B16; \
+	VSLI    $4, V24.B16, V20.B16; \
+	VSLI    $4, V25.B16, V21.B16
 
 #define LOOKUP \
 	VTBL V20.B16, [V31.B16], V20.B16; \

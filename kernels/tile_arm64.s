@@ -27,7 +27,7 @@
 	MOVD 96(R2), R16
 
 #define ZERO(a) \
-	VEOR a.B16, a.B16, a.B16
+	VMOVI $0, a.B16
 
 #define ZERO8(a, b, c, d, e, f, g, h) \
 	ZERO(a); \

@@ -45,6 +45,7 @@
 	LDP   32(R1), (R14, R15); \
 	LDP   48(R1), (R16, R17); \
 block: \
+	VMOVI $0, V22.B16; \
 	TAKE(ROW, R10, 0, V0, V8); \
 	TAKE(ROW, R11, 1, V1, V9); \
 	TAKE(ROW, R12, 2, V2, V10); \
