@@ -121,12 +121,15 @@ type attnTasks struct {
 
 // attnWork is one worker's scratch.
 type attnWork struct {
-	q       []float32
-	lo, hi  []int32
-	attn    kernels.Attn
-	sinks   []float32
-	delta   kernels.DeltaRun
-	scratch kernels.Scratch
+	q      []float32
+	lo, hi []int32
+	attn   kernels.Attn
+	sinks  []float32
+	delta  kernels.DeltaRun
+	index  indexWork
+
+	gathered []byte // (AttnBlock rows of keys)
+	scratch  kernels.Scratch
 }
 
 // attend sets heads (grouped) or mixed (latent) to the attention's output.
@@ -162,6 +165,12 @@ func (a *attnTasks) Do(worker, i int) {
 	h0 := group * a.heads
 	heads := min(a.heads, c.Heads-h0)
 	kvHead := h0 / (c.Heads / lay.heads)
+	for ; tokens > 0 && r.sparse(first+tokens-1); tokens-- {
+		a.attendSparse(w, &sq, first+tokens-1, h0, heads)
+	}
+	if tokens == 0 {
+		return
+	}
 	n := tokens * heads
 
 	// query t*heads+g is head h0+g of token first+t

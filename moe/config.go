@@ -29,8 +29,9 @@ type Config struct {
 	HeadDim        int // of queries and keys
 	ValueDim       int // of values
 	Latent         *LatentConfig
-	Delta          *DeltaConfig // of layers without attention
-	AttnScale      float32      // of scores, usually 1/sqrt(HeadDim)
+	Indexer        *IndexerConfig // nil if tokens attend to all before them
+	Delta          *DeltaConfig   // of layers without attention
+	AttnScale      float32        // of scores, usually 1/sqrt(HeadDim)
 	QKNorm         QKNorm
 	LateQKNorm     bool    // after rotation, not before
 	QKVClip        float32 // queries, keys and values are clamped to +-QKVClip; 0 for no
@@ -143,6 +144,9 @@ func (c *Config) Validate() error {
 	}
 	if c.AttnGate && (c.Latent != nil || c.ValueDim != c.HeadDim) {
 		bad("attention gate", "values as long as queries", c.ValueDim)
+	}
+	if c.Indexer != nil {
+		c.Indexer.validate(c, bad)
 	}
 	if c.Delta != nil {
 		c.Delta.validate(bad)

@@ -40,7 +40,7 @@ const (
 // families is the table: a family is a file and a line.
 func families() []*family {
 	return []*family{
-		&deepseekV3, &deepseekV2, &mixtral, &olmoe, &qwen2MoE, &qwen3MoE, &gptOSS, &glm4MoE, &minimaxM2,
+		&deepseekV3, &deepseekV2, &deepseekV32, &mixtral, &olmoe, &qwen2MoE, &qwen3MoE, &gptOSS, &glm4MoE, &minimaxM2,
 		&granite, &ernie45, &hunyuan, &dots1, &glm4MoELite, &phiMoE, &llama4, &qwen3Next, &qwen35MoE,
 		&llama, &qwen2, &qwen3,
 	}
@@ -74,6 +74,12 @@ var hubNames = map[string]string{
 	"attn_kv_a_mqa.weight":  "model.layers.{l}.self_attn.kv_a_proj_with_mqa.weight",
 	"attn_kv_a_norm.weight": "model.layers.{l}.self_attn.kv_a_layernorm.weight",
 	"attn_kv_b.weight":      "model.layers.{l}.self_attn.kv_b_proj.weight",
+
+	"indexer.attn_q_b.weight": "model.layers.{l}.self_attn.indexer.wq_b.weight",
+	"indexer.attn_k.weight":   "model.layers.{l}.self_attn.indexer.wk.weight",
+	"indexer.proj.weight":     "model.layers.{l}.self_attn.indexer.weights_proj.weight",
+	"indexer.k_norm.weight":   "model.layers.{l}.self_attn.indexer.k_norm.weight",
+	"indexer.k_norm.bias":     "model.layers.{l}.self_attn.indexer.k_norm.bias",
 
 	"attn_qkv.weight":   "model.layers.{l}.linear_attn.in_proj_qkv.weight",
 	"attn_gate.weight":  "model.layers.{l}.linear_attn.in_proj_z.weight",

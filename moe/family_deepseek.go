@@ -27,6 +27,23 @@ var deepseekV3 = family{
 	match: func(k keys) bool { return k.int("expert_gating_func", 1) == 2 },
 }
 
+// DeepSeek-V3.2: the same with an indexer.
+var deepseekV32 = family{
+	name: "deepseek-v3.2",
+	hub:  []string{"DeepseekV32ForCausalLM"},
+	gguf: []string{"deepseek32"},
+	readHub: func(k keys, c *Config) {
+		deepseekV3.readHub(k, c)
+		c.Indexer = &IndexerConfig{Heads: k.need("index_n_heads"), Dim: k.need("index_head_dim"), TopK: k.need("index_topk")}
+	},
+	readGGUF: func(k keys, c *Config) {
+		deepseekV3.readGGUF(k, c)
+		c.Indexer = &IndexerConfig{
+			Heads: k.need("attention.indexer.head_count"), Dim: k.need("attention.indexer.key_length"), TopK: k.need("attention.indexer.top_k"),
+		}
+	},
+}
+
 // DeepSeek-V2 and V2-Lite.
 var deepseekV2 = family{
 	name: "deepseek-v2",

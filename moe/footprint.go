@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"github.com/coterie-go/coterie/expert"
+	"github.com/coterie-go/coterie/kernels"
 	"github.com/coterie-go/coterie/tensor"
 )
 
@@ -61,7 +62,11 @@ func (m *Model) Footprint() Footprint {
 	if m.w.embed != m.w.output {
 		f.Total += m.w.embed.Bytes()
 	}
-	f.CachePerToken = int64(m.cache.pageBytes()) / 64 * int64(len(m.cfg.Layers))
+	for _, l := range m.cfg.Layers {
+		if !l.Recurrent {
+			f.CachePerToken += int64(m.cache.pageBytes()) / kernels.AttnBlock
+		}
+	}
 	return f
 }
 
@@ -77,6 +82,10 @@ func eachLinear(v reflect.Value, f func(*tensor.Linear)) {
 		case **tensor.Linear:
 			if *x != nil {
 				f(*x)
+			}
+		case *[]*tensor.Linear:
+			for _, l := range *x {
+				f(l)
 			}
 		case *[]tensor.Linear:
 			for j := range *x {

@@ -35,6 +35,9 @@ func (r *runner) forward(ctx context.Context) error {
 			seen = r.delta.out
 		case m.cfg.Latent != nil:
 			r.latentQKV(l, i)
+			if l.index != nil {
+				r.index(l, i)
+			}
 			r.attend(l, i)
 			r.latentValues(l)
 		default:

@@ -151,6 +151,9 @@ func (ld *loader) latent(l *layer, i int) {
 			l.vB = append(l.vB, tensor.Linear{Weights: w.Slice(at+a.NopeDim, at+a.NopeDim+c.ValueDim)})
 		}
 	}
+	if c.Indexer != nil {
+		ld.indexer(l, i)
+	}
 	if len(l.kB) > 0 {
 		need(&l.kBForms, &l.kB[0])
 		need(&l.vBForms, &l.vB[0])

@@ -46,7 +46,8 @@ type runner struct {
 	nope   *rows     // (Heads*n, NopeDim)
 	mixed  *rows     // (Heads*n, KVRank)
 
-	delta deltaBuffers
+	indexing indexBuffers
+	delta    deltaBuffers
 
 	// Mixture.
 	scores  []float32 // (n, Experts)
@@ -112,6 +113,9 @@ func (r *runner) grow(n int) {
 			r.qa = tensor.NewActs(n, a.QRank)
 		}
 		r.qHeads, r.kv = floats(c.Heads*c.HeadDim), floats(a.KVRank+a.RopeDim)
+		if c.Indexer != nil {
+			r.indexing.grow(c.Indexer, n)
+		}
 		r.nope, r.mixed = tensor.NewActs(n*c.Heads, a.NopeDim), tensor.NewActs(n*c.Heads, a.KVRank)
 	} else {
 		r.k, r.v = floats(c.KVHeads*c.HeadDim), floats(c.KVHeads*c.ValueDim)

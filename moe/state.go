@@ -40,6 +40,7 @@ type cacheLayout struct {
 	dk, dv     int
 	latent     bool
 	kRow, vRow int // bytes
+	indexDim   int // of the keys of an indexer, which lie behind all else; 0 for none
 }
 
 func newCacheLayout(c *Config, f *kernels.Format) cacheLayout {
@@ -47,6 +48,9 @@ func newCacheLayout(c *Config, f *kernels.Format) cacheLayout {
 	if a := c.Latent; a != nil {
 		l.heads, l.latent = 1, true
 		l.dk, l.dv = a.RopeDim+a.KVRank, a.KVRank
+	}
+	if c.Indexer != nil {
+		l.indexDim = c.Indexer.Dim
 	}
 	l.kRow, l.vRow = l.bytes(l.dk), l.bytes(l.dv)
 	return l
@@ -57,7 +61,7 @@ func (l *cacheLayout) bytes(n int) int { return n / l.format.Block * l.format.By
 // pageBytes is the size of one layer's page.
 func (l *cacheLayout) pageBytes() int {
 	if l.latent {
-		return kernels.AttnBlock * l.kRow
+		return kernels.AttnBlock * (l.kRow + l.bytes(l.indexDim))
 	}
 	return kernels.AttnBlock * l.heads * (l.kRow + l.vRow)
 }
@@ -65,6 +69,12 @@ func (l *cacheLayout) pageBytes() int {
 // keys and values return the rows of one head in a page.
 func (l *cacheLayout) keys(p []byte, head int) kernels.Weights {
 	return kernels.Weights{Format: l.format, Rows: kernels.AttnBlock, K: l.dk, Data: p[head*kernels.AttnBlock*l.kRow:], Stride: l.kRow}
+}
+
+// index returns the rows of an indexer's keys in a page.
+func (l *cacheLayout) index(p []byte) kernels.Weights {
+	row := l.bytes(l.indexDim)
+	return kernels.Weights{Format: l.format, Rows: kernels.AttnBlock, K: l.indexDim, Data: p[kernels.AttnBlock*l.kRow:], Stride: row}
 }
 
 func (l *cacheLayout) values(p []byte, head int) kernels.Weights {

@@ -42,6 +42,7 @@ type layer struct {
 	kvANorm []float32       // (KVRank)
 	kB      []tensor.Linear // a head each: NopeDim to KVRank
 	vB      []tensor.Linear // a head each: KVRank to ValueDim
+	index   *indexer        // of what to attend to, or nil
 	kBForms tensor.Forms
 	vBForms tensor.Forms
 

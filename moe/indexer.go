@@ -1,0 +1,190 @@
+package moe
+
+import (
+	"fmt"
+
+	"github.com/coterie-go/coterie/kernels"
+	"github.com/coterie-go/coterie/tensor"
+)
+
+// IndexerConfig describes sparse attention by an indexer (DeepSeek-V3.2, 2025): a
+// token attends to those TopK tokens before it whose index keys fit its index
+// queries best. It goes with latent attention.
+type IndexerConfig struct {
+	Heads, Dim int
+	TopK       int
+}
+
+// indexer holds an indexer's parameters.
+type indexer struct {
+	q          *tensor.Linear // (Heads*Dim, QRank)
+	k          *tensor.Linear // (Dim, Dim of the model)
+	weights    *tensor.Linear // (Heads, Dim of the model)
+	norm, bias []float32      // (Dim) of keys
+}
+
+// indexEps is what the reference's LayerNorm of index keys adds to the variance.
+const indexEps = 1e-6
+
+// indexBuffers is a wave of activations of indexers.
+type indexBuffers struct {
+	q, k, weights []float32 // (n, Heads*Dim), (n, Dim), (n, Heads)
+	chosen        []int32   // (n, TopK), ascending
+	tasks         indexTasks
+}
+
+func (b *indexBuffers) grow(c *IndexerConfig, n int) {
+	b.q, b.k = make([]float32, n*c.Heads*c.Dim), make([]float32, n*c.Dim)
+	b.weights, b.chosen = make([]float32, n*c.Heads), make([]int32, n*c.TopK)
+}
+
+// index writes the tokens' index keys to the cache and chooses what each of them
+// attends to.
+func (r *runner) index(l *layer, i int) {
+	x, b, n := r.m.cfg.Indexer, &r.indexing, len(r.ids)
+	r.products.Reset()
+	r.products.Add(l.index.q, &r.qa.Acts, b.q, x.Heads*x.Dim)
+	r.products.Add(l.index.k, &r.h.Acts, b.k, x.Dim)
+	r.products.Add(l.index.weights, &r.h.Acts, b.weights, x.Heads)
+	r.products.Run(r.m.pool, n)
+	sparse := false
+	for _, sq := range r.seqs {
+		pages := sq.s.layers[i].pages
+		for t := sq.first; t < sq.first+sq.n; t++ {
+			k := b.k[t*x.Dim:][:x.Dim]
+			kernels.LayerNorm(k, k, l.index.norm, l.index.bias, indexEps)
+			r.rotateIndex(k, t)
+			row := r.m.cache.index(pages[r.pos[t]/kernels.AttnBlock].data)
+			row.SetRow(r.pos[t]%kernels.AttnBlock, k)
+			for h := range x.Heads {
+				r.rotateIndex(b.q[(t*x.Heads+h)*x.Dim:][:x.Dim], t)
+			}
+			sparse = sparse || r.sparse(t)
+		}
+	}
+	if sparse {
+		b.tasks = indexTasks{r, i}
+		r.m.pool.Run(n, &b.tasks)
+	}
+}
+
+// rotateIndex turns an index query or key; its pairs are halves, whatever those of
+// attention are.
+func (r *runner) rotateIndex(x []float32, t int) {
+	d := r.m.cfg.RoPE.Dim
+	kernels.RotateHalf(x[:d], r.cos[t*d/2:][:d/2], r.sin[t*d/2:][:d/2])
+}
+
+// sparse reports whether there is more before token t than it may attend to.
+func (r *runner) sparse(t int) bool {
+	x := r.m.cfg.Indexer
+	return x != nil && r.pos[t]+1 > x.TopK
+}
+
+// indexTasks scores and chooses for a token a task.
+type indexTasks struct {
+	r     *runner
+	layer int
+}
+
+// indexWork is one worker's scratch.
+type indexWork struct {
+	scores []float32 // (positions)
+	block  []float32 // (Heads, AttnBlock)
+	picker picker
+}
+
+// Do computes, for every position s up to its own, the sum over the heads of
+// weight * max(q . k[s], 0), and keeps the greatest.
+func (p *indexTasks) Do(worker, t int) {
+	r := p.r
+	if !r.sparse(t) {
+		return
+	}
+	x, b, w := r.m.cfg.Indexer, &r.indexing, &r.work[worker].index
+	const block = kernels.AttnBlock
+	n := r.pos[t] + 1
+	blocks := (n + block - 1) / block
+	if len(w.scores) < blocks*block {
+		w.scores = make([]float32, 2*blocks*block)
+	}
+	if len(w.block) < x.Heads*block {
+		w.block = make([]float32, x.Heads*block)
+	}
+	q := kernels.Acts{K: x.Dim, F32: b.q[t*x.Heads*x.Dim:][:x.Heads*x.Dim]}
+	pages := r.seqOf(t).s.layers[p.layer].pages
+	for i := range blocks {
+		keys := r.m.cache.index(pages[i].data)
+		kernels.Mul(w.block, block, &keys, &q, nil, x.Heads, &r.work[worker].scratch)
+		sum := w.scores[i*block:][:block]
+		clear(sum)
+		for h := range x.Heads {
+			s := w.block[h*block:][:block]
+			for j, v := range s {
+				s[j] = max(v, 0)
+			}
+			kernels.Axpy(sum, b.weights[t*x.Heads+h], s)
+		}
+	}
+	w.picker.pick(b.chosen[t*x.TopK:][:x.TopK], w.scores[:n], block)
+}
+
+// attendSparse computes attention of heads h0, h0+1, ... of token t over what the
+// indexer chose. Chosen rows are gathered into blocks, in the order of their
+// positions.
+func (a *attnTasks) attendSparse(w *attnWork, sq *seq, t, h0, heads int) {
+	r := a.r
+	c, lay := &r.m.cfg, &r.m.cache
+	chosen := r.indexing.chosen[t*c.Indexer.TopK:][:c.Indexer.TopK]
+	if len(w.gathered) < kernels.AttnBlock*lay.kRow {
+		w.gathered = make([]byte, kernels.AttnBlock*lay.kRow)
+	}
+	w.grow(heads, lay.dk)
+	w.attn.Reset(heads, lay.dv, nil)
+	q := r.q[(t*c.Heads+h0)*lay.dk:][:heads*lay.dk]
+	pages := sq.s.layers[a.layer].pages
+	for len(chosen) > 0 {
+		some := chosen[:min(len(chosen), kernels.AttnBlock)]
+		chosen = chosen[len(some):]
+		for i, pos := range some {
+			row := pages[pos/kernels.AttnBlock].data[int(pos%kernels.AttnBlock)*lay.kRow:]
+			copy(w.gathered[i*lay.kRow:], row[:lay.kRow])
+		}
+		for g := range heads {
+			w.lo[g], w.hi[g] = 0, int32(len(some))
+		}
+		k, v := lay.keys(w.gathered, 0), lay.values(w.gathered, 0)
+		w.attn.Attend(q, lay.dk, &k, &v, w.lo[:heads], w.hi[:heads], c.AttnScale, &w.scratch)
+	}
+	for g := range heads {
+		w.attn.Values(r.mixed.Row((h0+g)*len(r.ids)+t), g)
+	}
+}
+
+// indexer binds an indexer.
+func (ld *loader) indexer(l *layer, i int) {
+	c, x := &ld.config, ld.config.Indexer
+	l.index = &indexer{
+		q:       ld.linear("indexer.attn_q_b", i, x.Heads*x.Dim, c.Latent.QRank, false),
+		k:       ld.linear("indexer.attn_k", i, x.Dim, c.Dim, false),
+		weights: ld.linear("indexer.proj", i, x.Heads, c.Dim, false),
+		norm:    ld.vector("indexer.k_norm.weight", i, x.Dim),
+		bias:    ld.vector("indexer.k_norm.bias", i, x.Dim),
+	}
+	need(&l.qBForms, l.index.q)
+	need(&l.attnForms, l.index.k, l.index.weights)
+}
+
+// validate reports misfits of the sizes.
+func (x *IndexerConfig) validate(c *Config, bad func(name, want string, found any)) {
+	switch {
+	case c.Latent == nil || c.Latent.QRank < 1:
+		bad("indexer", "latent attention with a query rank", "none")
+	case x.Heads < 1 || x.Heads > 1<<12:
+		bad("indexer heads", "1 to 4096", x.Heads)
+	case x.Dim < c.RoPE.Dim || x.Dim > 1<<12:
+		bad("indexer head size", fmt.Sprintf("%d to 4096", c.RoPE.Dim), x.Dim)
+	case x.TopK < 1 || x.TopK > 1<<20:
+		bad("indexer top-k", "1 to 1048576", x.TopK)
+	}
+}
