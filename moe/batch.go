@@ -36,14 +36,18 @@ func (m *Model) ForwardAll(ctx context.Context, s *State, ids []int32) ([]float3
 // Tokens travel in chunks (WithChunk). On an error each State holds the tokens of
 // the chunks that were completed before it.
 func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
-	if err := m.checkSteps(steps); err != nil {
+	if err := m.enter(ctx); err != nil {
 		return err
 	}
+	defer m.leave()
 	r, err := m.acquire()
 	if err != nil {
 		return err
 	}
 	defer m.release(r)
+	if err := m.checkSteps(steps); err != nil {
+		return err
+	}
 	for i := range steps {
 		if !steps[i].State.busy.CompareAndSwap(false, true) {
 			for _, s := range steps[:i] {
@@ -161,7 +165,8 @@ func (r *runner) guarded(ctx context.Context) error {
 // processed.
 func (r *runner) run(ctx context.Context) error {
 	n := len(r.ids)
-	r.grow(n)
+	r.grow(r.m.rows(n))
+	logitRows := r.m.opts.logitRows
 	if rows := min(len(r.wanted), logitRows); len(r.vocab) < rows*r.m.cfg.Vocab {
 		r.vocab = make([]float32, rows*r.m.cfg.Vocab)
 	}
