@@ -23,7 +23,7 @@ func (r *runner) forward(ctx context.Context) error {
 	r.embed()
 	for i := range m.w.layers {
 		l := &m.w.layers[i]
-		if err := ctx.Err(); err != nil {
+		if err := m.halted(ctx); err != nil {
 			return err
 		}
 		// x += attention(norm(x)): tokens look at those before them, or at a memory of them
@@ -49,7 +49,9 @@ func (r *runner) forward(ctx context.Context) error {
 		// x += mixture(norm(x)): each token passes through the experts it is sent to
 		r.norm(r.h, l.ffnNorm, l.ffnBias, l.ffnForms)
 		r.route(l, i)
-		r.mix(l)
+		if err := r.mix(ctx, l, i); err != nil {
+			return err
+		}
 
 		// what is not a number is reported with the layer it came from
 		if err := r.finite(i); err != nil {
@@ -102,14 +104,18 @@ func (r *runner) route(l *layer, i int) {
 }
 
 // mix adds the output of the chosen experts, and of those always on, to x.
-func (r *runner) mix(l *layer) {
+func (r *runner) mix(ctx context.Context, l *layer, i int) error {
 	in := &r.mixture
 	in.N, in.Experts, in.Shared, in.Gate = len(r.ids), len(l.experts), l.shared, nil
 	r.bank = l.experts
 	if l.sharedGate != nil {
 		in.Gate = r.sharedGates(l)
 	}
+	if r.m.budget != nil && len(l.experts) > 0 {
+		return r.leased(ctx, i)
+	}
 	r.experts.Run(r.m.pool, &r.m.cfg.Expert, in)
+	return nil
 }
 
 // sharedGates returns sigmoid(w x) for each token.

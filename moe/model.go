@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coterie-go/coterie/internal/gguf"
 	"github.com/coterie-go/coterie/internal/par"
@@ -23,6 +24,9 @@ type Model struct {
 	pool  *par.Pool
 
 	outputForms forms
+
+	budget   *budget // nil without one
+	stopping atomic.Bool
 
 	mu      sync.Mutex // guards what follows
 	running sync.WaitGroup
@@ -93,11 +97,15 @@ func newModel(c *checkpoint, opts []Option) (_ *Model, err error) {
 	m.cache = newCacheLayout(&m.cfg, m.opts.cache)
 	m.freq = m.cfg.RoPE.frequencies()
 	m.pool = par.New(m.opts.threads)
+	if err = m.limit(); err != nil {
+		m.pool.Close()
+		return nil, err
+	}
 	return m, nil
 }
 
-// Close waits for running calls, then releases the files and the threads.
-// Later calls return ErrClosed.
+// Close makes running calls return ErrClosed at their next layer, waits for them,
+// and releases the files, the memory and the threads. Later calls return ErrClosed.
 func (m *Model) Close() error {
 	m.mu.Lock()
 	if m.closed {
@@ -106,10 +114,11 @@ func (m *Model) Close() error {
 	}
 	m.closed = true
 	m.mu.Unlock()
+	err := m.stop()
 	m.running.Wait()
 	m.pool.Close()
 	m.idle = nil
-	return m.ckpt.close()
+	return errors.Join(err, m.free(), m.ckpt.close())
 }
 
 // Config returns what the model is like. The caller must not change its slices.

@@ -10,19 +10,21 @@ import (
 type Option func(*options) error
 
 type options struct {
-	threads  int
-	chunk    int
-	cache    *kernels.Format
-	exact    bool
-	topK     int
-	minGate  float32
-	context  int
-	observe  RouteObserver
-	override RouteOverride
-	hidden   func(layer int, x []float32)
+	threads   int
+	chunk     int
+	logitRows int // rows of logits computed at a time
+	cache     *kernels.Format
+	exact     bool
+	topK      int
+	minGate   float32
+	context   int
+	observe   RouteObserver
+	override  RouteOverride
+	hidden    func(layer int, x []float32)
+	budget    budgetOptions
 }
 
-func defaults() options { return options{chunk: 512, cache: kernels.F16} }
+func defaults() options { return options{chunk: 512, logitRows: 32, cache: kernels.F16} }
 
 // WithThreads sets the number of worker threads. The default is GOMAXPROCS, which
 // follows the CPU affinity and the container's quota. Results do not depend on it.

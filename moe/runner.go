@@ -57,6 +57,7 @@ type runner struct {
 	bank    []expert.Expert
 	mixture expert.Input
 	experts expert.Mixture
+	lease   *expert.Lease // under a budget
 	routing router.Scratch
 	badID   error
 
@@ -84,9 +85,6 @@ type wanted struct {
 	i     int
 	each  func(i int, logits []float32)
 }
-
-// logitRows is how many rows of logits are computed at a time.
-const logitRows = 32
 
 func newRunner(m *Model) *runner {
 	r := &runner{m: m, work: make([]attnWork, m.pool.Workers())}
@@ -133,8 +131,8 @@ func (r *runner) grow(n int) {
 	r.shared = floats(1)
 	r.mixture.X, r.mixture.Dst = r.h, r.x
 	r.mixture.Choice = expert.Choice{IDs: r.chosen, Weights: r.gates}
-	if r.last == nil || r.last.Rows() < min(n, logitRows) {
-		r.last = tensor.NewActs(min(n, logitRows), c.Dim)
+	if rows := min(n, r.m.opts.logitRows); r.last == nil || r.last.Rows() < rows {
+		r.last = tensor.NewActs(rows, c.Dim)
 	}
 }
 

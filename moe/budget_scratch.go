@@ -1,0 +1,77 @@
+package moe
+
+import (
+	"reflect"
+
+	"github.com/coterie-go/coterie/kernels"
+	"github.com/coterie-go/coterie/tensor"
+)
+
+// scratchPerToken returns how many bytes of activations a token of a chunk takes:
+// the runner's buffers, counted on a small one so that a new buffer counts
+// unasked, and the mixture's, which are made when it runs.
+func (m *Model) scratchPerToken() int64 {
+	const n = 16
+	r := newRunner(m)
+	r.grow(n)
+	perToken := heapBytes(reflect.ValueOf(r).Elem(), 0) / n
+
+	c := &m.cfg
+	k := c.Router.TopK
+	outputs := int64(k) * int64(c.Dim) * 4 // kept from wave to wave
+	hidden := int64(k) * actBytes(c.ExpertFF)
+	if c.SharedFF > 0 {
+		outputs += int64(c.Dim) * 4
+		hidden += actBytes(c.SharedFF)
+	}
+	if c.DenseFF > 0 {
+		hidden += actBytes(c.DenseFF)
+	}
+	// A worker's outputs of 32 rows or fewer of all pairs, and its ups of the tokens
+	// of one expert, at worst all of them.
+	worker := int64(k+1)*32*4 + 256*4
+	return perToken + outputs + hidden + worker*int64(m.pool.Workers()) + int64(k)*4*4
+}
+
+// actBytes returns the bytes of a row of n activations in float32 and both 8-bit
+// forms.
+func actBytes(n int) int64 {
+	q8 := func(block int) int64 { return int64(n) + int64(n/block*4) + int64(n/16*2) }
+	return int64(4*n) + q8(32) + q8(256)
+}
+
+// heapBytes sums up the slices that a runner's fields hold, 8-bit forms included
+// whether or not they have been made.
+func heapBytes(v reflect.Value, depth int) int64 {
+	if depth > 4 {
+		return 0
+	}
+	switch v.Kind() {
+	case reflect.Slice:
+		n := int64(v.Cap()) * int64(v.Type().Elem().Size())
+		if v.Type().Elem().Kind() == reflect.Struct || v.Type().Elem().Kind() == reflect.Slice {
+			for i := range v.Len() {
+				n += heapBytes(v.Index(i), depth+1)
+			}
+		}
+		return n
+	case reflect.Struct:
+		var n int64
+		for i := range v.NumField() {
+			n += heapBytes(v.Field(i), depth+1)
+		}
+		return n
+	case reflect.Pointer:
+		switch {
+		case v.IsNil():
+		case v.Type() == reflect.TypeFor[*tensor.Acts]():
+			a := v.Elem()
+			rows, k := a.FieldByName("rows").Int(), a.FieldByName("K").Int()
+			return rows * actBytes(int(k))
+		case v.Type() != reflect.TypeFor[*Model]() && v.Type().Elem().Kind() == reflect.Struct &&
+			v.Type().Elem().PkgPath() == reflect.TypeFor[kernels.Acts]().PkgPath():
+			return heapBytes(v.Elem(), depth+1)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,4 @@
+package moe
+
+// ahead decides whether reading experts ahead of need pays.
+type ahead struct{}
