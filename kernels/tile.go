@@ -54,62 +54,18 @@ type tileForm struct {
 	super bool
 }
 
-// form returns the form of f's tiles.
-func (f *Format) form() tileForm {
-	if t := tileForms[f.kind]; t.sub != 0 {
-		return t
-	}
-	t := tileForm{bias: 128, sub: 32, bits: 8, super: f.Super != nil}
-	if f.Super != nil || f.Per16 {
-		t.sub = 16
-	}
-	return t
-}
-
 // corr is a pair of -bias, for the two sums of a block of 32.
 func (f tileForm) corr() int { return int(uint16(-f.bias)) * 0x10001 }
 
-// fillSuper sets row r of t to b.
-func (f tileForm) fillSuper(t *superTile, r int, b *Super) {
-	for i, q := range b.Q {
-		t.group[i/32].q[i%32/4][r][i%4] = byte(int(q) + f.bias)
-	}
-	for i, s := range b.Scale {
-		t.group[i/2].scale[i%2][r] = [2]int16{s, s}
-		t.corr[i/2][r][i%2] = int16(-f.bias * int(s))
-		t.min[i/2][r][i%2] = b.Min[i]
-	}
-	t.d[r], t.dMin[r] = b.D, b.DMin
+// expanded is a super-block of one row of a codebook format.
+type expanded struct {
+	q     [256]int8
+	scale [16]int8
+	d     float32
+	_     [3]float32 // to whole units of 16 bytes
 }
 
-// fillSmall sets row r of t to b.
-func (f tileForm) fillSmall(t *smallTile, r int, b *Small) {
-	for i, q := range b.Q {
-		t.q[i/4][r][i%4] = byte(int(q) + f.bias)
-	}
-	t.d[0][r], t.d[1][r], t.m[r] = b.D[0], b.D[1], b.M
-}
-
-// fill turns n blocks of rows r to r+15, from block i, into tiles at dst.
-func (w *Weights) fill(dst *byte, r, i, n int) {
-	f := w.Format.form()
-	for k := range tileRows {
-		data, s8, _ := w.row(r + k)
-		if f.super {
-			var b Super
-			for j := range n {
-				w.Format.Super(&b, data[(i+j)*w.Format.Bytes:])
-				f.fillSuper((*superTile)(unsafe.Add(unsafe.Pointer(dst), j*superTileSize)), k, &b)
-			}
-			continue
-		}
-		var b Small
-		for j := range n {
-			w.small(&b, data, s8, i+j)
-			f.fillSmall((*smallTile)(unsafe.Add(unsafe.Pointer(dst), j*smallTileSize)), k, &b)
-		}
-	}
-}
+const expandedSize = int(unsafe.Sizeof(expanded{}))
 
 // tileColumn is a column's offsets, in bytes, in Q, D and Sums of the activations
 // and in the product.
@@ -117,10 +73,11 @@ type tileColumn struct{ q, d, sums, dst int }
 
 // tileScratch is the room for tiles.
 type tileScratch struct {
-	columns []tileColumn
-	buf     []byte
-	rows    []byte    // a few rows, padded to 16
-	dst     []float32 // their products
+	columns  []tileColumn
+	buf      []byte
+	expanded []byte
+	rows     []byte    // a few rows, padded to 16
+	dst      []float32 // their products
 }
 
 // tiles returns room for tileBytes, aligned to a cache line.
@@ -143,7 +100,7 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 	if len(dst) < (n-1)*ld+w.Rows || len(w.Data) < (w.Rows-1)*w.Stride+w.rowBytes() {
 		panic("kernels: Mul: shapes do not fit")
 	}
-	form, buf := w.Format.form(), ts.tiles()
+	form, buf := tileForms[w.Format.kind], ts.tiles()
 	size := smallTileSize
 	if form.super {
 		size = superTileSize
@@ -160,7 +117,8 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 		if r < last {
 			ahead = tileRows * w.Stride
 		}
-		if n == 1 && mul.dot != nil && mul.dot(w, &dst[r], r, x, col(cols, 0), ahead) {
+		if n == 1 && mul.dot != nil {
+			mul.dot(w, ts, &dst[r], r, x, col(cols, 0), ahead)
 			if r == last {
 				return
 			}
@@ -172,7 +130,7 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 		for i := 0; i < blocks; i += chunk {
 			nb := min(chunk, blocks-i)
 			// Bytes are asked for in the order they lie in, not the order they are read in.
-			w.tile(buf, r, i, nb, ahead+i*(tileRows-1)*bytes)
+			w.tile(ts, buf, r, i, nb, ahead+i*(tileRows-1)*bytes)
 			for g := range groups { // of nearly equal size
 				j, end := g*n/groups, (g+1)*n/groups
 				mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j)
@@ -186,8 +144,8 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 
 // tileKernel adds products of tiles to dst.
 type tileKernel struct {
-	columns int                                                             // at most, in one call
-	dot     func(w *Weights, dst *float32, r int, x *Q8, c, ahead int) bool // one column, straight from the blocks
+	columns int                                                                        // at most, in one call
+	dot     func(w *Weights, s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) // one column, straight from the blocks
 	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int)
 }
 

@@ -2,6 +2,11 @@
 
 package kernels
 
+import "unsafe"
+
+// Codebook formats are looked up row by row into records of one form.
+var expandedForm = tileForm{super: true, sub: 16, bits: 8, bias: 128}
+
 var tileForms = [kinds]tileForm{
 	kindQ4_0:     {sub: 32, bits: 5, bias: 8},
 	kindQ4_1:     {sub: 32, bits: 5},
@@ -17,6 +22,13 @@ var tileForms = [kinds]tileForm{
 	kindQ4K:      {super: true, sub: 32, bits: 5},
 	kindQ5K:      {super: true, sub: 32, bits: 5},
 	kindQ6K:      {super: true, sub: 16, bits: 6, bias: 32},
+	kindIQ1S:     expandedForm,
+	kindIQ1M:     expandedForm,
+	kindIQ2XXS:   expandedForm,
+	kindIQ2XS:    expandedForm,
+	kindIQ2S:     expandedForm,
+	kindIQ3XXS:   expandedForm,
+	kindIQ3S:     expandedForm,
 	kindIQ4XS:    {super: true, sub: 32, bits: 8, bias: 128},
 	kindTQ1_0:    {super: true, sub: 32, bits: 5, bias: 1},
 	kindTQ2_0:    {super: true, sub: 32, bits: 5, bias: 1},
@@ -24,7 +36,7 @@ var tileForms = [kinds]tileForm{
 
 // tile turns n blocks of rows r to r+15, from block i, into tiles at dst, and asks
 // for the cache lines that many bytes ahead.
-func (w *Weights) tile(dst *byte, r, i, n, ahead int) {
+func (w *Weights) tile(s *tileScratch, dst *byte, r, i, n, ahead int) {
 	if w.Format.kind == kindNVFP4 {
 		i, n = i/2, n/2 // a block of nvfp4 is two of the activations'
 	}
@@ -65,13 +77,45 @@ func (w *Weights) tile(dst *byte, r, i, n, ahead int) {
 	case kindTQ2_0:
 		tileTQ2_0(dst, src, stride, n, ahead)
 	default:
-		w.fill(dst, r, i, n)
+		w.expand(s, r, i, n)
+		tileExpanded(dst, &s.expanded[:1][0], n*expandedSize, n, 0)
 	}
 }
 
+// expand turns n blocks of rows r to r+15 of a codebook format, from block i, into
+// records of expanded, those of a row together.
+func (w *Weights) expand(s *tileScratch, r, i, n int) {
+	size := n * expandedSize
+	if cap(s.expanded) < tileRows*size {
+		s.expanded = make([]byte, tileRows*size)
+	}
+	dst, src, stride := &s.expanded[:1][0], &w.Data[r*w.Stride+i*w.Format.Bytes], w.Stride
+	switch w.Format.kind {
+	case kindIQ1S:
+		expandIQ1S(dst, src, stride, n, codebook(&gridIQ1[0]))
+	case kindIQ1M:
+		expandIQ1M(dst, src, stride, n, codebook(&gridIQ1[0]))
+	case kindIQ2XXS:
+		expandIQ2XXS(dst, src, stride, n, codebook(&gridIQ2XXS[0]))
+	case kindIQ2XS:
+		expandIQ2XS(dst, src, stride, n, codebook(&gridIQ2XS[0]))
+	case kindIQ2S:
+		expandIQ2S(dst, src, stride, n, codebook(&gridIQ2S[0]))
+	case kindIQ3XXS:
+		expandIQ3XXS(dst, src, stride, n, codebook(&gridIQ3XXS[0]))
+	case kindIQ3S:
+		expandIQ3S(dst, src, stride, n, codebook(&gridIQ3S[0]))
+	default:
+		panic("kernels: no tiles of " + w.Format.Name)
+	}
+}
+
+// codebook is the address of a codebook as the assembly takes it.
+func codebook[T uint32 | uint64](grid *T) *byte { return (*byte)(unsafe.Pointer(grid)) }
+
 // dotAVX512 sets 16 values at dst to the products of rows r to r+15 with row c of
-// x, and reports whether there is a kernel for it.
-func (w *Weights) dotAVX512(dst *float32, r int, x *Q8, c, ahead int) bool {
+// x, and asks for the cache lines that many bytes ahead.
+func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) {
 	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/w.Format.Block
 	q, d, sums := &x.Q[c*w.K], &x.D[c*(w.K/x.Block)], &x.Sums[c*(w.K/16)]
 	switch w.Format.kind {
@@ -110,9 +154,14 @@ func (w *Weights) dotAVX512(dst *float32, r int, x *Q8, c, ahead int) bool {
 	case kindTQ2_0:
 		dotTQ2_0AVX512(dst, src, stride, n, ahead, q, d, sums)
 	default:
-		return false
+		// In parts that stay in the first cache.
+		clear(unsafe.Slice(dst, tileRows))
+		for i := 0; i < n; i += 2 {
+			m := min(2, n-i)
+			w.expand(s, r, i, m)
+			dotExpandedAVX512(dst, &s.expanded[:1][0], m*expandedSize, m, 0, &x.Q[c*w.K+i*256], &x.D[c*n+i], &x.Sums[(c*n+i)*16])
+		}
 	}
-	return true
 }
 
 func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {

@@ -33,11 +33,17 @@ func (l layout) dot(c *build.Context) {
 	t := newTiler(c, l)
 	v := &column{q: c.GP64(), d: c.GP64(), sums: c.GP64(), f: c.YMM()}
 	t.column = v
+	dst := c.GP64()
 	t.eachHalf(func() {
 		c.Load(c.Param("q"), v.q)
 		c.Load(c.Param("d"), v.d)
 		c.Load(c.Param("sums"), v.sums)
-		t.VPXOR(v.f, v.f, v.f)
+		if l.bytes == expandedSize { // comes in parts
+			c.Load(c.Param("dst"), dst)
+			c.VMOVUPS(Mem{Base: dst, Index: t.half, Scale: 1}, v.f)
+		} else {
+			t.VPXOR(v.f, v.f, v.f)
+		}
 	}, func() {
 		if l.super() {
 			v.isum = c.YMM()
@@ -68,7 +74,6 @@ func (l layout) dot(c *build.Context) {
 		c.ADDQ(U8(uint8(l.values/32*4)), v.d)
 		c.ADDQ(U8(uint8(l.values/32*4)), v.sums)
 	}, func() {
-		dst := c.GP64()
 		c.Load(c.Param("dst"), dst)
 		c.VMOVUPS(v.f, Mem{Base: dst, Index: t.half, Scale: 1})
 	})

@@ -26,6 +26,7 @@ var layouts = []struct {
 	{iq4XS, "iq4_xs", true},
 	{tq1_0, "tq1_0", true},
 	{tq2_0, "tq2_0", true},
+	{expanded, "expanded", true},
 }
 
 // tileStems returns the stems of tiles and of products of tiles.
@@ -52,5 +53,5 @@ func tileStems() []stem {
 			stems = append(stems, stem{"dot_" + l.stem, l.dot})
 		}
 	}
-	return stems
+	return append(stems, expandStems()...)
 }

@@ -1,0 +1,378 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// Records of the type expanded of kernels/tile.go.
+const (
+	expandedScale = 256 // [16] int8
+	expandedD     = 272 // float32
+	expandedSize  = 288
+)
+
+// expanded is the layout of what expanders write: the codebook formats' points are
+// looked up row by row, and only then do rows become lanes.
+var expanded = layout{
+	name: "Expanded", format: "expanded", bytes: expandedSize, values: 256, sub: 16, bias: 128,
+	block: func(t *tiler) {
+		t.d(0, t.words(expandedD))
+		t.int8Scales(t.unit(expandedScale), 7)
+		flip := t.dwords("flip", 0x80808080)
+		for i := range 16 {
+			for j, x := range t.unit(16 * i) {
+				t.VPXOR(flip, x, x)
+				t.code(x, 16*i+4*j)
+			}
+		}
+	},
+}
+
+// expander writes kernels that turn blocks of 16 rows into records of expanded,
+// those of a row together.
+type expander struct {
+	tiler
+	dst, src, grid, tmp reg.GPVirtual
+	room                Mem // for 128 bytes
+}
+
+// expand writes the function expand<name>: block emits the code for one block.
+func expand(name, format string, bytes int, block func(e *expander)) func(c *build.Context) {
+	return func(c *build.Context) {
+		function(c, "expand"+name, fmt.Sprintf("expand%s turns 16 rows of %s blocks into records of expanded, row by row.", name, format),
+			"dst, src *byte, stride, blocks int, grid *byte")
+		e := &expander{tiler: tiler{Context: c, data: map[string]Mem{}}, dst: c.GP64(), src: c.GP64(), grid: c.GP64(), tmp: c.GP64()}
+		e.room = c.AllocLocal(128)
+		src, stride, n, rows := c.GP64(), c.GP64(), c.GP64(), c.GP64()
+		c.Load(c.Param("dst"), e.dst)
+		c.Load(c.Param("src"), src)
+		c.Load(c.Param("stride"), stride)
+		c.Load(c.Param("grid"), e.grid)
+		c.MOVQ(U32(16), rows)
+		c.Label("row")
+		c.MOVQ(src, e.src)
+		c.Load(c.Param("blocks"), n)
+		c.Label("block")
+		block(e)
+		c.ADDQ(U32(expandedSize), e.dst)
+		c.ADDQ(U32(uint32(bytes)), e.src)
+		c.DECQ(n)
+		c.JNZ(LabelRef("block"))
+		c.ADDQ(stride, src)
+		c.DECQ(rows)
+		c.JNZ(LabelRef("row"))
+		c.VZEROUPPER()
+		c.RET()
+	}
+}
+
+func (e *expander) in(off int) Mem { return Mem{Base: e.src, Disp: off} }
+func (e *expander) to(off int) Mem { return Mem{Base: e.dst, Disp: off} }
+func (e *expander) at(off int) Mem { return e.room.Offset(off) }
+
+// halfD stores a float16 times a factor.
+func (e *expander) halfD(bits reg.GPVirtual, factor uint32) {
+	x := e.XMM()
+	e.VMOVD(bits.As32(), x)
+	e.VCVTPH2PS(x, x)
+	e.VMULSS(e.dwords(fmt.Sprintf("f%x", factor), factor), x, x)
+	e.VMOVSS(x, e.to(expandedD))
+}
+
+// loadD is halfD of the word at byte off of the block.
+func (e *expander) loadD(off int, factor uint32) {
+	e.MOVWLZX(e.in(off), e.tmp.As32())
+	e.halfD(e.tmp, factor)
+}
+
+const one, quarter, eighth = 0x3f800000, 0x3e800000, 0x3e000000
+
+// points8 returns four points of eight bytes; index loads the l-th's number into tmp.
+func (e *expander) points8(index func(l int)) reg.VecVirtual {
+	var half [2]reg.VecVirtual
+	for h := range half {
+		half[h] = e.XMM()
+		index(2 * h)
+		e.VMOVQ(Mem{Base: e.grid, Index: e.tmp, Scale: 8}, half[h])
+		index(2*h + 1)
+		e.VMOVHPS(Mem{Base: e.grid, Index: e.tmp, Scale: 8}, half[h], half[h])
+	}
+	x := e.YMM()
+	e.VINSERTI128(U8(1), half[1], half[0].AsY(), x)
+	return x
+}
+
+// bytesOf spreads the four bytes at m over eight bytes each.
+func (e *expander) bytesOf(m Mem) reg.VecVirtual {
+	y := e.YMM()
+	e.VPBROADCASTD(m, y)
+	spread := e.dwords("spread", 0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303)
+	e.VPSHUFB(spread, y, y)
+	return y
+}
+
+// negate changes the sign of 32 bytes where the bits of the four bytes at m are set.
+func (e *expander) negate(x reg.VecVirtual, m Mem) {
+	y := e.bytesOf(m)
+	bit := e.dwords("bit", 0x08040201, 0x80402010)
+	e.VPAND(bit, y, y)
+	e.VPCMPEQB(bit, y, y)
+	e.VPXOR(y, x, x)
+	e.VPSUBB(y, x, x)
+}
+
+// even completes the 7 bits of each byte of x with the one that makes the number
+// of bits even.
+func (e *expander) even(x reg.VecVirtual) {
+	y, z := e.YMM(), e.YMM()
+	e.VPSRLW(U8(4), x, y)
+	e.VPXOR(x, y, y)
+	e.VPSRLW(U8(2), y, z)
+	e.VPXOR(z, y, y)
+	e.VPSRLW(U8(1), y, z)
+	e.VPXOR(z, y, y)
+	e.VPSLLW(U8(7), y, y)
+	e.VPAND(e.dwords("top", 0x80808080), y, y)
+	e.VPOR(y, x, x)
+}
+
+// sevens stores the sign bytes of eight words of four times 7 bits and sets each
+// scale to 2s+1, s the words' top 4 bits.
+func (e *expander) sevens(w reg.VecVirtual) {
+	x, y := e.YMM(), e.YMM()
+	e.VPAND(e.dwords("seven0", 0x7f), w, x)
+	for i := 1; i < 4; i++ {
+		e.VPSLLD(U8(uint8(i)), w, y)
+		e.VPAND(e.dwords(fmt.Sprintf("seven%d", i), 0x7f<<(8*i)), y, y)
+		e.VPOR(y, x, x)
+	}
+	e.even(x)
+	e.VMOVDQU(x, e.at(0))
+	e.VPSRLD(U8(28), w, y)
+	e.pairScales(y)
+}
+
+// pairScales stores 2s+1 twice for each of eight dwords s.
+func (e *expander) pairScales(s reg.VecVirtual) {
+	e.VPSLLD(U8(1), s, s)
+	e.VPOR(e.dwords("d1", 1), s, s)
+	e.VPSHUFB(e.dwords("pairs", 0x04040000, 0x0c0c0808, 0x80808080, 0x80808080), s, s)
+	e.VPERMQ(U8(0x08), s, s)
+	e.VMOVDQU(s.AsX(), e.to(expandedScale))
+}
+
+// nibbleScales stores 2s+1 for 16 halves of the bytes at off, low ones first.
+func (e *expander) nibbleScales(off int) {
+	x, y := e.XMM(), e.XMM()
+	e.VMOVQ(e.in(off), x)
+	e.VPSRLW(U8(4), x, y)
+	e.VPUNPCKLBW(y, x, x)
+	e.VPAND(e.dwords("low4", 0x0f0f0f0f), x, x)
+	e.VPADDB(x, x, x)
+	e.VPOR(e.dwords("b1", 0x01010101), x, x)
+	e.VMOVDQU(x, e.to(expandedScale))
+}
+
+// fields returns 16 words: field j (of 3 bits) of word i of the four at m, moved to
+// bits 8 to 10, for 4i+j.
+func (e *expander) fields(m Mem) reg.VecVirtual {
+	x := e.YMM()
+	e.VPBROADCASTQ(m, x)
+	e.VPSHUFB(e.dwords("words", 0x01000100, 0x01000100, 0x03020302, 0x03020302, 0x05040504, 0x05040504, 0x07060706, 0x07060706), x, x)
+	e.VPMULLW(e.dwords("place", 64<<16|512, 1<<16|8), x, x)
+	e.VPSRLW(U8(1), x, x)
+	e.VPAND(e.dwords("field", 0x07000700), x, x)
+	return x
+}
+
+// indices stores 16 words: the bytes at off, and high.
+func (e *expander) indices(i, off int, high reg.VecVirtual) {
+	x := e.YMM()
+	e.VPMOVZXBW(e.in(off+16*i), x)
+	e.VPOR(high, x, x)
+	e.VMOVDQU(x, e.at(32*i))
+}
+
+func expandIQ2XXS(e *expander) {
+	e.loadD(0, eighth)
+	x, y := e.YMM(), e.YMM()
+	e.VMOVDQU(e.in(2), x)
+	e.VMOVDQU(e.in(34), y)
+	e.VSHUFPS(U8(0xdd), y, x, x)
+	e.VPERMQ(U8(0xd8), x, x)
+	e.sevens(x)
+	for g := range 8 {
+		x := e.points8(func(l int) { e.MOVBLZX(e.in(2+8*g+l), e.tmp.As32()) })
+		e.negate(x, e.at(4*g))
+		e.VMOVDQU(x, e.to(32*g))
+	}
+}
+
+func expandIQ2XS(e *expander) {
+	e.loadD(0, eighth)
+	e.nibbleScales(66)
+	x, y := e.YMM(), e.YMM()
+	e.VMOVDQU(e.in(2), x)
+	e.VMOVDQU(e.in(34), y)
+	e.VPSRLW(U8(9), x, x)
+	e.VPSRLW(U8(9), y, y)
+	e.VPACKUSWB(y, x, x)
+	e.VPERMQ(U8(0xd8), x, x)
+	e.even(x)
+	e.VMOVDQU(x, e.at(0))
+	for g := range 8 {
+		x := e.points8(func(l int) {
+			e.MOVWLZX(e.in(2+8*g+2*l), e.tmp.As32())
+			e.ANDL(U32(511), e.tmp.As32())
+		})
+		e.negate(x, e.at(4*g))
+		e.VMOVDQU(x, e.to(32*g))
+	}
+}
+
+func expandIQ2S(e *expander) {
+	e.loadD(0, eighth)
+	e.nibbleScales(74)
+	for i := range 2 { // 16 numbers: 8 low bits, 2 high ones
+		y := e.YMM()
+		e.VPBROADCASTD(e.in(66+4*i), y)
+		e.VPSHUFB(e.dwords("bytes", 0x80008000, 0x80008000, 0x80018001, 0x80018001, 0x80028002, 0x80028002, 0x80038003, 0x80038003), y, y)
+		e.VPMULLW(e.dwords("place2", 64<<16|256, 4<<16|16), y, y)
+		e.VPAND(e.dwords("field2", 0x03000300), y, y)
+		e.indices(i, 2, y)
+	}
+	for g := range 8 {
+		x := e.points8(func(l int) { e.MOVWLZX(e.at(8*g+2*l), e.tmp.As32()) })
+		e.negate(x, e.in(34+4*g))
+		e.VMOVDQU(x, e.to(32*g))
+	}
+}
+
+// points4 copies 64 points of four bytes to the record; index loads the i-th's
+// number into tmp.
+func (e *expander) points4(index func(i int)) {
+	p := e.GP64()
+	for i := range 64 {
+		index(i)
+		e.MOVL(Mem{Base: e.grid, Index: e.tmp, Scale: 4}, p.As32())
+		e.MOVL(p.As32(), e.to(4*i))
+	}
+}
+
+func (e *expander) signs(at func(off int) Mem) {
+	for g := range 8 {
+		x := e.YMM()
+		e.VMOVDQU(e.to(32*g), x)
+		e.negate(x, at(4*g))
+		e.VMOVDQU(x, e.to(32*g))
+	}
+}
+
+func expandIQ3XXS(e *expander) {
+	e.loadD(0, quarter)
+	e.points4(func(i int) { e.MOVBLZX(e.in(2+i), e.tmp.As32()) })
+	x := e.YMM()
+	e.VMOVDQU(e.in(66), x)
+	e.sevens(x)
+	e.signs(e.at)
+}
+
+func expandIQ3S(e *expander) {
+	e.loadD(0, one)
+	for i := range 4 { // 16 numbers: 8 low bits, 1 high one
+		y, bit := e.YMM(), e.dwords("bit16", 0x00020001, 0x00080004, 0x00200010, 0x00800040, 0x02000100, 0x08000400, 0x20001000, 0x80004000)
+		e.VPBROADCASTW(e.in(66+2*i), y)
+		e.VPAND(bit, y, y)
+		e.VPCMPEQW(bit, y, y)
+		e.VPAND(e.dwords("high1", 0x01000100), y, y)
+		e.indices(i, 2, y)
+	}
+	e.points4(func(i int) { e.MOVWLZX(e.at(2*i), e.tmp.As32()) })
+	x, y := e.XMM(), e.YMM()
+	e.VMOVD(e.in(106), x)
+	e.VPSRLW(U8(4), x, y.AsX())
+	e.VPUNPCKLBW(y.AsX(), x, x)
+	e.VPAND(e.dwords("low4", 0x0f0f0f0f), x, x)
+	e.VPMOVZXBD(x, y)
+	e.pairScales(y)
+	e.signs(func(off int) Mem { return e.in(74 + off) })
+}
+
+func expandIQ1S(e *expander) {
+	e.loadD(0, eighth)
+	for i := range 2 {
+		e.indices(i, 2, e.fields(e.in(34+8*i)))
+	}
+	x, y := e.XMM(), e.YMM()
+	e.VMOVDQU(e.in(34), x)
+	e.VPSRLW(U8(12), x, x)
+	e.VPAND(e.dwords("seven16", 0x00070007), x, x)
+	e.VPMOVZXWD(x, y)
+	e.pairScales(y)
+	for g := range 8 {
+		x, y := e.points8(func(l int) { e.MOVWLZX(e.at(8*g+2*l), e.tmp.As32()) }), e.YMM()
+		e.VPBROADCASTW(e.in(34+2*g), y)
+		e.VPSRAW(U8(15), y, y)
+		e.VPOR(e.dwords("b1", 0x01010101), y, y) // 1 or -1
+		e.VPADDB(y, x, x)
+		e.VMOVDQU(x, e.to(32*g))
+	}
+}
+
+func expandIQ1M(e *expander) {
+	d := e.GP64()
+	e.MOVWLZX(e.in(54), d.As32()) // its top 4 bits are d's
+	e.SHRL(U8(12), d.As32())
+	for i := 2; i >= 0; i-- {
+		e.MOVWLZX(e.in(48+2*i), e.tmp.As32())
+		e.SHRL(U8(12), e.tmp.As32())
+		e.SHLL(U8(4), d.As32())
+		e.ORL(e.tmp.As32(), d.As32())
+	}
+	e.halfD(d, eighth)
+	s := e.fields(e.in(48)) // 3 bits from bit 8
+	e.VPSRLW(U8(7), s, s)   // twice the field
+	e.VPACKUSWB(s, s, s)
+	e.VPERMQ(U8(0x08), s, s)
+	e.VPOR(e.dwords("b1", 0x01010101), s, s)
+	e.VMOVDQU(s.AsX(), e.to(expandedScale))
+	for i := range 2 { // 16 numbers: 8 low bits, 3 high ones, and the sign of the offset
+		x, y := e.XMM(), e.YMM()
+		e.VMOVQ(e.in(32+8*i), x)
+		e.VPSRLW(U8(4), x, y.AsX())
+		e.VPUNPCKLBW(y.AsX(), x, x)
+		e.VPMOVZXBW(x, y)
+		e.VPSLLW(U8(12), y, y)
+		z := e.YMM()
+		e.VPSRAW(U8(15), y, z)
+		e.VPACKSSWB(z, z, z)
+		e.VPERMQ(U8(0x08), z, z)
+		e.VMOVDQU(z.AsX(), e.at(64+16*i)) // 0 or -1 for eight values
+		e.VPSRLW(U8(4), y, y)
+		e.VPAND(e.dwords("field", 0x07000700), y, y)
+		e.indices(i, 0, y)
+	}
+	for g := range 8 {
+		x := e.points8(func(l int) { e.MOVWLZX(e.at(8*g+2*l), e.tmp.As32()) })
+		y := e.bytesOf(e.at(64 + 4*g))
+		e.VPOR(e.dwords("b1", 0x01010101), y, y)
+		e.VPADDB(y, x, x)
+		e.VMOVDQU(x, e.to(32*g))
+	}
+}
+
+func expandStems() []stem {
+	return []stem{
+		{"expand_iq1_s", expand("IQ1S", "iq1_s", 50, expandIQ1S)},
+		{"expand_iq1_m", expand("IQ1M", "iq1_m", 56, expandIQ1M)},
+		{"expand_iq2_xxs", expand("IQ2XXS", "iq2_xxs", 66, expandIQ2XXS)},
+		{"expand_iq2_xs", expand("IQ2XS", "iq2_xs", 74, expandIQ2XS)},
+		{"expand_iq2_s", expand("IQ2S", "iq2_s", 82, expandIQ2S)},
+		{"expand_iq3_xxs", expand("IQ3XXS", "iq3_xxs", 98, expandIQ3XXS)},
+		{"expand_iq3_s", expand("IQ3S", "iq3_s", 110, expandIQ3S)},
+	}
+}
