@@ -40,10 +40,6 @@ func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
 		return err
 	}
 	defer m.leave()
-	if err := m.enter(ctx); err != nil {
-		return err
-	}
-	defer m.leave()
 	r, err := m.acquire()
 	if err != nil {
 		return err
