@@ -14,6 +14,10 @@ const AttnBlock = 64
 type Attn struct {
 	M, L []float32 // (n)
 	Acc  []float32 // (n, dv)
+
+	// Next is where the keys lie that the next call will bring, so that they can be
+	// on their way; nil if there are none.
+	Next []byte
 }
 
 // Reset empties n queries with values of length dv. sink, if not nil, holds for

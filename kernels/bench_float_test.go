@@ -112,15 +112,22 @@ func BenchmarkMulT(b *testing.B) {
 // latent attention. Bytes are of keys and values.
 func BenchmarkAttend(b *testing.B) {
 	for _, c := range []struct{ n, dk, dv int }{
-		{1, 128, 128}, {4, 128, 128}, {8, 128, 128}, {16, 576, 512}, {128, 576, 512}, {512, 128, 128}, {512, 64, 64},
+		{1, 128, 128}, {4, 128, 128}, {8, 128, 128}, {8, 576, 512}, {16, 576, 512}, {64, 128, 128}, {512, 128, 128}, {512, 64, 64}, {128, 576, 512},
 	} {
 		// Blocks one after another, so that none is in a cache; many queries meet
 		// the same block.
 		blocks := 1024
-		if c.n > 64 {
+		if c.n > 128 {
 			blocks = 1
 		}
-		k, v := matrix(F16, blocks*AttnBlock, c.dk), matrix(F16, blocks*AttnBlock, c.dv)
+		k := matrix(F16, blocks*AttnBlock, c.dk)
+		v := &Weights{}
+		if c.dk == c.dv {
+			v = matrix(F16, blocks*AttnBlock, c.dv)
+		} else { // latent: the values are a part of the keys
+			*v = *k
+			v.K, v.Data = c.dv, k.Data[2*(c.dk-c.dv):]
+		}
 		q := normal(c.n * c.dk)
 		lo, hi := make([]int32, c.n), make([]int32, c.n)
 		for j := range hi {
@@ -131,13 +138,17 @@ func BenchmarkAttend(b *testing.B) {
 				var a Attn
 				var s Scratch
 				a.Reset(c.n, c.dv, nil)
-				i := 0
+				i, bytes := 0, 2*AttnBlock*c.dk
+				if c.dk == c.dv {
+					bytes *= 2
+				}
 				// Several blocks a call, so that the clock costs nothing.
 				calls := 1 + 64/c.n
-				best(b, calls*2*AttnBlock*(c.dk+c.dv), calls*c.n*AttnBlock*(c.dk+c.dv), func() {
+				best(b, calls*bytes, calls*c.n*AttnBlock*(c.dk+c.dv), func() {
 					for range calls {
 						r := i % blocks * AttnBlock
 						i++
+						a.Next = k.Data[i%blocks*AttnBlock*k.Stride:]
 						k, v := k.Slice(r, r+AttnBlock), v.Slice(r, r+AttnBlock)
 						t.attend(&a, q, c.dk, &k, &v, lo, hi, 0.1, &s)
 					}

@@ -11,9 +11,9 @@ type floats struct {
 	dot1  [3]dotTileFunc // one row and column
 	dotF8 []f8Tile       // four rows; the most columns first, one last
 
-	sumRows [3]func(dst *float32, w *byte, stride, rows int, x *float32, k int) // rows in fours
-	sumRow  [3]func(dst *float32, w *byte, stride, rows int, x *float32, k int) // any rows
-	sum     [3][]sumTile                                                        // by source; the most columns first
+	sumRows [3]func(dst *float32, w *byte, stride, rows, ahead int, x *float32, k int) // rows in fours
+	sumRow  [3]func(dst *float32, w *byte, stride, rows, ahead int, x *float32, k int) // any rows
+	sum     [3][]sumTile                                                               // by source; the most columns first
 
 	convert   [3]func(dst *float32, src *byte, n int)
 	convertF8 func(dst *float32, src *byte, scale *float32, n int) bool
@@ -32,12 +32,12 @@ type f8Tile struct {
 	f    func(dst *float32, ld int, w *byte, stride int, scale, x *float32, off *int, k int) bool
 }
 
-type dotTileFunc func(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+type dotTileFunc func(dst *float32, ld int, w *byte, stride, rows, ahead int, x *float32, off *int, k int)
 
 // sumTile is a register tile of a transposed product.
 type sumTile struct {
 	cols int
-	f    func(dst *float32, ld int, w *byte, stride, rows int, x *float32, off *int, k int)
+	f    func(dst *float32, ld int, w *byte, stride, rows, ahead int, x *float32, off *int, k int)
 }
 
 // The sources: formats that kernels read without scales.
@@ -68,8 +68,8 @@ var floatsAVX2 = floats{
 	},
 	dot1:      [3]dotTileFunc{mulF32Tile1x1AVX2, mulF16Tile1x1AVX2, mulBF16Tile1x1AVX2},
 	dotF8:     []f8Tile{{1, mulF8Tile4x1AVX2}},
-	sumRows:   [3]func(*float32, *byte, int, int, *float32, int){mulTF32Rows4AVX2, mulTF16Rows4AVX2, mulTBF16Rows4AVX2},
-	sumRow:    [3]func(*float32, *byte, int, int, *float32, int){mulTF32Rows1AVX2, mulTF16Rows1AVX2, mulTBF16Rows1AVX2},
+	sumRows:   [3]func(*float32, *byte, int, int, int, *float32, int){mulTF32Rows4AVX2, mulTF16Rows4AVX2, mulTBF16Rows4AVX2},
+	sumRow:    [3]func(*float32, *byte, int, int, int, *float32, int){mulTF32Rows1AVX2, mulTF16Rows1AVX2, mulTBF16Rows1AVX2},
 	sum:       [3][]sumTile{{{3, mulTF32Tile3AVX2}}, {{3, mulTF16Tile3AVX2}}, {{3, mulTBF16Tile3AVX2}}},
 	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX2, convertBF16AVX2},
 	convertF8: convertF8AVX2,
@@ -83,8 +83,8 @@ var floatsAVX512 = floats{
 	},
 	dot1:    [3]dotTileFunc{mulF32Tile1x1AVX512, mulF16Tile1x1AVX512, mulBF16Tile1x1AVX512},
 	dotF8:   []f8Tile{{4, mulF8Tile4x4AVX512}, {2, mulF8Tile4x2AVX512}, {1, mulF8Tile4x1AVX512}},
-	sumRows: [3]func(*float32, *byte, int, int, *float32, int){mulTF32Rows4AVX512, mulTF16Rows4AVX512, mulTBF16Rows4AVX512},
-	sumRow:  [3]func(*float32, *byte, int, int, *float32, int){mulTF32Rows1AVX512, mulTF16Rows1AVX512, mulTBF16Rows1AVX512},
+	sumRows: [3]func(*float32, *byte, int, int, int, *float32, int){mulTF32Rows4AVX512, mulTF16Rows4AVX512, mulTBF16Rows4AVX512},
+	sumRow:  [3]func(*float32, *byte, int, int, int, *float32, int){mulTF32Rows1AVX512, mulTF16Rows1AVX512, mulTBF16Rows1AVX512},
 	sum: [3][]sumTile{
 		{{6, mulTF32Tile6AVX512}, {4, mulTF32Tile4AVX512}, {2, mulTF32Tile2AVX512}},
 		{{6, mulTF16Tile6AVX512}, {4, mulTF16Tile4AVX512}, {2, mulTF16Tile2AVX512}},
@@ -122,7 +122,7 @@ func (t *floats) mulFloat(dst []float32, ld int, w *Weights, x []float32, cols [
 	r, src := 0, sourceOf(w.Format)
 	switch {
 	case src == srcF32, src != srcNone && k%16 == 0 && n <= directColumns:
-		t.dots(d, ld, src, unsafe.SliceData(w.Data), w.Stride, w.Rows, k, xp, off)
+		t.dots(d, ld, src, unsafe.SliceData(w.Data), w.Stride, w.Rows, aheadOf(w), k, xp, off)
 		return
 	case w.Format == F8E4M3 && k%16 == 0 && n <= t.dotF8[0].cols:
 		for ; r+4 <= w.Rows; r += 4 {
@@ -142,7 +142,7 @@ func (t *floats) mulFloat(dst []float32, ld int, w *Weights, x []float32, cols [
 		for i := range rows {
 			t.row(buf[i*k:][:k], w, r+i)
 		}
-		t.dots(&dst[r], ld, srcF32, bytesOf(buf), 4*k, rows, k, xp, off)
+		t.dots(&dst[r], ld, srcF32, bytesOf(buf), 4*k, rows, 0, k, xp, off)
 	}
 }
 
@@ -172,27 +172,32 @@ func (s *Scratch) offsets(cols []int32, n, ld int, starts []float32) []int {
 
 // dots sets dst[j*ld+r] to the product of row r and column j, for all rows and
 // columns. k is a multiple of 16 but for f32.
-func (t *floats) dots(dst *float32, ld, src int, w *byte, stride, rows, k int, x *float32, off []int) {
+func (t *floats) dots(dst *float32, ld, src int, w *byte, stride, rows, ahead, k int, x *float32, off []int) {
 	at := func(r, j int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(dst), 4*(j*ld+r))) }
 	row := func(r int) *byte { return (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)) }
 	for j, c := 0, 0; j < len(off); {
 		tile := t.dot[src][c]
-		if len(off)-j < tile.cols {
+		// Eight columns are better two times four than six and two.
+		if rest := len(off) - j; rest < tile.cols || rest == 8 && tile.cols == 6 {
 			c++
 			continue
 		}
-		r := 0
-		for ; r+tile.rows <= rows; r += tile.rows {
-			tile.f(at(r, j), ld, row(r), stride, x, &off[j], k)
+		r := rows - rows%tile.rows
+		if r > 0 {
+			tile.f(at(0, j), ld, row(0), stride, r, ahead, x, &off[j], k)
 		}
-		for ; r < rows; r++ {
+		if r < rows {
 			for i := range tile.cols {
-				t.dot1[src](at(r, j+i), ld, row(r), stride, x, &off[j+i], k)
+				t.dot1[src](at(r, j+i), ld, row(r), stride, rows-r, ahead, x, &off[j+i], k)
 			}
 		}
 		j += tile.cols
 	}
 }
+
+// aheadOf returns how far ahead rows are fetched, in bytes: four rows, or as many
+// more as make 4 KB.
+func aheadOf(w *Weights) int { return w.Stride * max(4, 4096/w.rowBytes()) }
 
 // rowsF8 is dots for four rows of scaled 8-bit floats from r on. It returns false
 // for what its kernels leave to the portable form.
@@ -249,7 +254,7 @@ func (t *floats) mulT(dst []float32, ld int, w *Weights, x []float32, ldx int, c
 	w.check()
 	xp := unsafe.SliceData(x)
 	if src := sourceOf(w.Format); src != srcNone && k%16 == 0 {
-		t.sums(unsafe.SliceData(dst), ld, src, unsafe.SliceData(w.Data), w.Stride, w.Rows, k, xp, off)
+		t.sums(unsafe.SliceData(dst), ld, src, unsafe.SliceData(w.Data), w.Stride, w.Rows, aheadOf(w), k, xp, off)
 		return
 	}
 	step := min(max(convertedBytes/(4*k), 4)&^3, w.Rows)
@@ -260,7 +265,7 @@ func (t *floats) mulT(dst []float32, ld int, w *Weights, x []float32, ldx int, c
 			t.row(buf[i*k:][:k], w, r+i)
 		}
 		if m := k &^ 15; m > 0 {
-			t.sums(unsafe.SliceData(dst), ld, srcF32, bytesOf(buf), 4*k, rows, m, (*float32)(unsafe.Add(unsafe.Pointer(xp), 4*r)), off)
+			t.sums(unsafe.SliceData(dst), ld, srcF32, bytesOf(buf), 4*k, rows, 0, m, (*float32)(unsafe.Add(unsafe.Pointer(xp), 4*r)), off)
 		}
 		for i := range rows {
 			for j, o := range off {
@@ -272,11 +277,11 @@ func (t *floats) mulT(dst []float32, ld int, w *Weights, x []float32, ldx int, c
 
 // sums adds to dst[j*ld+c] the products of x[off[j]+r] and w[r][c] for ascending r.
 // k is a multiple of 16.
-func (t *floats) sums(dst *float32, ld, src int, w *byte, stride, rows, k int, x *float32, off []int) {
+func (t *floats) sums(dst *float32, ld, src int, w *byte, stride, rows, ahead, k int, x *float32, off []int) {
 	for j, c := 0, 0; j < len(off); {
 		d := (*float32)(unsafe.Add(unsafe.Pointer(dst), 4*j*ld))
 		if c == len(t.sum[src]) {
-			t.sumOne(d, src, w, stride, rows, k, (*float32)(unsafe.Add(unsafe.Pointer(x), 4*off[j])))
+			t.sumOne(d, src, w, stride, rows, ahead, k, (*float32)(unsafe.Add(unsafe.Pointer(x), 4*off[j])))
 			j++
 			continue
 		}
@@ -285,18 +290,18 @@ func (t *floats) sums(dst *float32, ld, src int, w *byte, stride, rows, k int, x
 			c++
 			continue
 		}
-		tile.f(d, ld, w, stride, rows, x, &off[j], k)
+		tile.f(d, ld, w, stride, rows, ahead, x, &off[j], k)
 		j += tile.cols
 	}
 }
 
 // sumOne is sums for one column.
-func (t *floats) sumOne(dst *float32, src int, w *byte, stride, rows, k int, x *float32) {
+func (t *floats) sumOne(dst *float32, src int, w *byte, stride, rows, ahead, k int, x *float32) {
 	r := rows &^ 3
 	if r > 0 {
-		t.sumRows[src](dst, w, stride, r, x, k)
+		t.sumRows[src](dst, w, stride, r, ahead, x, k)
 	}
 	if r < rows {
-		t.sumRow[src](dst, (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)), stride, rows-r, (*float32)(unsafe.Add(unsafe.Pointer(x), 4*r)), k)
+		t.sumRow[src](dst, (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)), stride, rows-r, ahead, (*float32)(unsafe.Add(unsafe.Pointer(x), 4*r)), k)
 	}
 }

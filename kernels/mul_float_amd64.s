@@ -4,22 +4,22 @@
 
 #include "textflag.h"
 
-// func mulF32Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// func mulF32Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·mulF32Tile4x1AVX2(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), CX
-	LEAQ   (CX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	MOVQ   (DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+TEXT ·mulF32Tile4x1AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R9
+	SHRQ   $0x02, R9
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -28,89 +28,102 @@ TEXT ·mulF32Tile4x1AVX2(SB), NOSPLIT, $0-56
 	VXORPS X5, X5, X5
 	VXORPS X6, X6, X6
 	VXORPS X7, X7, X7
-	XORQ   R10, R10
-	MOVQ   SI, R11
-	ANDQ   $-16, R11
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R8
+	ANDQ   $-16, R8
 	JZ     tail
 
 groups:
-	PREFETCHT0  (DX)(BX*4)
-	PREFETCHT0  (CX)(BX*4)
-	PREFETCHT0  (R8)(BX*4)
-	PREFETCHT0  (R9)(BX*4)
-	ADDQ        $0x10, BX
-	VMOVUPS     (DI)(R10*4), Y8
-	VFMADD231PS (DX)(R10*4), Y8, Y0
-	VFMADD231PS (CX)(R10*4), Y8, Y2
-	VFMADD231PS (R8)(R10*4), Y8, Y4
-	VFMADD231PS (R9)(R10*4), Y8, Y6
-	VMOVUPS     32(DI)(R10*4), Y8
-	VFMADD231PS 32(DX)(R10*4), Y8, Y1
-	VFMADD231PS 32(CX)(R10*4), Y8, Y3
-	VFMADD231PS 32(R8)(R10*4), Y8, Y5
-	VFMADD231PS 32(R9)(R10*4), Y8, Y7
-	ADDQ        $0x10, R10
-	CMPQ        R10, R11
+	PREFETCHT0  (AX)(R9*4)
+	PREFETCHT0  (DX)(R9*4)
+	PREFETCHT0  (BX)(R9*4)
+	PREFETCHT0  (CX)(R9*4)
+	ADDQ        $0x10, R9
+	VMOVUPS     (DI)(SI*4), Y8
+	VFMADD231PS (AX)(SI*4), Y8, Y0
+	VFMADD231PS (DX)(SI*4), Y8, Y2
+	VFMADD231PS (BX)(SI*4), Y8, Y4
+	VFMADD231PS (CX)(SI*4), Y8, Y6
+	VMOVUPS     32(DI)(SI*4), Y8
+	VFMADD231PS 32(AX)(SI*4), Y8, Y1
+	VFMADD231PS 32(DX)(SI*4), Y8, Y3
+	VFMADD231PS 32(BX)(SI*4), Y8, Y5
+	VFMADD231PS 32(CX)(SI*4), Y8, Y7
+	ADDQ        $0x10, SI
+	CMPQ        SI, R8
 	JLT         groups
 
 tail:
-	ANDQ        $0x0f, SI
+	MOVQ        k+64(FP), R8
+	ANDQ        $0x0f, R8
 	JZ          sum
-	LEAQ        tailTable<>+0(SB), BX
-	NEGQ        SI
-	LEAQ        64(BX)(SI*4), BX
-	VMOVUPS     (BX), Y8
-	VMASKMOVPS  (DX)(R10*4), Y8, Y9
-	VMASKMOVPS  (CX)(R10*4), Y8, Y10
-	VMASKMOVPS  (R8)(R10*4), Y8, Y11
-	VMASKMOVPS  (R9)(R10*4), Y8, Y12
-	VMASKMOVPS  (DI)(R10*4), Y8, Y8
+	LEAQ        tailTable<>+0(SB), R9
+	NEGQ        R8
+	LEAQ        64(R9)(R8*4), R9
+	VMOVUPS     (R9), Y8
+	VMASKMOVPS  (AX)(SI*4), Y8, Y9
+	VMASKMOVPS  (DX)(SI*4), Y8, Y10
+	VMASKMOVPS  (BX)(SI*4), Y8, Y11
+	VMASKMOVPS  (CX)(SI*4), Y8, Y12
+	VMASKMOVPS  (DI)(SI*4), Y8, Y8
 	VFMADD231PS Y9, Y8, Y0
 	VFMADD231PS Y10, Y8, Y2
 	VFMADD231PS Y11, Y8, Y4
 	VFMADD231PS Y12, Y8, Y6
-	VMOVUPS     32(BX), Y8
-	VMASKMOVPS  32(DX)(R10*4), Y8, Y9
-	VMASKMOVPS  32(CX)(R10*4), Y8, Y10
-	VMASKMOVPS  32(R8)(R10*4), Y8, Y11
-	VMASKMOVPS  32(R9)(R10*4), Y8, Y12
-	VMASKMOVPS  32(DI)(R10*4), Y8, Y8
+	VMOVUPS     32(R9), Y8
+	VMASKMOVPS  32(AX)(SI*4), Y8, Y9
+	VMASKMOVPS  32(DX)(SI*4), Y8, Y10
+	VMASKMOVPS  32(BX)(SI*4), Y8, Y11
+	VMASKMOVPS  32(CX)(SI*4), Y8, Y12
+	VMASKMOVPS  32(DI)(SI*4), Y8, Y8
 	VFMADD231PS Y9, Y8, Y1
 	VFMADD231PS Y10, Y8, Y3
 	VFMADD231PS Y11, Y8, Y5
 	VFMADD231PS Y12, Y8, Y7
 
 sum:
+	MOVQ       dst+0(FP), SI
+	MOVQ       ld+8(FP), R8
+	SHLQ       $0x02, R8
 	VADDPS     Y1, Y0, Y8
-	VADDPS     Y1, Y0, Y0
-	VPERM2F128 $0x20, Y0, Y8, Y1
-	VPERM2F128 $0x31, Y0, Y8, Y0
-	VADDPS     Y0, Y1, Y1
-	VADDPS     Y3, Y2, Y0
-	VADDPS     Y3, Y2, Y2
-	VPERM2F128 $0x20, Y2, Y0, Y3
-	VPERM2F128 $0x31, Y2, Y0, Y0
-	VADDPS     Y0, Y3, Y3
-	VADDPS     Y5, Y4, Y0
-	VADDPS     Y5, Y4, Y2
-	VPERM2F128 $0x20, Y2, Y0, Y4
-	VPERM2F128 $0x31, Y2, Y0, Y0
-	VADDPS     Y0, Y4, Y4
-	VADDPS     Y7, Y6, Y0
-	VADDPS     Y7, Y6, Y2
-	VPERM2F128 $0x20, Y2, Y0, Y5
-	VPERM2F128 $0x31, Y2, Y0, Y0
-	VADDPS     Y0, Y5, Y5
-	VUNPCKLPD  Y3, Y1, Y0
-	VUNPCKHPD  Y3, Y1, Y1
-	VADDPS     Y1, Y0, Y0
-	VUNPCKLPD  Y5, Y4, Y1
-	VUNPCKHPD  Y5, Y4, Y2
-	VADDPS     Y2, Y1, Y1
-	VSHUFPS    $0x88, Y1, Y0, Y2
-	VSHUFPS    $0xdd, Y1, Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    X2, (AX)
+	VADDPS     Y1, Y0, Y9
+	VPERM2F128 $0x20, Y9, Y8, Y10
+	VPERM2F128 $0x31, Y9, Y8, Y8
+	VADDPS     Y8, Y10, Y10
+	VADDPS     Y3, Y2, Y8
+	VADDPS     Y3, Y2, Y9
+	VPERM2F128 $0x20, Y9, Y8, Y11
+	VPERM2F128 $0x31, Y9, Y8, Y8
+	VADDPS     Y8, Y11, Y11
+	VADDPS     Y5, Y4, Y8
+	VADDPS     Y5, Y4, Y9
+	VPERM2F128 $0x20, Y9, Y8, Y12
+	VPERM2F128 $0x31, Y9, Y8, Y8
+	VADDPS     Y8, Y12, Y12
+	VADDPS     Y7, Y6, Y8
+	VADDPS     Y7, Y6, Y9
+	VPERM2F128 $0x20, Y9, Y8, Y13
+	VPERM2F128 $0x31, Y9, Y8, Y8
+	VADDPS     Y8, Y13, Y13
+	VUNPCKLPD  Y11, Y10, Y8
+	VUNPCKHPD  Y11, Y10, Y9
+	VADDPS     Y9, Y8, Y8
+	VUNPCKLPD  Y13, Y12, Y9
+	VUNPCKHPD  Y13, Y12, Y10
+	VADDPS     Y10, Y9, Y9
+	VSHUFPS    $0x88, Y9, Y8, Y10
+	VSHUFPS    $0xdd, Y9, Y8, Y8
+	VADDPS     Y8, Y10, Y10
+	VMOVUPS    X10, (SI)
+	ADDQ       $0x10, dst+0(FP)
+	MOVQ       stride+24(FP), SI
+	SHLQ       $0x02, SI
+	ADDQ       SI, AX
+	ADDQ       SI, DX
+	ADDQ       SI, BX
+	ADDQ       SI, CX
+	SUBQ       $0x04, rows+32(FP)
+	JNZ        rows
 	VZEROUPPER
 	RET
 
@@ -148,24 +161,24 @@ DATA tailTable<>+120(SB)/4, $0x00000000
 DATA tailTable<>+124(SB)/4, $0x00000000
 GLOBL tailTable<>(SB), RODATA|NOPTR, $128
 
-// func mulF32Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// func mulF32Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, FMA3
-TEXT ·mulF32Tile2x3AVX2(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), BX
-	MOVQ   (DI), R8
-	LEAQ   (SI)(R8*4), R8
-	MOVQ   8(DI), R9
-	LEAQ   (SI)(R9*4), R9
-	MOVQ   16(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+TEXT ·mulF32Tile2x3AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), CX
+	MOVQ x+48(FP), DX
+	MOVQ off+56(FP), BX
+	MOVQ (BX), SI
+	LEAQ (DX)(SI*4), SI
+	MOVQ 8(BX), DI
+	LEAQ (DX)(DI*4), DI
+	MOVQ 16(BX), BX
+	LEAQ (DX)(BX*4), BX
+
+rows:
+	MOVQ   ahead+40(FP), DX
+	SHRQ   $0x02, DX
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -178,767 +191,866 @@ TEXT ·mulF32Tile2x3AVX2(SB), NOSPLIT, $0-56
 	VXORPS X9, X9, X9
 	VXORPS X10, X10, X10
 	VXORPS X11, X11, X11
-	XORQ   R10, R10
-	MOVQ   SI, R11
-	ANDQ   $-16, R11
-	JZ     tail
-
-groups:
-	VMOVUPS     (DX)(R10*4), Y13
-	VMOVUPS     (BX)(R10*4), Y14
-	VMOVUPS     (R8)(R10*4), Y12
-	VFMADD231PS Y13, Y12, Y0
-	VFMADD231PS Y14, Y12, Y6
-	VMOVUPS     (R9)(R10*4), Y12
-	VFMADD231PS Y13, Y12, Y2
-	VFMADD231PS Y14, Y12, Y8
-	VMOVUPS     (DI)(R10*4), Y12
-	VFMADD231PS Y13, Y12, Y4
-	VFMADD231PS Y14, Y12, Y10
-	VMOVUPS     32(DX)(R10*4), Y13
-	VMOVUPS     32(BX)(R10*4), Y14
-	VMOVUPS     32(R8)(R10*4), Y12
-	VFMADD231PS Y13, Y12, Y1
-	VFMADD231PS Y14, Y12, Y7
-	VMOVUPS     32(R9)(R10*4), Y12
-	VFMADD231PS Y13, Y12, Y3
-	VFMADD231PS Y14, Y12, Y9
-	VMOVUPS     32(DI)(R10*4), Y12
-	VFMADD231PS Y13, Y12, Y5
-	VFMADD231PS Y14, Y12, Y11
-	ADDQ        $0x10, R10
-	CMPQ        R10, R11
-	JLT         groups
-
-tail:
-	ANDQ        $0x0f, SI
-	JZ          sum
-	LEAQ        tailTable<>+0(SB), R11
-	NEGQ        SI
-	LEAQ        64(R11)(SI*4), R11
-	VMOVUPS     (R11), Y12
-	VMASKMOVPS  (DX)(R10*4), Y12, Y13
-	VMASKMOVPS  (BX)(R10*4), Y12, Y14
-	VMASKMOVPS  (R8)(R10*4), Y12, Y15
-	VFMADD231PS Y13, Y15, Y0
-	VFMADD231PS Y14, Y15, Y6
-	VMASKMOVPS  (R9)(R10*4), Y12, Y15
-	VFMADD231PS Y13, Y15, Y2
-	VFMADD231PS Y14, Y15, Y8
-	VMASKMOVPS  (DI)(R10*4), Y12, Y12
-	VFMADD231PS Y13, Y12, Y4
-	VFMADD231PS Y14, Y12, Y10
-	VMOVUPS     32(R11), Y12
-	VMASKMOVPS  32(DX)(R10*4), Y12, Y13
-	VMASKMOVPS  32(BX)(R10*4), Y12, Y14
-	VMASKMOVPS  32(R8)(R10*4), Y12, Y15
-	VFMADD231PS Y13, Y15, Y1
-	VFMADD231PS Y14, Y15, Y7
-	VMASKMOVPS  32(R9)(R10*4), Y12, Y15
-	VFMADD231PS Y13, Y15, Y3
-	VFMADD231PS Y14, Y15, Y9
-	VMASKMOVPS  32(DI)(R10*4), Y12, Y12
-	VFMADD231PS Y13, Y12, Y5
-	VFMADD231PS Y14, Y12, Y11
-
-sum:
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y2
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y2, Y2
-	VADDPS       Y7, Y6, Y0
-	VADDPS       Y9, Y8, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y3
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y3, Y3
-	VUNPCKLPD    Y3, Y2, Y0
-	VUNPCKHPD    Y3, Y2, Y1
-	VADDPS       Y1, Y0, Y0
-	VSHUFPS      $0x88, Y0, Y0, Y1
-	VSHUFPS      $0xdd, Y0, Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVLPS      X1, (AX)
-	ADDQ         CX, AX
-	VEXTRACTF128 $0x01, Y1, X0
-	VMOVLPS      X0, (AX)
-	ADDQ         CX, AX
-	VADDPS       Y5, Y4, Y0
-	VADDPS       Y5, Y4, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y2
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y2, Y2
-	VADDPS       Y11, Y10, Y0
-	VADDPS       Y11, Y10, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y3
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y3, Y3
-	VUNPCKLPD    Y3, Y2, Y0
-	VUNPCKHPD    Y3, Y2, Y1
-	VADDPS       Y1, Y0, Y0
-	VSHUFPS      $0x88, Y0, Y0, Y1
-	VSHUFPS      $0xdd, Y0, Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVLPS      X1, (AX)
-	VZEROUPPER
-	RET
-
-// func mulF32Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·mulF32Tile1x1AVX2(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	MOVQ   (DI), CX
-	LEAQ   (SI)(CX*4), CX
-	MOVQ   k+48(FP), SI
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	XORQ   DI, DI
-	MOVQ   SI, R8
+	XORQ   DX, DX
+	MOVQ   k+64(FP), R8
 	ANDQ   $-16, R8
 	JZ     tail
-	SHRQ   $0x02, BX
 
 groups:
-	PREFETCHT0  (DX)(BX*4)
-	ADDQ        $0x10, BX
-	VMOVUPS     (CX)(DI*4), Y2
-	VFMADD231PS (DX)(DI*4), Y2, Y0
-	VMOVUPS     32(CX)(DI*4), Y2
-	VFMADD231PS 32(DX)(DI*4), Y2, Y1
-	ADDQ        $0x10, DI
-	CMPQ        DI, R8
+	VMOVUPS     (AX)(DX*4), Y12
+	VMOVUPS     (CX)(DX*4), Y13
+	VMOVUPS     (SI)(DX*4), Y14
+	VFMADD231PS Y12, Y14, Y0
+	VFMADD231PS Y13, Y14, Y6
+	VMOVUPS     (DI)(DX*4), Y14
+	VFMADD231PS Y12, Y14, Y2
+	VFMADD231PS Y13, Y14, Y8
+	VMOVUPS     (BX)(DX*4), Y14
+	VFMADD231PS Y12, Y14, Y4
+	VFMADD231PS Y13, Y14, Y10
+	VMOVUPS     32(AX)(DX*4), Y12
+	VMOVUPS     32(CX)(DX*4), Y13
+	VMOVUPS     32(SI)(DX*4), Y14
+	VFMADD231PS Y12, Y14, Y1
+	VFMADD231PS Y13, Y14, Y7
+	VMOVUPS     32(DI)(DX*4), Y14
+	VFMADD231PS Y12, Y14, Y3
+	VFMADD231PS Y13, Y14, Y9
+	VMOVUPS     32(BX)(DX*4), Y14
+	VFMADD231PS Y12, Y14, Y5
+	VFMADD231PS Y13, Y14, Y11
+	ADDQ        $0x10, DX
+	CMPQ        DX, R8
 	JLT         groups
 
 tail:
-	ANDQ        $0x0f, SI
+	MOVQ        k+64(FP), R8
+	ANDQ        $0x0f, R8
 	JZ          sum
-	LEAQ        tailTable<>+0(SB), BX
-	NEGQ        SI
-	LEAQ        64(BX)(SI*4), BX
-	VMOVUPS     (BX), Y2
-	VMASKMOVPS  (DX)(DI*4), Y2, Y3
-	VMASKMOVPS  (CX)(DI*4), Y2, Y2
-	VFMADD231PS Y3, Y2, Y0
-	VMOVUPS     32(BX), Y2
-	VMASKMOVPS  32(DX)(DI*4), Y2, Y3
-	VMASKMOVPS  32(CX)(DI*4), Y2, Y2
-	VFMADD231PS Y3, Y2, Y1
+	LEAQ        tailTable<>+0(SB), R9
+	NEGQ        R8
+	LEAQ        64(R9)(R8*4), R9
+	VMOVUPS     (R9), Y12
+	VMASKMOVPS  (AX)(DX*4), Y12, Y13
+	VMASKMOVPS  (CX)(DX*4), Y12, Y14
+	VMASKMOVPS  (SI)(DX*4), Y12, Y15
+	VFMADD231PS Y13, Y15, Y0
+	VFMADD231PS Y14, Y15, Y6
+	VMASKMOVPS  (DI)(DX*4), Y12, Y15
+	VFMADD231PS Y13, Y15, Y2
+	VFMADD231PS Y14, Y15, Y8
+	VMASKMOVPS  (BX)(DX*4), Y12, Y12
+	VFMADD231PS Y13, Y12, Y4
+	VFMADD231PS Y14, Y12, Y10
+	VMOVUPS     32(R9), Y12
+	VMASKMOVPS  32(AX)(DX*4), Y12, Y13
+	VMASKMOVPS  32(CX)(DX*4), Y12, Y14
+	VMASKMOVPS  32(SI)(DX*4), Y12, Y15
+	VFMADD231PS Y13, Y15, Y1
+	VFMADD231PS Y14, Y15, Y7
+	VMASKMOVPS  32(DI)(DX*4), Y12, Y15
+	VFMADD231PS Y13, Y15, Y3
+	VFMADD231PS Y14, Y15, Y9
+	VMASKMOVPS  32(BX)(DX*4), Y12, Y12
+	VFMADD231PS Y13, Y12, Y5
+	VFMADD231PS Y14, Y12, Y11
 
 sum:
-	VADDPS     Y1, Y0, Y2
-	VADDPS     Y1, Y0, Y0
-	VPERM2F128 $0x20, Y0, Y2, Y1
-	VPERM2F128 $0x31, Y0, Y2, Y0
-	VADDPS     Y0, Y1, Y1
-	VUNPCKLPD  Y1, Y1, Y0
-	VUNPCKHPD  Y1, Y1, Y1
-	VADDPS     Y1, Y0, Y0
-	VSHUFPS    $0x88, Y0, Y0, Y1
-	VSHUFPS    $0xdd, Y0, Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVSS     X1, (AX)
+	MOVQ         dst+0(FP), DX
+	MOVQ         ld+8(FP), R8
+	SHLQ         $0x02, R8
+	VADDPS       Y1, Y0, Y12
+	VADDPS       Y3, Y2, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y14
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y14, Y14
+	VADDPS       Y7, Y6, Y12
+	VADDPS       Y9, Y8, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y15
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y15, Y15
+	VUNPCKLPD    Y15, Y14, Y12
+	VUNPCKHPD    Y15, Y14, Y13
+	VADDPS       Y13, Y12, Y12
+	VSHUFPS      $0x88, Y12, Y12, Y13
+	VSHUFPS      $0xdd, Y12, Y12, Y12
+	VADDPS       Y12, Y13, Y13
+	VMOVLPS      X13, (DX)
+	ADDQ         R8, DX
+	VEXTRACTF128 $0x01, Y13, X0
+	VMOVLPS      X0, (DX)
+	ADDQ         R8, DX
+	VADDPS       Y5, Y4, Y12
+	VADDPS       Y5, Y4, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y14
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y14, Y14
+	VADDPS       Y11, Y10, Y12
+	VADDPS       Y11, Y10, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y15
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y15, Y15
+	VUNPCKLPD    Y15, Y14, Y12
+	VUNPCKHPD    Y15, Y14, Y13
+	VADDPS       Y13, Y12, Y12
+	VSHUFPS      $0x88, Y12, Y12, Y13
+	VSHUFPS      $0xdd, Y12, Y12, Y12
+	VADDPS       Y12, Y13, Y13
+	VMOVLPS      X13, (DX)
+	ADDQ         $0x08, dst+0(FP)
+	MOVQ         stride+24(FP), DX
+	SHLQ         $0x01, DX
+	ADDQ         DX, AX
+	ADDQ         DX, CX
+	SUBQ         $0x02, rows+32(FP)
+	JNZ          rows
 	VZEROUPPER
 	RET
 
-// func mulF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·mulF16Tile4x1AVX2(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), CX
-	LEAQ   (CX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	MOVQ   (DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+// func mulF32Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·mulF32Tile1x1AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ x+48(FP), CX
+	MOVQ off+56(FP), DX
+	MOVQ (DX), DX
+	LEAQ (CX)(DX*4), DX
+
+rows:
+	MOVQ   ahead+40(FP), SI
+	SHRQ   $0x02, SI
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
-	VXORPS X4, X4, X4
-	VXORPS X5, X5, X5
-	VXORPS X6, X6, X6
-	VXORPS X7, X7, X7
-	XORQ   R10, R10
-	MOVQ   BX, BX
-	SHLQ   $0x01, BX
-
-groups:
-	PREFETCHT0  (DX)(BX*2)
-	PREFETCHT0  (CX)(BX*2)
-	PREFETCHT0  (R8)(BX*2)
-	PREFETCHT0  (R9)(BX*2)
-	ADDQ        $0x10, BX
-	VMOVUPS     (DI)(R10*4), Y8
-	VCVTPH2PS   (DX)(R10*2), Y9
-	VFMADD231PS Y9, Y8, Y0
-	VCVTPH2PS   (CX)(R10*2), Y9
-	VFMADD231PS Y9, Y8, Y2
-	VCVTPH2PS   (R8)(R10*2), Y9
-	VFMADD231PS Y9, Y8, Y4
-	VCVTPH2PS   (R9)(R10*2), Y9
-	VFMADD231PS Y9, Y8, Y6
-	VMOVUPS     32(DI)(R10*4), Y8
-	VCVTPH2PS   16(DX)(R10*2), Y9
-	VFMADD231PS Y9, Y8, Y1
-	VCVTPH2PS   16(CX)(R10*2), Y9
-	VFMADD231PS Y9, Y8, Y3
-	VCVTPH2PS   16(R8)(R10*2), Y9
-	VFMADD231PS Y9, Y8, Y5
-	VCVTPH2PS   16(R9)(R10*2), Y9
-	VFMADD231PS Y9, Y8, Y7
-	ADDQ        $0x10, R10
-	CMPQ        R10, SI
-	JLT         groups
-	VADDPS      Y1, Y0, Y8
-	VADDPS      Y1, Y0, Y0
-	VPERM2F128  $0x20, Y0, Y8, Y1
-	VPERM2F128  $0x31, Y0, Y8, Y0
-	VADDPS      Y0, Y1, Y1
-	VADDPS      Y3, Y2, Y0
-	VADDPS      Y3, Y2, Y2
-	VPERM2F128  $0x20, Y2, Y0, Y3
-	VPERM2F128  $0x31, Y2, Y0, Y0
-	VADDPS      Y0, Y3, Y3
-	VADDPS      Y5, Y4, Y0
-	VADDPS      Y5, Y4, Y2
-	VPERM2F128  $0x20, Y2, Y0, Y4
-	VPERM2F128  $0x31, Y2, Y0, Y0
-	VADDPS      Y0, Y4, Y4
-	VADDPS      Y7, Y6, Y0
-	VADDPS      Y7, Y6, Y2
-	VPERM2F128  $0x20, Y2, Y0, Y5
-	VPERM2F128  $0x31, Y2, Y0, Y0
-	VADDPS      Y0, Y5, Y5
-	VUNPCKLPD   Y3, Y1, Y0
-	VUNPCKHPD   Y3, Y1, Y1
-	VADDPS      Y1, Y0, Y0
-	VUNPCKLPD   Y5, Y4, Y1
-	VUNPCKHPD   Y5, Y4, Y2
-	VADDPS      Y2, Y1, Y1
-	VSHUFPS     $0x88, Y1, Y0, Y2
-	VSHUFPS     $0xdd, Y1, Y0, Y0
-	VADDPS      Y0, Y2, Y2
-	VMOVUPS     X2, (AX)
-	VZEROUPPER
-	RET
-
-// func mulF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, F16C, FMA3
-TEXT ·mulF16Tile2x3AVX2(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), BX
-	MOVQ   (DI), R8
-	LEAQ   (SI)(R8*4), R8
-	MOVQ   8(DI), R9
-	LEAQ   (SI)(R9*4), R9
-	MOVQ   16(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
-	VXORPS X4, X4, X4
-	VXORPS X5, X5, X5
-	VXORPS X6, X6, X6
-	VXORPS X7, X7, X7
-	VXORPS X8, X8, X8
-	VXORPS X9, X9, X9
-	VXORPS X10, X10, X10
-	VXORPS X11, X11, X11
-	XORQ   R10, R10
-
-groups:
-	VCVTPH2PS    (DX)(R10*2), Y13
-	VCVTPH2PS    (BX)(R10*2), Y14
-	VMOVUPS      (R8)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y0
-	VFMADD231PS  Y14, Y12, Y6
-	VMOVUPS      (R9)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y2
-	VFMADD231PS  Y14, Y12, Y8
-	VMOVUPS      (DI)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y4
-	VFMADD231PS  Y14, Y12, Y10
-	VCVTPH2PS    16(DX)(R10*2), Y13
-	VCVTPH2PS    16(BX)(R10*2), Y14
-	VMOVUPS      32(R8)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y1
-	VFMADD231PS  Y14, Y12, Y7
-	VMOVUPS      32(R9)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y3
-	VFMADD231PS  Y14, Y12, Y9
-	VMOVUPS      32(DI)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y5
-	VFMADD231PS  Y14, Y12, Y11
-	ADDQ         $0x10, R10
-	CMPQ         R10, SI
-	JLT          groups
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y2
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y2, Y2
-	VADDPS       Y7, Y6, Y0
-	VADDPS       Y9, Y8, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y3
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y3, Y3
-	VUNPCKLPD    Y3, Y2, Y0
-	VUNPCKHPD    Y3, Y2, Y1
-	VADDPS       Y1, Y0, Y0
-	VSHUFPS      $0x88, Y0, Y0, Y1
-	VSHUFPS      $0xdd, Y0, Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVLPS      X1, (AX)
-	ADDQ         CX, AX
-	VEXTRACTF128 $0x01, Y1, X0
-	VMOVLPS      X0, (AX)
-	ADDQ         CX, AX
-	VADDPS       Y5, Y4, Y0
-	VADDPS       Y5, Y4, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y2
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y2, Y2
-	VADDPS       Y11, Y10, Y0
-	VADDPS       Y11, Y10, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y3
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y3, Y3
-	VUNPCKLPD    Y3, Y2, Y0
-	VUNPCKHPD    Y3, Y2, Y1
-	VADDPS       Y1, Y0, Y0
-	VSHUFPS      $0x88, Y0, Y0, Y1
-	VSHUFPS      $0xdd, Y0, Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVLPS      X1, (AX)
-	VZEROUPPER
-	RET
-
-// func mulF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·mulF16Tile1x1AVX2(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	MOVQ   (DI), CX
-	LEAQ   (SI)(CX*4), CX
-	MOVQ   k+48(FP), SI
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	XORQ   DI, DI
-	MOVQ   BX, BX
-	SHRQ   $0x01, BX
-
-groups:
-	PREFETCHT0  (DX)(BX*2)
-	ADDQ        $0x10, BX
-	VMOVUPS     (CX)(DI*4), Y2
-	VCVTPH2PS   (DX)(DI*2), Y3
-	VFMADD231PS Y3, Y2, Y0
-	VMOVUPS     32(CX)(DI*4), Y2
-	VCVTPH2PS   16(DX)(DI*2), Y3
-	VFMADD231PS Y3, Y2, Y1
-	ADDQ        $0x10, DI
-	CMPQ        DI, SI
-	JLT         groups
-	VADDPS      Y1, Y0, Y2
-	VADDPS      Y1, Y0, Y0
-	VPERM2F128  $0x20, Y0, Y2, Y1
-	VPERM2F128  $0x31, Y0, Y2, Y0
-	VADDPS      Y0, Y1, Y1
-	VUNPCKLPD   Y1, Y1, Y0
-	VUNPCKHPD   Y1, Y1, Y1
-	VADDPS      Y1, Y0, Y0
-	VSHUFPS     $0x88, Y0, Y0, Y1
-	VSHUFPS     $0xdd, Y0, Y0, Y0
-	VADDPS      Y0, Y1, Y1
-	VMOVSS      X1, (AX)
-	VZEROUPPER
-	RET
-
-// func mulBF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulBF16Tile4x1AVX2(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), CX
-	LEAQ   (CX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	MOVQ   (DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
-	VXORPS X4, X4, X4
-	VXORPS X5, X5, X5
-	VXORPS X6, X6, X6
-	VXORPS X7, X7, X7
-	XORQ   R10, R10
-	MOVQ   BX, BX
-	SHLQ   $0x01, BX
-
-groups:
-	PREFETCHT0  (DX)(BX*2)
-	PREFETCHT0  (CX)(BX*2)
-	PREFETCHT0  (R8)(BX*2)
-	PREFETCHT0  (R9)(BX*2)
-	ADDQ        $0x10, BX
-	VMOVUPS     (DI)(R10*4), Y8
-	VPMOVZXWD   (DX)(R10*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y0
-	VPMOVZXWD   (CX)(R10*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y2
-	VPMOVZXWD   (R8)(R10*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y4
-	VPMOVZXWD   (R9)(R10*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y6
-	VMOVUPS     32(DI)(R10*4), Y8
-	VPMOVZXWD   16(DX)(R10*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y1
-	VPMOVZXWD   16(CX)(R10*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y3
-	VPMOVZXWD   16(R8)(R10*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y5
-	VPMOVZXWD   16(R9)(R10*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y8, Y7
-	ADDQ        $0x10, R10
-	CMPQ        R10, SI
-	JLT         groups
-	VADDPS      Y1, Y0, Y8
-	VADDPS      Y1, Y0, Y0
-	VPERM2F128  $0x20, Y0, Y8, Y1
-	VPERM2F128  $0x31, Y0, Y8, Y0
-	VADDPS      Y0, Y1, Y1
-	VADDPS      Y3, Y2, Y0
-	VADDPS      Y3, Y2, Y2
-	VPERM2F128  $0x20, Y2, Y0, Y3
-	VPERM2F128  $0x31, Y2, Y0, Y0
-	VADDPS      Y0, Y3, Y3
-	VADDPS      Y5, Y4, Y0
-	VADDPS      Y5, Y4, Y2
-	VPERM2F128  $0x20, Y2, Y0, Y4
-	VPERM2F128  $0x31, Y2, Y0, Y0
-	VADDPS      Y0, Y4, Y4
-	VADDPS      Y7, Y6, Y0
-	VADDPS      Y7, Y6, Y2
-	VPERM2F128  $0x20, Y2, Y0, Y5
-	VPERM2F128  $0x31, Y2, Y0, Y0
-	VADDPS      Y0, Y5, Y5
-	VUNPCKLPD   Y3, Y1, Y0
-	VUNPCKHPD   Y3, Y1, Y1
-	VADDPS      Y1, Y0, Y0
-	VUNPCKLPD   Y5, Y4, Y1
-	VUNPCKHPD   Y5, Y4, Y2
-	VADDPS      Y2, Y1, Y1
-	VSHUFPS     $0x88, Y1, Y0, Y2
-	VSHUFPS     $0xdd, Y1, Y0, Y0
-	VADDPS      Y0, Y2, Y2
-	VMOVUPS     X2, (AX)
-	VZEROUPPER
-	RET
-
-// func mulBF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·mulBF16Tile2x3AVX2(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), BX
-	MOVQ   (DI), R8
-	LEAQ   (SI)(R8*4), R8
-	MOVQ   8(DI), R9
-	LEAQ   (SI)(R9*4), R9
-	MOVQ   16(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
-	VXORPS X4, X4, X4
-	VXORPS X5, X5, X5
-	VXORPS X6, X6, X6
-	VXORPS X7, X7, X7
-	VXORPS X8, X8, X8
-	VXORPS X9, X9, X9
-	VXORPS X10, X10, X10
-	VXORPS X11, X11, X11
-	XORQ   R10, R10
-
-groups:
-	VPMOVZXWD    (DX)(R10*2), Y13
-	VPSLLD       $0x10, Y13, Y13
-	VPMOVZXWD    (BX)(R10*2), Y14
-	VPSLLD       $0x10, Y14, Y14
-	VMOVUPS      (R8)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y0
-	VFMADD231PS  Y14, Y12, Y6
-	VMOVUPS      (R9)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y2
-	VFMADD231PS  Y14, Y12, Y8
-	VMOVUPS      (DI)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y4
-	VFMADD231PS  Y14, Y12, Y10
-	VPMOVZXWD    16(DX)(R10*2), Y13
-	VPSLLD       $0x10, Y13, Y13
-	VPMOVZXWD    16(BX)(R10*2), Y14
-	VPSLLD       $0x10, Y14, Y14
-	VMOVUPS      32(R8)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y1
-	VFMADD231PS  Y14, Y12, Y7
-	VMOVUPS      32(R9)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y3
-	VFMADD231PS  Y14, Y12, Y9
-	VMOVUPS      32(DI)(R10*4), Y12
-	VFMADD231PS  Y13, Y12, Y5
-	VFMADD231PS  Y14, Y12, Y11
-	ADDQ         $0x10, R10
-	CMPQ         R10, SI
-	JLT          groups
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y2
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y2, Y2
-	VADDPS       Y7, Y6, Y0
-	VADDPS       Y9, Y8, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y3
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y3, Y3
-	VUNPCKLPD    Y3, Y2, Y0
-	VUNPCKHPD    Y3, Y2, Y1
-	VADDPS       Y1, Y0, Y0
-	VSHUFPS      $0x88, Y0, Y0, Y1
-	VSHUFPS      $0xdd, Y0, Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVLPS      X1, (AX)
-	ADDQ         CX, AX
-	VEXTRACTF128 $0x01, Y1, X0
-	VMOVLPS      X0, (AX)
-	ADDQ         CX, AX
-	VADDPS       Y5, Y4, Y0
-	VADDPS       Y5, Y4, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y2
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y2, Y2
-	VADDPS       Y11, Y10, Y0
-	VADDPS       Y11, Y10, Y1
-	VPERM2F128   $0x20, Y1, Y0, Y3
-	VPERM2F128   $0x31, Y1, Y0, Y0
-	VADDPS       Y0, Y3, Y3
-	VUNPCKLPD    Y3, Y2, Y0
-	VUNPCKHPD    Y3, Y2, Y1
-	VADDPS       Y1, Y0, Y0
-	VSHUFPS      $0x88, Y0, Y0, Y1
-	VSHUFPS      $0xdd, Y0, Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVLPS      X1, (AX)
-	VZEROUPPER
-	RET
-
-// func mulBF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulBF16Tile1x1AVX2(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	MOVQ   (DI), CX
-	LEAQ   (SI)(CX*4), CX
-	MOVQ   k+48(FP), SI
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	XORQ   DI, DI
-	MOVQ   BX, BX
-	SHRQ   $0x01, BX
-
-groups:
-	PREFETCHT0  (DX)(BX*2)
-	ADDQ        $0x10, BX
-	VMOVUPS     (CX)(DI*4), Y2
-	VPMOVZXWD   (DX)(DI*2), Y3
-	VPSLLD      $0x10, Y3, Y3
-	VFMADD231PS Y3, Y2, Y0
-	VMOVUPS     32(CX)(DI*4), Y2
-	VPMOVZXWD   16(DX)(DI*2), Y3
-	VPSLLD      $0x10, Y3, Y3
-	VFMADD231PS Y3, Y2, Y1
-	ADDQ        $0x10, DI
-	CMPQ        DI, SI
-	JLT         groups
-	VADDPS      Y1, Y0, Y2
-	VADDPS      Y1, Y0, Y0
-	VPERM2F128  $0x20, Y0, Y2, Y1
-	VPERM2F128  $0x31, Y0, Y2, Y0
-	VADDPS      Y0, Y1, Y1
-	VUNPCKLPD   Y1, Y1, Y0
-	VUNPCKHPD   Y1, Y1, Y1
-	VADDPS      Y1, Y0, Y0
-	VSHUFPS     $0x88, Y0, Y0, Y1
-	VSHUFPS     $0xdd, Y0, Y0, Y0
-	VADDPS      Y0, Y1, Y1
-	VMOVSS      X1, (AX)
-	VZEROUPPER
-	RET
-
-// func mulF32Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·mulF32Tile4x1AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), CX
-	LEAQ   (CX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	MOVQ   (DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
-	XORQ   R10, R10
-	MOVQ   SI, R11
-	ANDQ   $-16, R11
+	XORQ   CX, CX
+	MOVQ   k+64(FP), BX
+	ANDQ   $-16, BX
 	JZ     tail
 
 groups:
-	PREFETCHT0  (DX)(BX*4)
-	PREFETCHT0  (CX)(BX*4)
-	PREFETCHT0  (R8)(BX*4)
-	PREFETCHT0  (R9)(BX*4)
-	ADDQ        $0x10, BX
-	VMOVUPS     (DI)(R10*4), Z4
-	VFMADD231PS (DX)(R10*4), Z4, Z0
-	VFMADD231PS (CX)(R10*4), Z4, Z1
-	VFMADD231PS (R8)(R10*4), Z4, Z2
-	VFMADD231PS (R9)(R10*4), Z4, Z3
-	ADDQ        $0x10, R10
-	CMPQ        R10, R11
+	PREFETCHT0  (AX)(SI*4)
+	ADDQ        $0x10, SI
+	VMOVUPS     (DX)(CX*4), Y2
+	VFMADD231PS (AX)(CX*4), Y2, Y0
+	VMOVUPS     32(DX)(CX*4), Y2
+	VFMADD231PS 32(AX)(CX*4), Y2, Y1
+	ADDQ        $0x10, CX
+	CMPQ        CX, BX
 	JLT         groups
 
 tail:
-	ANDQ        $0x0f, SI
+	MOVQ        k+64(FP), BX
+	ANDQ        $0x0f, BX
 	JZ          sum
-	MOVL        $0x00000001, BX
-	SHLXQ       SI, BX, BX
-	DECQ        BX
-	KMOVW       BX, K1
-	VMOVUPS.Z   (DX)(R10*4), K1, Z4
-	VMOVUPS.Z   (CX)(R10*4), K1, Z5
-	VMOVUPS.Z   (R8)(R10*4), K1, Z6
-	VMOVUPS.Z   (R9)(R10*4), K1, Z7
-	VMOVUPS.Z   (DI)(R10*4), K1, Z8
+	LEAQ        tailTable<>+0(SB), SI
+	NEGQ        BX
+	LEAQ        64(SI)(BX*4), SI
+	VMOVUPS     (SI), Y2
+	VMASKMOVPS  (AX)(CX*4), Y2, Y3
+	VMASKMOVPS  (DX)(CX*4), Y2, Y2
+	VFMADD231PS Y3, Y2, Y0
+	VMOVUPS     32(SI), Y2
+	VMASKMOVPS  32(AX)(CX*4), Y2, Y3
+	VMASKMOVPS  32(DX)(CX*4), Y2, Y2
+	VFMADD231PS Y3, Y2, Y1
+
+sum:
+	MOVQ       dst+0(FP), CX
+	MOVQ       ld+8(FP), BX
+	SHLQ       $0x02, BX
+	VADDPS     Y1, Y0, Y2
+	VADDPS     Y1, Y0, Y3
+	VPERM2F128 $0x20, Y3, Y2, Y4
+	VPERM2F128 $0x31, Y3, Y2, Y2
+	VADDPS     Y2, Y4, Y4
+	VUNPCKLPD  Y4, Y4, Y2
+	VUNPCKHPD  Y4, Y4, Y3
+	VADDPS     Y3, Y2, Y2
+	VSHUFPS    $0x88, Y2, Y2, Y3
+	VSHUFPS    $0xdd, Y2, Y2, Y2
+	VADDPS     Y2, Y3, Y3
+	VMOVSS     X3, (CX)
+	ADDQ       $0x04, dst+0(FP)
+	MOVQ       stride+24(FP), CX
+	SHLQ       $0x00, CX
+	ADDQ       CX, AX
+	SUBQ       $0x01, rows+32(FP)
+	JNZ        rows
+	VZEROUPPER
+	RET
+
+// func mulF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·mulF16Tile4x1AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R9
+	SHRQ   $0x01, R9
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	VXORPS X6, X6, X6
+	VXORPS X7, X7, X7
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R8
+
+groups:
+	PREFETCHT0  (AX)(R9*2)
+	PREFETCHT0  (DX)(R9*2)
+	PREFETCHT0  (BX)(R9*2)
+	PREFETCHT0  (CX)(R9*2)
+	ADDQ        $0x10, R9
+	VMOVUPS     (DI)(SI*4), Y8
+	VCVTPH2PS   (AX)(SI*2), Y9
+	VFMADD231PS Y9, Y8, Y0
+	VCVTPH2PS   (DX)(SI*2), Y9
+	VFMADD231PS Y9, Y8, Y2
+	VCVTPH2PS   (BX)(SI*2), Y9
+	VFMADD231PS Y9, Y8, Y4
+	VCVTPH2PS   (CX)(SI*2), Y9
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS     32(DI)(SI*4), Y8
+	VCVTPH2PS   16(AX)(SI*2), Y9
+	VFMADD231PS Y9, Y8, Y1
+	VCVTPH2PS   16(DX)(SI*2), Y9
+	VFMADD231PS Y9, Y8, Y3
+	VCVTPH2PS   16(BX)(SI*2), Y9
+	VFMADD231PS Y9, Y8, Y5
+	VCVTPH2PS   16(CX)(SI*2), Y9
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ        $0x10, SI
+	CMPQ        SI, R8
+	JLT         groups
+	MOVQ        dst+0(FP), SI
+	MOVQ        ld+8(FP), R8
+	SHLQ        $0x02, R8
+	VADDPS      Y1, Y0, Y8
+	VADDPS      Y1, Y0, Y9
+	VPERM2F128  $0x20, Y9, Y8, Y10
+	VPERM2F128  $0x31, Y9, Y8, Y8
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y3, Y2, Y8
+	VADDPS      Y3, Y2, Y9
+	VPERM2F128  $0x20, Y9, Y8, Y11
+	VPERM2F128  $0x31, Y9, Y8, Y8
+	VADDPS      Y8, Y11, Y11
+	VADDPS      Y5, Y4, Y8
+	VADDPS      Y5, Y4, Y9
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y8
+	VADDPS      Y8, Y12, Y12
+	VADDPS      Y7, Y6, Y8
+	VADDPS      Y7, Y6, Y9
+	VPERM2F128  $0x20, Y9, Y8, Y13
+	VPERM2F128  $0x31, Y9, Y8, Y8
+	VADDPS      Y8, Y13, Y13
+	VUNPCKLPD   Y11, Y10, Y8
+	VUNPCKHPD   Y11, Y10, Y9
+	VADDPS      Y9, Y8, Y8
+	VUNPCKLPD   Y13, Y12, Y9
+	VUNPCKHPD   Y13, Y12, Y10
+	VADDPS      Y10, Y9, Y9
+	VSHUFPS     $0x88, Y9, Y8, Y10
+	VSHUFPS     $0xdd, Y9, Y8, Y8
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     X10, (SI)
+	ADDQ        $0x10, dst+0(FP)
+	MOVQ        stride+24(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        SI, AX
+	ADDQ        SI, DX
+	ADDQ        SI, BX
+	ADDQ        SI, CX
+	SUBQ        $0x04, rows+32(FP)
+	JNZ         rows
+	VZEROUPPER
+	RET
+
+// func mulF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·mulF16Tile2x3AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), CX
+	MOVQ x+48(FP), DX
+	MOVQ off+56(FP), BX
+	MOVQ (BX), SI
+	LEAQ (DX)(SI*4), SI
+	MOVQ 8(BX), DI
+	LEAQ (DX)(DI*4), DI
+	MOVQ 16(BX), BX
+	LEAQ (DX)(BX*4), BX
+
+rows:
+	MOVQ   ahead+40(FP), R9
+	SHRQ   $0x01, R9
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	VXORPS X6, X6, X6
+	VXORPS X7, X7, X7
+	VXORPS X8, X8, X8
+	VXORPS X9, X9, X9
+	VXORPS X10, X10, X10
+	VXORPS X11, X11, X11
+	XORQ   DX, DX
+	MOVQ   k+64(FP), R8
+
+groups:
+	PREFETCHT0   (AX)(R9*2)
+	PREFETCHT0   (CX)(R9*2)
+	ADDQ         $0x10, R9
+	VCVTPH2PS    (AX)(DX*2), Y12
+	VCVTPH2PS    (CX)(DX*2), Y13
+	VMOVUPS      (SI)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y6
+	VMOVUPS      (DI)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y8
+	VMOVUPS      (BX)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y10
+	VCVTPH2PS    16(AX)(DX*2), Y12
+	VCVTPH2PS    16(CX)(DX*2), Y13
+	VMOVUPS      32(SI)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y1
+	VFMADD231PS  Y13, Y14, Y7
+	VMOVUPS      32(DI)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y3
+	VFMADD231PS  Y13, Y14, Y9
+	VMOVUPS      32(BX)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $0x10, DX
+	CMPQ         DX, R8
+	JLT          groups
+	MOVQ         dst+0(FP), DX
+	MOVQ         ld+8(FP), R8
+	SHLQ         $0x02, R8
+	VADDPS       Y1, Y0, Y12
+	VADDPS       Y3, Y2, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y14
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y14, Y14
+	VADDPS       Y7, Y6, Y12
+	VADDPS       Y9, Y8, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y15
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y15, Y15
+	VUNPCKLPD    Y15, Y14, Y12
+	VUNPCKHPD    Y15, Y14, Y13
+	VADDPS       Y13, Y12, Y12
+	VSHUFPS      $0x88, Y12, Y12, Y13
+	VSHUFPS      $0xdd, Y12, Y12, Y12
+	VADDPS       Y12, Y13, Y13
+	VMOVLPS      X13, (DX)
+	ADDQ         R8, DX
+	VEXTRACTF128 $0x01, Y13, X0
+	VMOVLPS      X0, (DX)
+	ADDQ         R8, DX
+	VADDPS       Y5, Y4, Y12
+	VADDPS       Y5, Y4, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y14
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y14, Y14
+	VADDPS       Y11, Y10, Y12
+	VADDPS       Y11, Y10, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y15
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y15, Y15
+	VUNPCKLPD    Y15, Y14, Y12
+	VUNPCKHPD    Y15, Y14, Y13
+	VADDPS       Y13, Y12, Y12
+	VSHUFPS      $0x88, Y12, Y12, Y13
+	VSHUFPS      $0xdd, Y12, Y12, Y12
+	VADDPS       Y12, Y13, Y13
+	VMOVLPS      X13, (DX)
+	ADDQ         $0x08, dst+0(FP)
+	MOVQ         stride+24(FP), DX
+	SHLQ         $0x01, DX
+	ADDQ         DX, AX
+	ADDQ         DX, CX
+	SUBQ         $0x02, rows+32(FP)
+	JNZ          rows
+	VZEROUPPER
+	RET
+
+// func mulF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·mulF16Tile1x1AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ x+48(FP), CX
+	MOVQ off+56(FP), DX
+	MOVQ (DX), DX
+	LEAQ (CX)(DX*4), DX
+
+rows:
+	MOVQ   ahead+40(FP), SI
+	SHRQ   $0x01, SI
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	XORQ   CX, CX
+	MOVQ   k+64(FP), BX
+
+groups:
+	PREFETCHT0  (AX)(SI*2)
+	ADDQ        $0x10, SI
+	VMOVUPS     (DX)(CX*4), Y2
+	VCVTPH2PS   (AX)(CX*2), Y3
+	VFMADD231PS Y3, Y2, Y0
+	VMOVUPS     32(DX)(CX*4), Y2
+	VCVTPH2PS   16(AX)(CX*2), Y3
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x10, CX
+	CMPQ        CX, BX
+	JLT         groups
+	MOVQ        dst+0(FP), CX
+	MOVQ        ld+8(FP), BX
+	SHLQ        $0x02, BX
+	VADDPS      Y1, Y0, Y2
+	VADDPS      Y1, Y0, Y3
+	VPERM2F128  $0x20, Y3, Y2, Y4
+	VPERM2F128  $0x31, Y3, Y2, Y2
+	VADDPS      Y2, Y4, Y4
+	VUNPCKLPD   Y4, Y4, Y2
+	VUNPCKHPD   Y4, Y4, Y3
+	VADDPS      Y3, Y2, Y2
+	VSHUFPS     $0x88, Y2, Y2, Y3
+	VSHUFPS     $0xdd, Y2, Y2, Y2
+	VADDPS      Y2, Y3, Y3
+	VMOVSS      X3, (CX)
+	ADDQ        $0x04, dst+0(FP)
+	MOVQ        stride+24(FP), CX
+	SHLQ        $0x00, CX
+	ADDQ        CX, AX
+	SUBQ        $0x01, rows+32(FP)
+	JNZ         rows
+	VZEROUPPER
+	RET
+
+// func mulBF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulBF16Tile4x1AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R9
+	SHRQ   $0x01, R9
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	VXORPS X6, X6, X6
+	VXORPS X7, X7, X7
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R8
+
+groups:
+	PREFETCHT0  (AX)(R9*2)
+	PREFETCHT0  (DX)(R9*2)
+	PREFETCHT0  (BX)(R9*2)
+	PREFETCHT0  (CX)(R9*2)
+	ADDQ        $0x10, R9
+	VMOVUPS     (DI)(SI*4), Y8
+	VPMOVZXWD   (AX)(SI*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y0
+	VPMOVZXWD   (DX)(SI*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y2
+	VPMOVZXWD   (BX)(SI*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y4
+	VPMOVZXWD   (CX)(SI*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS     32(DI)(SI*4), Y8
+	VPMOVZXWD   16(AX)(SI*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y1
+	VPMOVZXWD   16(DX)(SI*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y3
+	VPMOVZXWD   16(BX)(SI*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y5
+	VPMOVZXWD   16(CX)(SI*2), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ        $0x10, SI
+	CMPQ        SI, R8
+	JLT         groups
+	MOVQ        dst+0(FP), SI
+	MOVQ        ld+8(FP), R8
+	SHLQ        $0x02, R8
+	VADDPS      Y1, Y0, Y8
+	VADDPS      Y1, Y0, Y9
+	VPERM2F128  $0x20, Y9, Y8, Y10
+	VPERM2F128  $0x31, Y9, Y8, Y8
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y3, Y2, Y8
+	VADDPS      Y3, Y2, Y9
+	VPERM2F128  $0x20, Y9, Y8, Y11
+	VPERM2F128  $0x31, Y9, Y8, Y8
+	VADDPS      Y8, Y11, Y11
+	VADDPS      Y5, Y4, Y8
+	VADDPS      Y5, Y4, Y9
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y8
+	VADDPS      Y8, Y12, Y12
+	VADDPS      Y7, Y6, Y8
+	VADDPS      Y7, Y6, Y9
+	VPERM2F128  $0x20, Y9, Y8, Y13
+	VPERM2F128  $0x31, Y9, Y8, Y8
+	VADDPS      Y8, Y13, Y13
+	VUNPCKLPD   Y11, Y10, Y8
+	VUNPCKHPD   Y11, Y10, Y9
+	VADDPS      Y9, Y8, Y8
+	VUNPCKLPD   Y13, Y12, Y9
+	VUNPCKHPD   Y13, Y12, Y10
+	VADDPS      Y10, Y9, Y9
+	VSHUFPS     $0x88, Y9, Y8, Y10
+	VSHUFPS     $0xdd, Y9, Y8, Y8
+	VADDPS      Y8, Y10, Y10
+	VMOVUPS     X10, (SI)
+	ADDQ        $0x10, dst+0(FP)
+	MOVQ        stride+24(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        SI, AX
+	ADDQ        SI, DX
+	ADDQ        SI, BX
+	ADDQ        SI, CX
+	SUBQ        $0x04, rows+32(FP)
+	JNZ         rows
+	VZEROUPPER
+	RET
+
+// func mulBF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulBF16Tile2x3AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), CX
+	MOVQ x+48(FP), DX
+	MOVQ off+56(FP), BX
+	MOVQ (BX), SI
+	LEAQ (DX)(SI*4), SI
+	MOVQ 8(BX), DI
+	LEAQ (DX)(DI*4), DI
+	MOVQ 16(BX), BX
+	LEAQ (DX)(BX*4), BX
+
+rows:
+	MOVQ   ahead+40(FP), R9
+	SHRQ   $0x01, R9
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	VXORPS X6, X6, X6
+	VXORPS X7, X7, X7
+	VXORPS X8, X8, X8
+	VXORPS X9, X9, X9
+	VXORPS X10, X10, X10
+	VXORPS X11, X11, X11
+	XORQ   DX, DX
+	MOVQ   k+64(FP), R8
+
+groups:
+	PREFETCHT0   (AX)(R9*2)
+	PREFETCHT0   (CX)(R9*2)
+	ADDQ         $0x10, R9
+	VPMOVZXWD    (AX)(DX*2), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VPMOVZXWD    (CX)(DX*2), Y13
+	VPSLLD       $0x10, Y13, Y13
+	VMOVUPS      (SI)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y6
+	VMOVUPS      (DI)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y8
+	VMOVUPS      (BX)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y10
+	VPMOVZXWD    16(AX)(DX*2), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VPMOVZXWD    16(CX)(DX*2), Y13
+	VPSLLD       $0x10, Y13, Y13
+	VMOVUPS      32(SI)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y1
+	VFMADD231PS  Y13, Y14, Y7
+	VMOVUPS      32(DI)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y3
+	VFMADD231PS  Y13, Y14, Y9
+	VMOVUPS      32(BX)(DX*4), Y14
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $0x10, DX
+	CMPQ         DX, R8
+	JLT          groups
+	MOVQ         dst+0(FP), DX
+	MOVQ         ld+8(FP), R8
+	SHLQ         $0x02, R8
+	VADDPS       Y1, Y0, Y12
+	VADDPS       Y3, Y2, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y14
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y14, Y14
+	VADDPS       Y7, Y6, Y12
+	VADDPS       Y9, Y8, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y15
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y15, Y15
+	VUNPCKLPD    Y15, Y14, Y12
+	VUNPCKHPD    Y15, Y14, Y13
+	VADDPS       Y13, Y12, Y12
+	VSHUFPS      $0x88, Y12, Y12, Y13
+	VSHUFPS      $0xdd, Y12, Y12, Y12
+	VADDPS       Y12, Y13, Y13
+	VMOVLPS      X13, (DX)
+	ADDQ         R8, DX
+	VEXTRACTF128 $0x01, Y13, X0
+	VMOVLPS      X0, (DX)
+	ADDQ         R8, DX
+	VADDPS       Y5, Y4, Y12
+	VADDPS       Y5, Y4, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y14
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y14, Y14
+	VADDPS       Y11, Y10, Y12
+	VADDPS       Y11, Y10, Y13
+	VPERM2F128   $0x20, Y13, Y12, Y15
+	VPERM2F128   $0x31, Y13, Y12, Y12
+	VADDPS       Y12, Y15, Y15
+	VUNPCKLPD    Y15, Y14, Y12
+	VUNPCKHPD    Y15, Y14, Y13
+	VADDPS       Y13, Y12, Y12
+	VSHUFPS      $0x88, Y12, Y12, Y13
+	VSHUFPS      $0xdd, Y12, Y12, Y12
+	VADDPS       Y12, Y13, Y13
+	VMOVLPS      X13, (DX)
+	ADDQ         $0x08, dst+0(FP)
+	MOVQ         stride+24(FP), DX
+	SHLQ         $0x01, DX
+	ADDQ         DX, AX
+	ADDQ         DX, CX
+	SUBQ         $0x02, rows+32(FP)
+	JNZ          rows
+	VZEROUPPER
+	RET
+
+// func mulBF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulBF16Tile1x1AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ x+48(FP), CX
+	MOVQ off+56(FP), DX
+	MOVQ (DX), DX
+	LEAQ (CX)(DX*4), DX
+
+rows:
+	MOVQ   ahead+40(FP), SI
+	SHRQ   $0x01, SI
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	XORQ   CX, CX
+	MOVQ   k+64(FP), BX
+
+groups:
+	PREFETCHT0  (AX)(SI*2)
+	ADDQ        $0x10, SI
+	VMOVUPS     (DX)(CX*4), Y2
+	VPMOVZXWD   (AX)(CX*2), Y3
+	VPSLLD      $0x10, Y3, Y3
+	VFMADD231PS Y3, Y2, Y0
+	VMOVUPS     32(DX)(CX*4), Y2
+	VPMOVZXWD   16(AX)(CX*2), Y3
+	VPSLLD      $0x10, Y3, Y3
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x10, CX
+	CMPQ        CX, BX
+	JLT         groups
+	MOVQ        dst+0(FP), CX
+	MOVQ        ld+8(FP), BX
+	SHLQ        $0x02, BX
+	VADDPS      Y1, Y0, Y2
+	VADDPS      Y1, Y0, Y3
+	VPERM2F128  $0x20, Y3, Y2, Y4
+	VPERM2F128  $0x31, Y3, Y2, Y2
+	VADDPS      Y2, Y4, Y4
+	VUNPCKLPD   Y4, Y4, Y2
+	VUNPCKHPD   Y4, Y4, Y3
+	VADDPS      Y3, Y2, Y2
+	VSHUFPS     $0x88, Y2, Y2, Y3
+	VSHUFPS     $0xdd, Y2, Y2, Y2
+	VADDPS      Y2, Y3, Y3
+	VMOVSS      X3, (CX)
+	ADDQ        $0x04, dst+0(FP)
+	MOVQ        stride+24(FP), CX
+	SHLQ        $0x00, CX
+	ADDQ        CX, AX
+	SUBQ        $0x01, rows+32(FP)
+	JNZ         rows
+	VZEROUPPER
+	RET
+
+// func mulF32Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·mulF32Tile4x1AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R9
+	SHRQ   $0x02, R9
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R8
+	ANDQ   $-16, R8
+	JZ     tail
+
+groups:
+	PREFETCHT0  (AX)(R9*4)
+	PREFETCHT0  (DX)(R9*4)
+	PREFETCHT0  (BX)(R9*4)
+	PREFETCHT0  (CX)(R9*4)
+	ADDQ        $0x10, R9
+	VMOVUPS     (DI)(SI*4), Z4
+	VFMADD231PS (AX)(SI*4), Z4, Z0
+	VFMADD231PS (DX)(SI*4), Z4, Z1
+	VFMADD231PS (BX)(SI*4), Z4, Z2
+	VFMADD231PS (CX)(SI*4), Z4, Z3
+	ADDQ        $0x10, SI
+	CMPQ        SI, R8
+	JLT         groups
+
+tail:
+	MOVQ        k+64(FP), R8
+	ANDQ        $0x0f, R8
+	JZ          sum
+	MOVL        $0x00000001, R9
+	SHLXQ       R8, R9, R9
+	DECQ        R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (AX)(SI*4), K1, Z4
+	VMOVUPS.Z   (DX)(SI*4), K1, Z5
+	VMOVUPS.Z   (BX)(SI*4), K1, Z6
+	VMOVUPS.Z   (CX)(SI*4), K1, Z7
+	VMOVUPS.Z   (DI)(SI*4), K1, Z8
 	VFMADD231PS Z4, Z8, Z0
 	VFMADD231PS Z5, Z8, Z1
 	VFMADD231PS Z6, Z8, Z2
 	VFMADD231PS Z7, Z8, Z3
 
 sum:
+	MOVQ       dst+0(FP), SI
+	MOVQ       ld+8(FP), R8
+	SHLQ       $0x02, R8
 	VSHUFF64X2 $0x44, Z0, Z0, Z4
-	VSHUFF64X2 $0xee, Z0, Z0, Z0
-	VADDPS     Z0, Z4, Z4
-	VSHUFF32X4 $0x88, Z4, Z4, Z0
+	VSHUFF64X2 $0xee, Z0, Z0, Z5
+	VADDPS     Z5, Z4, Z4
+	VSHUFF32X4 $0x88, Z4, Z4, Z5
 	VSHUFF32X4 $0xdd, Z4, Z4, Z4
-	VADDPS     Z4, Z0, Z0
+	VADDPS     Z4, Z5, Z5
 	VSHUFF64X2 $0x44, Z1, Z1, Z4
-	VSHUFF64X2 $0xee, Z1, Z1, Z1
-	VADDPS     Z1, Z4, Z4
-	VSHUFF32X4 $0x88, Z4, Z4, Z1
+	VSHUFF64X2 $0xee, Z1, Z1, Z6
+	VADDPS     Z6, Z4, Z4
+	VSHUFF32X4 $0x88, Z4, Z4, Z6
 	VSHUFF32X4 $0xdd, Z4, Z4, Z4
-	VADDPS     Z4, Z1, Z1
+	VADDPS     Z4, Z6, Z6
 	VSHUFF64X2 $0x44, Z2, Z2, Z4
-	VSHUFF64X2 $0xee, Z2, Z2, Z2
-	VADDPS     Z2, Z4, Z4
-	VSHUFF32X4 $0x88, Z4, Z4, Z2
+	VSHUFF64X2 $0xee, Z2, Z2, Z7
+	VADDPS     Z7, Z4, Z4
+	VSHUFF32X4 $0x88, Z4, Z4, Z7
 	VSHUFF32X4 $0xdd, Z4, Z4, Z4
-	VADDPS     Z4, Z2, Z2
+	VADDPS     Z4, Z7, Z7
 	VSHUFF64X2 $0x44, Z3, Z3, Z4
-	VSHUFF64X2 $0xee, Z3, Z3, Z3
-	VADDPS     Z3, Z4, Z4
-	VSHUFF32X4 $0x88, Z4, Z4, Z3
+	VSHUFF64X2 $0xee, Z3, Z3, Z8
+	VADDPS     Z8, Z4, Z4
+	VSHUFF32X4 $0x88, Z4, Z4, Z8
 	VSHUFF32X4 $0xdd, Z4, Z4, Z4
-	VADDPS     Z4, Z3, Z3
-	VUNPCKLPD  Z1, Z0, Z4
-	VUNPCKHPD  Z1, Z0, Z0
-	VADDPS     Z0, Z4, Z4
-	VUNPCKLPD  Z3, Z2, Z0
-	VUNPCKHPD  Z3, Z2, Z1
-	VADDPS     Z1, Z0, Z0
-	VSHUFPS    $0x88, Z0, Z4, Z1
-	VSHUFPS    $0xdd, Z0, Z4, Z0
-	VADDPS     Z0, Z1, Z1
-	VMOVUPS    X1, (AX)
+	VADDPS     Z4, Z8, Z8
+	VUNPCKLPD  Z6, Z5, Z4
+	VUNPCKHPD  Z6, Z5, Z5
+	VADDPS     Z5, Z4, Z4
+	VUNPCKLPD  Z8, Z7, Z5
+	VUNPCKHPD  Z8, Z7, Z6
+	VADDPS     Z6, Z5, Z5
+	VSHUFPS    $0x88, Z5, Z4, Z6
+	VSHUFPS    $0xdd, Z5, Z4, Z4
+	VADDPS     Z4, Z6, Z6
+	VMOVUPS    X6, (SI)
+	ADDQ       $0x10, dst+0(FP)
+	MOVQ       stride+24(FP), SI
+	SHLQ       $0x02, SI
+	ADDQ       SI, AX
+	ADDQ       SI, DX
+	ADDQ       SI, BX
+	ADDQ       SI, CX
+	SUBQ       $0x04, rows+32(FP)
+	JNZ        rows
 	VZEROUPPER
 	RET
 
-// func mulF32Tile4x2AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// func mulF32Tile4x2AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·mulF32Tile4x2AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	LEAQ   (R9)(BX*1), BX
-	MOVQ   (DI), R10
-	LEAQ   (SI)(R10*4), R10
-	MOVQ   8(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+TEXT ·mulF32Tile4x2AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), SI
+	SHRQ   $0x02, SI
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -947,115 +1059,128 @@ TEXT ·mulF32Tile4x2AVX512(SB), NOSPLIT, $0-56
 	VXORPS X5, X5, X5
 	VXORPS X6, X6, X6
 	VXORPS X7, X7, X7
-	XORQ   R11, R11
-	MOVQ   SI, R12
-	ANDQ   $-16, R12
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R9
+	ANDQ   $-16, R9
 	JZ     tail
 
 groups:
-	VMOVUPS     (R10)(R11*4), Z8
-	VMOVUPS     (DI)(R11*4), Z9
-	VMOVUPS     (DX)(R11*4), Z10
+	VMOVUPS     (R8)(SI*4), Z8
+	VMOVUPS     (DI)(SI*4), Z9
+	VMOVUPS     (AX)(SI*4), Z10
 	VFMADD231PS Z10, Z8, Z0
 	VFMADD231PS Z10, Z9, Z1
-	VMOVUPS     (R8)(R11*4), Z10
+	VMOVUPS     (DX)(SI*4), Z10
 	VFMADD231PS Z10, Z8, Z2
 	VFMADD231PS Z10, Z9, Z3
-	VMOVUPS     (R9)(R11*4), Z10
+	VMOVUPS     (BX)(SI*4), Z10
 	VFMADD231PS Z10, Z8, Z4
 	VFMADD231PS Z10, Z9, Z5
-	VMOVUPS     (BX)(R11*4), Z10
+	VMOVUPS     (CX)(SI*4), Z10
 	VFMADD231PS Z10, Z8, Z6
 	VFMADD231PS Z10, Z9, Z7
-	ADDQ        $0x10, R11
-	CMPQ        R11, R12
+	ADDQ        $0x10, SI
+	CMPQ        SI, R9
 	JLT         groups
 
 tail:
-	ANDQ        $0x0f, SI
+	MOVQ        k+64(FP), R9
+	ANDQ        $0x0f, R9
 	JZ          sum
-	MOVL        $0x00000001, R12
-	SHLXQ       SI, R12, R12
-	DECQ        R12
-	KMOVW       R12, K1
-	VMOVUPS.Z   (DX)(R11*4), K1, Z8
-	VMOVUPS.Z   (R8)(R11*4), K1, Z9
-	VMOVUPS.Z   (R9)(R11*4), K1, Z10
-	VMOVUPS.Z   (BX)(R11*4), K1, Z11
-	VMOVUPS.Z   (R10)(R11*4), K1, Z12
+	MOVL        $0x00000001, R10
+	SHLXQ       R9, R10, R10
+	DECQ        R10
+	KMOVW       R10, K1
+	VMOVUPS.Z   (AX)(SI*4), K1, Z8
+	VMOVUPS.Z   (DX)(SI*4), K1, Z9
+	VMOVUPS.Z   (BX)(SI*4), K1, Z10
+	VMOVUPS.Z   (CX)(SI*4), K1, Z11
+	VMOVUPS.Z   (R8)(SI*4), K1, Z12
 	VFMADD231PS Z8, Z12, Z0
 	VFMADD231PS Z9, Z12, Z2
 	VFMADD231PS Z10, Z12, Z4
 	VFMADD231PS Z11, Z12, Z6
-	VMOVUPS.Z   (DI)(R11*4), K1, Z12
+	VMOVUPS.Z   (DI)(SI*4), K1, Z12
 	VFMADD231PS Z8, Z12, Z1
 	VFMADD231PS Z9, Z12, Z3
 	VFMADD231PS Z10, Z12, Z5
 	VFMADD231PS Z11, Z12, Z7
 
 sum:
+	MOVQ          dst+0(FP), SI
+	MOVQ          ld+8(FP), R9
+	SHLQ          $0x02, R9
 	VSHUFF64X2    $0x44, Z1, Z0, Z8
-	VSHUFF64X2    $0xee, Z1, Z0, Z0
-	VADDPS        Z0, Z8, Z8
-	VSHUFF32X4    $0x88, Z8, Z8, Z0
-	VSHUFF32X4    $0xdd, Z8, Z8, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF64X2    $0x44, Z3, Z2, Z1
-	VSHUFF64X2    $0xee, Z3, Z2, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z1, Z2
-	VSHUFF32X4    $0xdd, Z1, Z1, Z1
-	VADDPS        Z1, Z2, Z2
-	VSHUFF64X2    $0x44, Z5, Z4, Z1
-	VSHUFF64X2    $0xee, Z5, Z4, Z3
-	VADDPS        Z3, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z1, Z3
-	VSHUFF32X4    $0xdd, Z1, Z1, Z1
-	VADDPS        Z1, Z3, Z3
-	VSHUFF64X2    $0x44, Z7, Z6, Z1
-	VSHUFF64X2    $0xee, Z7, Z6, Z4
-	VADDPS        Z4, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z1, Z4
-	VSHUFF32X4    $0xdd, Z1, Z1, Z1
-	VADDPS        Z1, Z4, Z4
-	VUNPCKLPD     Z2, Z0, Z1
-	VUNPCKHPD     Z2, Z0, Z0
-	VADDPS        Z0, Z1, Z1
-	VUNPCKLPD     Z4, Z3, Z0
-	VUNPCKHPD     Z4, Z3, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFPS       $0x88, Z0, Z1, Z2
-	VSHUFPS       $0xdd, Z0, Z1, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
+	VSHUFF64X2    $0xee, Z1, Z0, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z9
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z9, Z9
+	VSHUFF64X2    $0x44, Z3, Z2, Z8
+	VSHUFF64X2    $0xee, Z3, Z2, Z10
+	VADDPS        Z10, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z10
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z10, Z10
+	VSHUFF64X2    $0x44, Z5, Z4, Z8
+	VSHUFF64X2    $0xee, Z5, Z4, Z11
+	VADDPS        Z11, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z11
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z11, Z11
+	VSHUFF64X2    $0x44, Z7, Z6, Z8
+	VSHUFF64X2    $0xee, Z7, Z6, Z12
+	VADDPS        Z12, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z12
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z12, Z12
+	VUNPCKLPD     Z10, Z9, Z8
+	VUNPCKHPD     Z10, Z9, Z9
+	VADDPS        Z9, Z8, Z8
+	VUNPCKLPD     Z12, Z11, Z9
+	VUNPCKHPD     Z12, Z11, Z10
+	VADDPS        Z10, Z9, Z9
+	VSHUFPS       $0x88, Z9, Z8, Z10
+	VSHUFPS       $0xdd, Z9, Z8, Z8
+	VADDPS        Z8, Z10, Z10
+	VMOVUPS       X10, (SI)
+	ADDQ          R9, SI
+	VEXTRACTF32X4 $0x01, Z10, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          $0x10, dst+0(FP)
+	MOVQ          stride+24(FP), SI
+	SHLQ          $0x02, SI
+	ADDQ          SI, AX
+	ADDQ          SI, DX
+	ADDQ          SI, BX
+	ADDQ          SI, CX
+	SUBQ          $0x04, rows+32(FP)
+	JNZ           rows
 	VZEROUPPER
 	RET
 
-// func mulF32Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// func mulF32Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·mulF32Tile4x4AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	LEAQ   (R9)(BX*1), BX
-	MOVQ   (DI), R10
-	LEAQ   (SI)(R10*4), R10
-	MOVQ   8(DI), R11
-	LEAQ   (SI)(R11*4), R11
-	MOVQ   16(DI), R12
-	LEAQ   (SI)(R12*4), R12
-	MOVQ   24(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+TEXT ·mulF32Tile4x4AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), R9
+	LEAQ (SI)(R9*4), R9
+	MOVQ 16(DI), R10
+	LEAQ (SI)(R10*4), R10
+	MOVQ 24(DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), SI
+	SHRQ   $0x02, SI
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -1072,157 +1197,170 @@ TEXT ·mulF32Tile4x4AVX512(SB), NOSPLIT, $0-56
 	VXORPS X13, X13, X13
 	VXORPS X14, X14, X14
 	VXORPS X15, X15, X15
-	XORQ   R13, R13
-	MOVQ   SI, R14
-	ANDQ   $-16, R14
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R11
+	ANDQ   $-16, R11
 	JZ     tail
 
 groups:
-	VMOVUPS     (R10)(R13*4), Z16
-	VMOVUPS     (R11)(R13*4), Z17
-	VMOVUPS     (R12)(R13*4), Z18
-	VMOVUPS     (DI)(R13*4), Z19
-	VMOVUPS     (DX)(R13*4), Z20
+	VMOVUPS     (R8)(SI*4), Z16
+	VMOVUPS     (R9)(SI*4), Z17
+	VMOVUPS     (R10)(SI*4), Z18
+	VMOVUPS     (DI)(SI*4), Z19
+	VMOVUPS     (AX)(SI*4), Z20
 	VFMADD231PS Z20, Z16, Z0
 	VFMADD231PS Z20, Z17, Z1
 	VFMADD231PS Z20, Z18, Z2
 	VFMADD231PS Z20, Z19, Z3
-	VMOVUPS     (R8)(R13*4), Z20
+	VMOVUPS     (DX)(SI*4), Z20
 	VFMADD231PS Z20, Z16, Z4
 	VFMADD231PS Z20, Z17, Z5
 	VFMADD231PS Z20, Z18, Z6
 	VFMADD231PS Z20, Z19, Z7
-	VMOVUPS     (R9)(R13*4), Z20
+	VMOVUPS     (BX)(SI*4), Z20
 	VFMADD231PS Z20, Z16, Z8
 	VFMADD231PS Z20, Z17, Z9
 	VFMADD231PS Z20, Z18, Z10
 	VFMADD231PS Z20, Z19, Z11
-	VMOVUPS     (BX)(R13*4), Z20
+	VMOVUPS     (CX)(SI*4), Z20
 	VFMADD231PS Z20, Z16, Z12
 	VFMADD231PS Z20, Z17, Z13
 	VFMADD231PS Z20, Z18, Z14
 	VFMADD231PS Z20, Z19, Z15
-	ADDQ        $0x10, R13
-	CMPQ        R13, R14
+	ADDQ        $0x10, SI
+	CMPQ        SI, R11
 	JLT         groups
 
 tail:
-	ANDQ        $0x0f, SI
+	MOVQ        k+64(FP), R11
+	ANDQ        $0x0f, R11
 	JZ          sum
-	MOVL        $0x00000001, R14
-	SHLXQ       SI, R14, R14
-	DECQ        R14
-	KMOVW       R14, K1
-	VMOVUPS.Z   (DX)(R13*4), K1, Z16
-	VMOVUPS.Z   (R8)(R13*4), K1, Z17
-	VMOVUPS.Z   (R9)(R13*4), K1, Z18
-	VMOVUPS.Z   (BX)(R13*4), K1, Z19
-	VMOVUPS.Z   (R10)(R13*4), K1, Z20
+	MOVL        $0x00000001, R12
+	SHLXQ       R11, R12, R12
+	DECQ        R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (AX)(SI*4), K1, Z16
+	VMOVUPS.Z   (DX)(SI*4), K1, Z17
+	VMOVUPS.Z   (BX)(SI*4), K1, Z18
+	VMOVUPS.Z   (CX)(SI*4), K1, Z19
+	VMOVUPS.Z   (R8)(SI*4), K1, Z20
 	VFMADD231PS Z16, Z20, Z0
 	VFMADD231PS Z17, Z20, Z4
 	VFMADD231PS Z18, Z20, Z8
 	VFMADD231PS Z19, Z20, Z12
-	VMOVUPS.Z   (R11)(R13*4), K1, Z20
+	VMOVUPS.Z   (R9)(SI*4), K1, Z20
 	VFMADD231PS Z16, Z20, Z1
 	VFMADD231PS Z17, Z20, Z5
 	VFMADD231PS Z18, Z20, Z9
 	VFMADD231PS Z19, Z20, Z13
-	VMOVUPS.Z   (R12)(R13*4), K1, Z20
+	VMOVUPS.Z   (R10)(SI*4), K1, Z20
 	VFMADD231PS Z16, Z20, Z2
 	VFMADD231PS Z17, Z20, Z6
 	VFMADD231PS Z18, Z20, Z10
 	VFMADD231PS Z19, Z20, Z14
-	VMOVUPS.Z   (DI)(R13*4), K1, Z20
+	VMOVUPS.Z   (DI)(SI*4), K1, Z20
 	VFMADD231PS Z16, Z20, Z3
 	VFMADD231PS Z17, Z20, Z7
 	VFMADD231PS Z18, Z20, Z11
 	VFMADD231PS Z19, Z20, Z15
 
 sum:
+	MOVQ          dst+0(FP), SI
+	MOVQ          ld+8(FP), R11
+	SHLQ          $0x02, R11
 	VSHUFF64X2    $0x44, Z1, Z0, Z16
-	VSHUFF64X2    $0xee, Z1, Z0, Z0
-	VADDPS        Z0, Z16, Z16
-	VSHUFF64X2    $0x44, Z3, Z2, Z0
-	VSHUFF64X2    $0xee, Z3, Z2, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z16, Z1
-	VSHUFF32X4    $0xdd, Z0, Z16, Z0
-	VADDPS        Z0, Z1, Z1
-	VSHUFF64X2    $0x44, Z5, Z4, Z0
-	VSHUFF64X2    $0xee, Z5, Z4, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z7, Z6, Z2
-	VSHUFF64X2    $0xee, Z7, Z6, Z3
-	VADDPS        Z3, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z3
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z9, Z8, Z0
-	VSHUFF64X2    $0xee, Z9, Z8, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z11, Z10, Z2
-	VSHUFF64X2    $0xee, Z11, Z10, Z4
-	VADDPS        Z4, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z4
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z4, Z4
-	VSHUFF64X2    $0x44, Z13, Z12, Z0
-	VSHUFF64X2    $0xee, Z13, Z12, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z15, Z14, Z2
-	VSHUFF64X2    $0xee, Z15, Z14, Z5
-	VADDPS        Z5, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z5
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z5, Z5
-	VUNPCKLPD     Z3, Z1, Z0
-	VUNPCKHPD     Z3, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z5, Z4, Z1
-	VUNPCKHPD     Z5, Z4, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x02, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x03, Z2, X0
-	VMOVUPS       X0, (AX)
+	VSHUFF64X2    $0xee, Z1, Z0, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z3, Z2, Z17
+	VSHUFF64X2    $0xee, Z3, Z2, Z18
+	VADDPS        Z18, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z18
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z18, Z18
+	VSHUFF64X2    $0x44, Z5, Z4, Z16
+	VSHUFF64X2    $0xee, Z5, Z4, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z7, Z6, Z17
+	VSHUFF64X2    $0xee, Z7, Z6, Z19
+	VADDPS        Z19, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z19
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z19, Z19
+	VSHUFF64X2    $0x44, Z9, Z8, Z16
+	VSHUFF64X2    $0xee, Z9, Z8, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z11, Z10, Z17
+	VSHUFF64X2    $0xee, Z11, Z10, Z20
+	VADDPS        Z20, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z20
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z20, Z20
+	VSHUFF64X2    $0x44, Z13, Z12, Z16
+	VSHUFF64X2    $0xee, Z13, Z12, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z15, Z14, Z17
+	VSHUFF64X2    $0xee, Z15, Z14, Z21
+	VADDPS        Z21, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z21
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z21, Z21
+	VUNPCKLPD     Z19, Z18, Z16
+	VUNPCKHPD     Z19, Z18, Z17
+	VADDPS        Z17, Z16, Z16
+	VUNPCKLPD     Z21, Z20, Z17
+	VUNPCKHPD     Z21, Z20, Z18
+	VADDPS        Z18, Z17, Z17
+	VSHUFPS       $0x88, Z17, Z16, Z18
+	VSHUFPS       $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z18, Z18
+	VMOVUPS       X18, (SI)
+	ADDQ          R11, SI
+	VEXTRACTF32X4 $0x01, Z18, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R11, SI
+	VEXTRACTF32X4 $0x02, Z18, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R11, SI
+	VEXTRACTF32X4 $0x03, Z18, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          $0x10, dst+0(FP)
+	MOVQ          stride+24(FP), SI
+	SHLQ          $0x02, SI
+	ADDQ          SI, AX
+	ADDQ          SI, DX
+	ADDQ          SI, BX
+	ADDQ          SI, CX
+	SUBQ          $0x04, rows+32(FP)
+	JNZ           rows
 	VZEROUPPER
 	RET
 
-// func mulF32Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// func mulF32Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·mulF32Tile4x6AVX512(SB), NOSPLIT, $8-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	LEAQ   (R9)(BX*1), BX
-	MOVQ   (DI), R10
-	LEAQ   (SI)(R10*4), R10
-	MOVQ   8(DI), R11
-	LEAQ   (SI)(R11*4), R11
-	MOVQ   16(DI), R12
-	LEAQ   (SI)(R12*4), R12
-	MOVQ   24(DI), R13
-	LEAQ   (SI)(R13*4), R13
-	MOVQ   32(DI), R14
-	LEAQ   (SI)(R14*4), R14
-	MOVQ   40(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+TEXT ·mulF32Tile4x6AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), R9
+	LEAQ (SI)(R9*4), R9
+	MOVQ 16(DI), R10
+	LEAQ (SI)(R10*4), R10
+	MOVQ 24(DI), R11
+	LEAQ (SI)(R11*4), R11
+	MOVQ 32(DI), R12
+	LEAQ (SI)(R12*4), R12
+	MOVQ 40(DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), SI
+	SHRQ   $0x02, SI
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -1247,343 +1385,376 @@ TEXT ·mulF32Tile4x6AVX512(SB), NOSPLIT, $8-56
 	VXORPS X21, X21, X21
 	VXORPS X22, X22, X22
 	VXORPS X23, X23, X23
-	XORQ   R15, R15
-	MOVQ   SI, BP
-	ANDQ   $-16, BP
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R13
+	ANDQ   $-16, R13
 	JZ     tail
 
 groups:
-	VMOVUPS     (DX)(R15*4), Z25
-	VMOVUPS     (R8)(R15*4), Z26
-	VMOVUPS     (R9)(R15*4), Z27
-	VMOVUPS     (BX)(R15*4), Z28
-	VMOVUPS     (R10)(R15*4), Z24
-	VFMADD231PS Z25, Z24, Z0
-	VFMADD231PS Z26, Z24, Z6
-	VFMADD231PS Z27, Z24, Z12
-	VFMADD231PS Z28, Z24, Z18
-	VMOVUPS     (R11)(R15*4), Z24
-	VFMADD231PS Z25, Z24, Z1
-	VFMADD231PS Z26, Z24, Z7
-	VFMADD231PS Z27, Z24, Z13
-	VFMADD231PS Z28, Z24, Z19
-	VMOVUPS     (R12)(R15*4), Z24
-	VFMADD231PS Z25, Z24, Z2
-	VFMADD231PS Z26, Z24, Z8
-	VFMADD231PS Z27, Z24, Z14
-	VFMADD231PS Z28, Z24, Z20
-	VMOVUPS     (R13)(R15*4), Z24
-	VFMADD231PS Z25, Z24, Z3
-	VFMADD231PS Z26, Z24, Z9
-	VFMADD231PS Z27, Z24, Z15
-	VFMADD231PS Z28, Z24, Z21
-	VMOVUPS     (R14)(R15*4), Z24
-	VFMADD231PS Z25, Z24, Z4
-	VFMADD231PS Z26, Z24, Z10
-	VFMADD231PS Z27, Z24, Z16
-	VFMADD231PS Z28, Z24, Z22
-	VMOVUPS     (DI)(R15*4), Z24
-	VFMADD231PS Z25, Z24, Z5
-	VFMADD231PS Z26, Z24, Z11
-	VFMADD231PS Z27, Z24, Z17
-	VFMADD231PS Z28, Z24, Z23
-	ADDQ        $0x10, R15
-	CMPQ        R15, BP
-	JLT         groups
-
-tail:
-	ANDQ        $0x0f, SI
-	JZ          sum
-	MOVL        $0x00000001, BP
-	SHLXQ       SI, BP, BP
-	DECQ        BP
-	KMOVW       BP, K1
-	VMOVUPS.Z   (DX)(R15*4), K1, Z24
-	VMOVUPS.Z   (R8)(R15*4), K1, Z25
-	VMOVUPS.Z   (R9)(R15*4), K1, Z26
-	VMOVUPS.Z   (BX)(R15*4), K1, Z27
-	VMOVUPS.Z   (R10)(R15*4), K1, Z28
+	VMOVUPS     (AX)(SI*4), Z24
+	VMOVUPS     (DX)(SI*4), Z25
+	VMOVUPS     (BX)(SI*4), Z26
+	VMOVUPS     (CX)(SI*4), Z27
+	VMOVUPS     (R8)(SI*4), Z28
 	VFMADD231PS Z24, Z28, Z0
 	VFMADD231PS Z25, Z28, Z6
 	VFMADD231PS Z26, Z28, Z12
 	VFMADD231PS Z27, Z28, Z18
-	VMOVUPS.Z   (R11)(R15*4), K1, Z28
+	VMOVUPS     (R9)(SI*4), Z28
 	VFMADD231PS Z24, Z28, Z1
 	VFMADD231PS Z25, Z28, Z7
 	VFMADD231PS Z26, Z28, Z13
 	VFMADD231PS Z27, Z28, Z19
-	VMOVUPS.Z   (R12)(R15*4), K1, Z28
+	VMOVUPS     (R10)(SI*4), Z28
 	VFMADD231PS Z24, Z28, Z2
 	VFMADD231PS Z25, Z28, Z8
 	VFMADD231PS Z26, Z28, Z14
 	VFMADD231PS Z27, Z28, Z20
-	VMOVUPS.Z   (R13)(R15*4), K1, Z28
+	VMOVUPS     (R11)(SI*4), Z28
 	VFMADD231PS Z24, Z28, Z3
 	VFMADD231PS Z25, Z28, Z9
 	VFMADD231PS Z26, Z28, Z15
 	VFMADD231PS Z27, Z28, Z21
-	VMOVUPS.Z   (R14)(R15*4), K1, Z28
+	VMOVUPS     (R12)(SI*4), Z28
 	VFMADD231PS Z24, Z28, Z4
 	VFMADD231PS Z25, Z28, Z10
 	VFMADD231PS Z26, Z28, Z16
 	VFMADD231PS Z27, Z28, Z22
-	VMOVUPS.Z   (DI)(R15*4), K1, Z28
+	VMOVUPS     (DI)(SI*4), Z28
+	VFMADD231PS Z24, Z28, Z5
+	VFMADD231PS Z25, Z28, Z11
+	VFMADD231PS Z26, Z28, Z17
+	VFMADD231PS Z27, Z28, Z23
+	ADDQ        $0x10, SI
+	CMPQ        SI, R13
+	JLT         groups
+
+tail:
+	MOVQ        k+64(FP), R13
+	ANDQ        $0x0f, R13
+	JZ          sum
+	MOVL        $0x00000001, R14
+	SHLXQ       R13, R14, R14
+	DECQ        R14
+	KMOVW       R14, K1
+	VMOVUPS.Z   (AX)(SI*4), K1, Z24
+	VMOVUPS.Z   (DX)(SI*4), K1, Z25
+	VMOVUPS.Z   (BX)(SI*4), K1, Z26
+	VMOVUPS.Z   (CX)(SI*4), K1, Z27
+	VMOVUPS.Z   (R8)(SI*4), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z6
+	VFMADD231PS Z26, Z28, Z12
+	VFMADD231PS Z27, Z28, Z18
+	VMOVUPS.Z   (R9)(SI*4), K1, Z28
+	VFMADD231PS Z24, Z28, Z1
+	VFMADD231PS Z25, Z28, Z7
+	VFMADD231PS Z26, Z28, Z13
+	VFMADD231PS Z27, Z28, Z19
+	VMOVUPS.Z   (R10)(SI*4), K1, Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z8
+	VFMADD231PS Z26, Z28, Z14
+	VFMADD231PS Z27, Z28, Z20
+	VMOVUPS.Z   (R11)(SI*4), K1, Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z15
+	VFMADD231PS Z27, Z28, Z21
+	VMOVUPS.Z   (R12)(SI*4), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z10
+	VFMADD231PS Z26, Z28, Z16
+	VFMADD231PS Z27, Z28, Z22
+	VMOVUPS.Z   (DI)(SI*4), K1, Z28
 	VFMADD231PS Z24, Z28, Z5
 	VFMADD231PS Z25, Z28, Z11
 	VFMADD231PS Z26, Z28, Z17
 	VFMADD231PS Z27, Z28, Z23
 
 sum:
+	MOVQ          dst+0(FP), SI
+	MOVQ          ld+8(FP), R13
+	SHLQ          $0x02, R13
 	VSHUFF64X2    $0x44, Z1, Z0, Z24
-	VSHUFF64X2    $0xee, Z1, Z0, Z0
-	VADDPS        Z0, Z24, Z24
-	VSHUFF64X2    $0x44, Z3, Z2, Z0
-	VSHUFF64X2    $0xee, Z3, Z2, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z24, Z1
-	VSHUFF32X4    $0xdd, Z0, Z24, Z0
-	VADDPS        Z0, Z1, Z1
-	VSHUFF64X2    $0x44, Z7, Z6, Z0
-	VSHUFF64X2    $0xee, Z7, Z6, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z9, Z8, Z2
-	VSHUFF64X2    $0xee, Z9, Z8, Z3
-	VADDPS        Z3, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z3
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z13, Z12, Z0
-	VSHUFF64X2    $0xee, Z13, Z12, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z15, Z14, Z2
-	VSHUFF64X2    $0xee, Z15, Z14, Z6
-	VADDPS        Z6, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z6
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z6, Z6
-	VSHUFF64X2    $0x44, Z19, Z18, Z0
-	VSHUFF64X2    $0xee, Z19, Z18, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z21, Z20, Z2
-	VSHUFF64X2    $0xee, Z21, Z20, Z7
-	VADDPS        Z7, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z7
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z7, Z7
-	VUNPCKLPD     Z3, Z1, Z0
-	VUNPCKHPD     Z3, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z7, Z6, Z1
-	VUNPCKHPD     Z7, Z6, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x02, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x03, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VSHUFF64X2    $0x44, Z5, Z4, Z0
-	VSHUFF64X2    $0xee, Z5, Z4, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z1
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z1, Z1
-	VSHUFF64X2    $0x44, Z11, Z10, Z0
-	VSHUFF64X2    $0xee, Z11, Z10, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z2
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VSHUFF64X2    $0x44, Z17, Z16, Z0
-	VSHUFF64X2    $0xee, Z17, Z16, Z3
-	VADDPS        Z3, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z3
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z23, Z22, Z0
-	VSHUFF64X2    $0xee, Z23, Z22, Z4
-	VADDPS        Z4, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z4
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z4, Z4
-	VUNPCKLPD     Z2, Z1, Z0
-	VUNPCKHPD     Z2, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z4, Z3, Z1
-	VUNPCKHPD     Z4, Z3, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
+	VSHUFF64X2    $0xee, Z1, Z0, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z3, Z2, Z25
+	VSHUFF64X2    $0xee, Z3, Z2, Z26
+	VADDPS        Z26, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z26
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VSHUFF64X2    $0x44, Z7, Z6, Z24
+	VSHUFF64X2    $0xee, Z7, Z6, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z9, Z8, Z25
+	VSHUFF64X2    $0xee, Z9, Z8, Z27
+	VADDPS        Z27, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z27
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z27, Z27
+	VSHUFF64X2    $0x44, Z13, Z12, Z24
+	VSHUFF64X2    $0xee, Z13, Z12, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z15, Z14, Z25
+	VSHUFF64X2    $0xee, Z15, Z14, Z28
+	VADDPS        Z28, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z28
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z28, Z28
+	VSHUFF64X2    $0x44, Z19, Z18, Z24
+	VSHUFF64X2    $0xee, Z19, Z18, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z21, Z20, Z25
+	VSHUFF64X2    $0xee, Z21, Z20, Z29
+	VADDPS        Z29, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z29
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z29, Z29
+	VUNPCKLPD     Z27, Z26, Z24
+	VUNPCKHPD     Z27, Z26, Z25
+	VADDPS        Z25, Z24, Z24
+	VUNPCKLPD     Z29, Z28, Z25
+	VUNPCKHPD     Z29, Z28, Z26
+	VADDPS        Z26, Z25, Z25
+	VSHUFPS       $0x88, Z25, Z24, Z26
+	VSHUFPS       $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VMOVUPS       X26, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x01, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x02, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x03, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R13, SI
+	VSHUFF64X2    $0x44, Z5, Z4, Z24
+	VSHUFF64X2    $0xee, Z5, Z4, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z25
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z25, Z25
+	VSHUFF64X2    $0x44, Z11, Z10, Z24
+	VSHUFF64X2    $0xee, Z11, Z10, Z26
+	VADDPS        Z26, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z26
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VSHUFF64X2    $0x44, Z17, Z16, Z24
+	VSHUFF64X2    $0xee, Z17, Z16, Z27
+	VADDPS        Z27, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z27
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z27, Z27
+	VSHUFF64X2    $0x44, Z23, Z22, Z24
+	VSHUFF64X2    $0xee, Z23, Z22, Z28
+	VADDPS        Z28, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z28
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z28, Z28
+	VUNPCKLPD     Z26, Z25, Z24
+	VUNPCKHPD     Z26, Z25, Z25
+	VADDPS        Z25, Z24, Z24
+	VUNPCKLPD     Z28, Z27, Z25
+	VUNPCKHPD     Z28, Z27, Z26
+	VADDPS        Z26, Z25, Z25
+	VSHUFPS       $0x88, Z25, Z24, Z26
+	VSHUFPS       $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VMOVUPS       X26, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x01, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          $0x10, dst+0(FP)
+	MOVQ          stride+24(FP), SI
+	SHLQ          $0x02, SI
+	ADDQ          SI, AX
+	ADDQ          SI, DX
+	ADDQ          SI, BX
+	ADDQ          SI, CX
+	SUBQ          $0x04, rows+32(FP)
+	JNZ           rows
 	VZEROUPPER
 	RET
 
-// func mulF32Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// func mulF32Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·mulF32Tile1x1AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	MOVQ   (DI), CX
-	LEAQ   (SI)(CX*4), CX
-	MOVQ   k+48(FP), SI
+TEXT ·mulF32Tile1x1AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ x+48(FP), CX
+	MOVQ off+56(FP), DX
+	MOVQ (DX), DX
+	LEAQ (CX)(DX*4), DX
+
+rows:
+	MOVQ   ahead+40(FP), SI
+	SHRQ   $0x02, SI
 	VXORPS X0, X0, X0
-	XORQ   DI, DI
-	MOVQ   SI, R8
-	ANDQ   $-16, R8
+	XORQ   CX, CX
+	MOVQ   k+64(FP), BX
+	ANDQ   $-16, BX
 	JZ     tail
-	SHRQ   $0x02, BX
 
 groups:
-	PREFETCHT0  (DX)(BX*4)
-	ADDQ        $0x10, BX
-	VMOVUPS     (CX)(DI*4), Z1
-	VFMADD231PS (DX)(DI*4), Z1, Z0
-	ADDQ        $0x10, DI
-	CMPQ        DI, R8
+	PREFETCHT0  (AX)(SI*4)
+	ADDQ        $0x10, SI
+	VMOVUPS     (DX)(CX*4), Z1
+	VFMADD231PS (AX)(CX*4), Z1, Z0
+	ADDQ        $0x10, CX
+	CMPQ        CX, BX
 	JLT         groups
 
 tail:
-	ANDQ        $0x0f, SI
+	MOVQ        k+64(FP), BX
+	ANDQ        $0x0f, BX
 	JZ          sum
-	MOVL        $0x00000001, BX
-	SHLXQ       SI, BX, BX
-	DECQ        BX
-	KMOVW       BX, K1
-	VMOVUPS.Z   (DX)(DI*4), K1, Z1
-	VMOVUPS.Z   (CX)(DI*4), K1, Z2
+	MOVL        $0x00000001, SI
+	SHLXQ       BX, SI, SI
+	DECQ        SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (AX)(CX*4), K1, Z1
+	VMOVUPS.Z   (DX)(CX*4), K1, Z2
 	VFMADD231PS Z1, Z2, Z0
 
 sum:
+	MOVQ       dst+0(FP), CX
+	MOVQ       ld+8(FP), BX
+	SHLQ       $0x02, BX
 	VSHUFF64X2 $0x44, Z0, Z0, Z1
-	VSHUFF64X2 $0xee, Z0, Z0, Z0
-	VADDPS     Z0, Z1, Z1
-	VSHUFF32X4 $0x88, Z1, Z1, Z0
+	VSHUFF64X2 $0xee, Z0, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VSHUFF32X4 $0x88, Z1, Z1, Z2
 	VSHUFF32X4 $0xdd, Z1, Z1, Z1
-	VADDPS     Z1, Z0, Z0
-	VUNPCKLPD  Z0, Z0, Z1
-	VUNPCKHPD  Z0, Z0, Z0
-	VADDPS     Z0, Z1, Z1
-	VSHUFPS    $0x88, Z1, Z1, Z0
+	VADDPS     Z1, Z2, Z2
+	VUNPCKLPD  Z2, Z2, Z1
+	VUNPCKHPD  Z2, Z2, Z2
+	VADDPS     Z2, Z1, Z1
+	VSHUFPS    $0x88, Z1, Z1, Z2
 	VSHUFPS    $0xdd, Z1, Z1, Z1
-	VADDPS     Z1, Z0, Z0
-	VMOVSS     X0, (AX)
+	VADDPS     Z1, Z2, Z2
+	VMOVSS     X2, (CX)
+	ADDQ       $0x04, dst+0(FP)
+	MOVQ       stride+24(FP), CX
+	SHLQ       $0x00, CX
+	ADDQ       CX, AX
+	SUBQ       $0x01, rows+32(FP)
+	JNZ        rows
 	VZEROUPPER
 	RET
 
-// func mulF16Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// func mulF16Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·mulF16Tile4x1AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), CX
-	LEAQ   (CX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	MOVQ   (DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+TEXT ·mulF16Tile4x1AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R9
+	SHRQ   $0x01, R9
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
 	VXORPS X3, X3, X3
-	XORQ   R10, R10
-	MOVQ   BX, BX
-	SHLQ   $0x01, BX
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R8
 
 groups:
-	PREFETCHT0  (DX)(BX*2)
-	PREFETCHT0  (CX)(BX*2)
-	PREFETCHT0  (R8)(BX*2)
-	PREFETCHT0  (R9)(BX*2)
-	ADDQ        $0x10, BX
-	VMOVUPS     (DI)(R10*4), Z4
-	VCVTPH2PS   (DX)(R10*2), Z5
+	PREFETCHT0  (AX)(R9*2)
+	PREFETCHT0  (DX)(R9*2)
+	PREFETCHT0  (BX)(R9*2)
+	PREFETCHT0  (CX)(R9*2)
+	ADDQ        $0x10, R9
+	VMOVUPS     (DI)(SI*4), Z4
+	VCVTPH2PS   (AX)(SI*2), Z5
 	VFMADD231PS Z5, Z4, Z0
-	VCVTPH2PS   (CX)(R10*2), Z5
+	VCVTPH2PS   (DX)(SI*2), Z5
 	VFMADD231PS Z5, Z4, Z1
-	VCVTPH2PS   (R8)(R10*2), Z5
+	VCVTPH2PS   (BX)(SI*2), Z5
 	VFMADD231PS Z5, Z4, Z2
-	VCVTPH2PS   (R9)(R10*2), Z5
+	VCVTPH2PS   (CX)(SI*2), Z5
 	VFMADD231PS Z5, Z4, Z3
-	ADDQ        $0x10, R10
-	CMPQ        R10, SI
+	ADDQ        $0x10, SI
+	CMPQ        SI, R8
 	JLT         groups
+	MOVQ        dst+0(FP), SI
+	MOVQ        ld+8(FP), R8
+	SHLQ        $0x02, R8
 	VSHUFF64X2  $0x44, Z0, Z0, Z4
-	VSHUFF64X2  $0xee, Z0, Z0, Z0
-	VADDPS      Z0, Z4, Z4
-	VSHUFF32X4  $0x88, Z4, Z4, Z0
+	VSHUFF64X2  $0xee, Z0, Z0, Z5
+	VADDPS      Z5, Z4, Z4
+	VSHUFF32X4  $0x88, Z4, Z4, Z5
 	VSHUFF32X4  $0xdd, Z4, Z4, Z4
-	VADDPS      Z4, Z0, Z0
+	VADDPS      Z4, Z5, Z5
 	VSHUFF64X2  $0x44, Z1, Z1, Z4
-	VSHUFF64X2  $0xee, Z1, Z1, Z1
-	VADDPS      Z1, Z4, Z4
-	VSHUFF32X4  $0x88, Z4, Z4, Z1
+	VSHUFF64X2  $0xee, Z1, Z1, Z6
+	VADDPS      Z6, Z4, Z4
+	VSHUFF32X4  $0x88, Z4, Z4, Z6
 	VSHUFF32X4  $0xdd, Z4, Z4, Z4
-	VADDPS      Z4, Z1, Z1
+	VADDPS      Z4, Z6, Z6
 	VSHUFF64X2  $0x44, Z2, Z2, Z4
-	VSHUFF64X2  $0xee, Z2, Z2, Z2
-	VADDPS      Z2, Z4, Z4
-	VSHUFF32X4  $0x88, Z4, Z4, Z2
+	VSHUFF64X2  $0xee, Z2, Z2, Z7
+	VADDPS      Z7, Z4, Z4
+	VSHUFF32X4  $0x88, Z4, Z4, Z7
 	VSHUFF32X4  $0xdd, Z4, Z4, Z4
-	VADDPS      Z4, Z2, Z2
+	VADDPS      Z4, Z7, Z7
 	VSHUFF64X2  $0x44, Z3, Z3, Z4
-	VSHUFF64X2  $0xee, Z3, Z3, Z3
-	VADDPS      Z3, Z4, Z4
-	VSHUFF32X4  $0x88, Z4, Z4, Z3
+	VSHUFF64X2  $0xee, Z3, Z3, Z8
+	VADDPS      Z8, Z4, Z4
+	VSHUFF32X4  $0x88, Z4, Z4, Z8
 	VSHUFF32X4  $0xdd, Z4, Z4, Z4
-	VADDPS      Z4, Z3, Z3
-	VUNPCKLPD   Z1, Z0, Z4
-	VUNPCKHPD   Z1, Z0, Z0
-	VADDPS      Z0, Z4, Z4
-	VUNPCKLPD   Z3, Z2, Z0
-	VUNPCKHPD   Z3, Z2, Z1
-	VADDPS      Z1, Z0, Z0
-	VSHUFPS     $0x88, Z0, Z4, Z1
-	VSHUFPS     $0xdd, Z0, Z4, Z0
-	VADDPS      Z0, Z1, Z1
-	VMOVUPS     X1, (AX)
+	VADDPS      Z4, Z8, Z8
+	VUNPCKLPD   Z6, Z5, Z4
+	VUNPCKHPD   Z6, Z5, Z5
+	VADDPS      Z5, Z4, Z4
+	VUNPCKLPD   Z8, Z7, Z5
+	VUNPCKHPD   Z8, Z7, Z6
+	VADDPS      Z6, Z5, Z5
+	VSHUFPS     $0x88, Z5, Z4, Z6
+	VSHUFPS     $0xdd, Z5, Z4, Z4
+	VADDPS      Z4, Z6, Z6
+	VMOVUPS     X6, (SI)
+	ADDQ        $0x10, dst+0(FP)
+	MOVQ        stride+24(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        SI, AX
+	ADDQ        SI, DX
+	ADDQ        SI, BX
+	ADDQ        SI, CX
+	SUBQ        $0x04, rows+32(FP)
+	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func mulF16Tile4x2AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulF16Tile4x2AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	LEAQ   (R9)(BX*1), BX
-	MOVQ   (DI), R10
-	LEAQ   (SI)(R10*4), R10
-	MOVQ   8(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+// func mulF16Tile4x2AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulF16Tile4x2AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R10
+	SHRQ   $0x01, R10
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -1592,88 +1763,106 @@ TEXT ·mulF16Tile4x2AVX512(SB), NOSPLIT, $0-56
 	VXORPS X5, X5, X5
 	VXORPS X6, X6, X6
 	VXORPS X7, X7, X7
-	XORQ   R11, R11
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R9
 
 groups:
-	VMOVUPS       (R10)(R11*4), Z8
-	VMOVUPS       (DI)(R11*4), Z9
-	VCVTPH2PS     (DX)(R11*2), Z10
+	PREFETCHT0    (AX)(R10*2)
+	PREFETCHT0    (DX)(R10*2)
+	PREFETCHT0    (BX)(R10*2)
+	PREFETCHT0    (CX)(R10*2)
+	ADDQ          $0x10, R10
+	VMOVUPS       (R8)(SI*4), Z8
+	VMOVUPS       (DI)(SI*4), Z9
+	VCVTPH2PS     (AX)(SI*2), Z10
 	VFMADD231PS   Z10, Z8, Z0
 	VFMADD231PS   Z10, Z9, Z1
-	VCVTPH2PS     (R8)(R11*2), Z10
+	VCVTPH2PS     (DX)(SI*2), Z10
 	VFMADD231PS   Z10, Z8, Z2
 	VFMADD231PS   Z10, Z9, Z3
-	VCVTPH2PS     (R9)(R11*2), Z10
+	VCVTPH2PS     (BX)(SI*2), Z10
 	VFMADD231PS   Z10, Z8, Z4
 	VFMADD231PS   Z10, Z9, Z5
-	VCVTPH2PS     (BX)(R11*2), Z10
+	VCVTPH2PS     (CX)(SI*2), Z10
 	VFMADD231PS   Z10, Z8, Z6
 	VFMADD231PS   Z10, Z9, Z7
-	ADDQ          $0x10, R11
-	CMPQ          R11, SI
+	ADDQ          $0x10, SI
+	CMPQ          SI, R9
 	JLT           groups
+	MOVQ          dst+0(FP), SI
+	MOVQ          ld+8(FP), R9
+	SHLQ          $0x02, R9
 	VSHUFF64X2    $0x44, Z1, Z0, Z8
-	VSHUFF64X2    $0xee, Z1, Z0, Z0
-	VADDPS        Z0, Z8, Z8
-	VSHUFF32X4    $0x88, Z8, Z8, Z0
-	VSHUFF32X4    $0xdd, Z8, Z8, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF64X2    $0x44, Z3, Z2, Z1
-	VSHUFF64X2    $0xee, Z3, Z2, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z1, Z2
-	VSHUFF32X4    $0xdd, Z1, Z1, Z1
-	VADDPS        Z1, Z2, Z2
-	VSHUFF64X2    $0x44, Z5, Z4, Z1
-	VSHUFF64X2    $0xee, Z5, Z4, Z3
-	VADDPS        Z3, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z1, Z3
-	VSHUFF32X4    $0xdd, Z1, Z1, Z1
-	VADDPS        Z1, Z3, Z3
-	VSHUFF64X2    $0x44, Z7, Z6, Z1
-	VSHUFF64X2    $0xee, Z7, Z6, Z4
-	VADDPS        Z4, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z1, Z4
-	VSHUFF32X4    $0xdd, Z1, Z1, Z1
-	VADDPS        Z1, Z4, Z4
-	VUNPCKLPD     Z2, Z0, Z1
-	VUNPCKHPD     Z2, Z0, Z0
-	VADDPS        Z0, Z1, Z1
-	VUNPCKLPD     Z4, Z3, Z0
-	VUNPCKHPD     Z4, Z3, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFPS       $0x88, Z0, Z1, Z2
-	VSHUFPS       $0xdd, Z0, Z1, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
+	VSHUFF64X2    $0xee, Z1, Z0, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z9
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z9, Z9
+	VSHUFF64X2    $0x44, Z3, Z2, Z8
+	VSHUFF64X2    $0xee, Z3, Z2, Z10
+	VADDPS        Z10, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z10
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z10, Z10
+	VSHUFF64X2    $0x44, Z5, Z4, Z8
+	VSHUFF64X2    $0xee, Z5, Z4, Z11
+	VADDPS        Z11, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z11
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z11, Z11
+	VSHUFF64X2    $0x44, Z7, Z6, Z8
+	VSHUFF64X2    $0xee, Z7, Z6, Z12
+	VADDPS        Z12, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z12
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z12, Z12
+	VUNPCKLPD     Z10, Z9, Z8
+	VUNPCKHPD     Z10, Z9, Z9
+	VADDPS        Z9, Z8, Z8
+	VUNPCKLPD     Z12, Z11, Z9
+	VUNPCKHPD     Z12, Z11, Z10
+	VADDPS        Z10, Z9, Z9
+	VSHUFPS       $0x88, Z9, Z8, Z10
+	VSHUFPS       $0xdd, Z9, Z8, Z8
+	VADDPS        Z8, Z10, Z10
+	VMOVUPS       X10, (SI)
+	ADDQ          R9, SI
+	VEXTRACTF32X4 $0x01, Z10, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          $0x10, dst+0(FP)
+	MOVQ          stride+24(FP), SI
+	SHLQ          $0x02, SI
+	ADDQ          SI, AX
+	ADDQ          SI, DX
+	ADDQ          SI, BX
+	ADDQ          SI, CX
+	SUBQ          $0x04, rows+32(FP)
+	JNZ           rows
 	VZEROUPPER
 	RET
 
-// func mulF16Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulF16Tile4x4AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	LEAQ   (R9)(BX*1), BX
-	MOVQ   (DI), R10
-	LEAQ   (SI)(R10*4), R10
-	MOVQ   8(DI), R11
-	LEAQ   (SI)(R11*4), R11
-	MOVQ   16(DI), R12
-	LEAQ   (SI)(R12*4), R12
-	MOVQ   24(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+// func mulF16Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulF16Tile4x4AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), R9
+	LEAQ (SI)(R9*4), R9
+	MOVQ 16(DI), R10
+	LEAQ (SI)(R10*4), R10
+	MOVQ 24(DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R12
+	SHRQ   $0x01, R12
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -1690,120 +1879,138 @@ TEXT ·mulF16Tile4x4AVX512(SB), NOSPLIT, $0-56
 	VXORPS X13, X13, X13
 	VXORPS X14, X14, X14
 	VXORPS X15, X15, X15
-	XORQ   R13, R13
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R11
 
 groups:
-	VMOVUPS       (R10)(R13*4), Z16
-	VMOVUPS       (R11)(R13*4), Z17
-	VMOVUPS       (R12)(R13*4), Z18
-	VMOVUPS       (DI)(R13*4), Z19
-	VCVTPH2PS     (DX)(R13*2), Z20
+	PREFETCHT0    (AX)(R12*2)
+	PREFETCHT0    (DX)(R12*2)
+	PREFETCHT0    (BX)(R12*2)
+	PREFETCHT0    (CX)(R12*2)
+	ADDQ          $0x10, R12
+	VMOVUPS       (R8)(SI*4), Z16
+	VMOVUPS       (R9)(SI*4), Z17
+	VMOVUPS       (R10)(SI*4), Z18
+	VMOVUPS       (DI)(SI*4), Z19
+	VCVTPH2PS     (AX)(SI*2), Z20
 	VFMADD231PS   Z20, Z16, Z0
 	VFMADD231PS   Z20, Z17, Z1
 	VFMADD231PS   Z20, Z18, Z2
 	VFMADD231PS   Z20, Z19, Z3
-	VCVTPH2PS     (R8)(R13*2), Z20
+	VCVTPH2PS     (DX)(SI*2), Z20
 	VFMADD231PS   Z20, Z16, Z4
 	VFMADD231PS   Z20, Z17, Z5
 	VFMADD231PS   Z20, Z18, Z6
 	VFMADD231PS   Z20, Z19, Z7
-	VCVTPH2PS     (R9)(R13*2), Z20
+	VCVTPH2PS     (BX)(SI*2), Z20
 	VFMADD231PS   Z20, Z16, Z8
 	VFMADD231PS   Z20, Z17, Z9
 	VFMADD231PS   Z20, Z18, Z10
 	VFMADD231PS   Z20, Z19, Z11
-	VCVTPH2PS     (BX)(R13*2), Z20
+	VCVTPH2PS     (CX)(SI*2), Z20
 	VFMADD231PS   Z20, Z16, Z12
 	VFMADD231PS   Z20, Z17, Z13
 	VFMADD231PS   Z20, Z18, Z14
 	VFMADD231PS   Z20, Z19, Z15
-	ADDQ          $0x10, R13
-	CMPQ          R13, SI
+	ADDQ          $0x10, SI
+	CMPQ          SI, R11
 	JLT           groups
+	MOVQ          dst+0(FP), SI
+	MOVQ          ld+8(FP), R11
+	SHLQ          $0x02, R11
 	VSHUFF64X2    $0x44, Z1, Z0, Z16
-	VSHUFF64X2    $0xee, Z1, Z0, Z0
-	VADDPS        Z0, Z16, Z16
-	VSHUFF64X2    $0x44, Z3, Z2, Z0
-	VSHUFF64X2    $0xee, Z3, Z2, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z16, Z1
-	VSHUFF32X4    $0xdd, Z0, Z16, Z0
-	VADDPS        Z0, Z1, Z1
-	VSHUFF64X2    $0x44, Z5, Z4, Z0
-	VSHUFF64X2    $0xee, Z5, Z4, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z7, Z6, Z2
-	VSHUFF64X2    $0xee, Z7, Z6, Z3
-	VADDPS        Z3, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z3
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z9, Z8, Z0
-	VSHUFF64X2    $0xee, Z9, Z8, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z11, Z10, Z2
-	VSHUFF64X2    $0xee, Z11, Z10, Z4
-	VADDPS        Z4, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z4
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z4, Z4
-	VSHUFF64X2    $0x44, Z13, Z12, Z0
-	VSHUFF64X2    $0xee, Z13, Z12, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z15, Z14, Z2
-	VSHUFF64X2    $0xee, Z15, Z14, Z5
-	VADDPS        Z5, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z5
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z5, Z5
-	VUNPCKLPD     Z3, Z1, Z0
-	VUNPCKHPD     Z3, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z5, Z4, Z1
-	VUNPCKHPD     Z5, Z4, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x02, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x03, Z2, X0
-	VMOVUPS       X0, (AX)
+	VSHUFF64X2    $0xee, Z1, Z0, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z3, Z2, Z17
+	VSHUFF64X2    $0xee, Z3, Z2, Z18
+	VADDPS        Z18, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z18
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z18, Z18
+	VSHUFF64X2    $0x44, Z5, Z4, Z16
+	VSHUFF64X2    $0xee, Z5, Z4, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z7, Z6, Z17
+	VSHUFF64X2    $0xee, Z7, Z6, Z19
+	VADDPS        Z19, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z19
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z19, Z19
+	VSHUFF64X2    $0x44, Z9, Z8, Z16
+	VSHUFF64X2    $0xee, Z9, Z8, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z11, Z10, Z17
+	VSHUFF64X2    $0xee, Z11, Z10, Z20
+	VADDPS        Z20, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z20
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z20, Z20
+	VSHUFF64X2    $0x44, Z13, Z12, Z16
+	VSHUFF64X2    $0xee, Z13, Z12, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z15, Z14, Z17
+	VSHUFF64X2    $0xee, Z15, Z14, Z21
+	VADDPS        Z21, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z21
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z21, Z21
+	VUNPCKLPD     Z19, Z18, Z16
+	VUNPCKHPD     Z19, Z18, Z17
+	VADDPS        Z17, Z16, Z16
+	VUNPCKLPD     Z21, Z20, Z17
+	VUNPCKHPD     Z21, Z20, Z18
+	VADDPS        Z18, Z17, Z17
+	VSHUFPS       $0x88, Z17, Z16, Z18
+	VSHUFPS       $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z18, Z18
+	VMOVUPS       X18, (SI)
+	ADDQ          R11, SI
+	VEXTRACTF32X4 $0x01, Z18, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R11, SI
+	VEXTRACTF32X4 $0x02, Z18, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R11, SI
+	VEXTRACTF32X4 $0x03, Z18, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          $0x10, dst+0(FP)
+	MOVQ          stride+24(FP), SI
+	SHLQ          $0x02, SI
+	ADDQ          SI, AX
+	ADDQ          SI, DX
+	ADDQ          SI, BX
+	ADDQ          SI, CX
+	SUBQ          $0x04, rows+32(FP)
+	JNZ           rows
 	VZEROUPPER
 	RET
 
-// func mulF16Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulF16Tile4x6AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	LEAQ   (R9)(BX*1), BX
-	MOVQ   (DI), R10
-	LEAQ   (SI)(R10*4), R10
-	MOVQ   8(DI), R11
-	LEAQ   (SI)(R11*4), R11
-	MOVQ   16(DI), R12
-	LEAQ   (SI)(R12*4), R12
-	MOVQ   24(DI), R13
-	LEAQ   (SI)(R13*4), R13
-	MOVQ   32(DI), R14
-	LEAQ   (SI)(R14*4), R14
-	MOVQ   40(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+// func mulF16Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulF16Tile4x6AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), R9
+	LEAQ (SI)(R9*4), R9
+	MOVQ 16(DI), R10
+	LEAQ (SI)(R10*4), R10
+	MOVQ 24(DI), R11
+	LEAQ (SI)(R11*4), R11
+	MOVQ 32(DI), R12
+	LEAQ (SI)(R12*4), R12
+	MOVQ 40(DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R14
+	SHRQ   $0x01, R14
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -1828,286 +2035,323 @@ TEXT ·mulF16Tile4x6AVX512(SB), NOSPLIT, $0-56
 	VXORPS X21, X21, X21
 	VXORPS X22, X22, X22
 	VXORPS X23, X23, X23
-	XORQ   R15, R15
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R13
 
 groups:
-	VCVTPH2PS     (DX)(R15*2), Z25
-	VCVTPH2PS     (R8)(R15*2), Z26
-	VCVTPH2PS     (R9)(R15*2), Z27
-	VCVTPH2PS     (BX)(R15*2), Z28
-	VMOVUPS       (R10)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z0
-	VFMADD231PS   Z26, Z24, Z6
-	VFMADD231PS   Z27, Z24, Z12
-	VFMADD231PS   Z28, Z24, Z18
-	VMOVUPS       (R11)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z1
-	VFMADD231PS   Z26, Z24, Z7
-	VFMADD231PS   Z27, Z24, Z13
-	VFMADD231PS   Z28, Z24, Z19
-	VMOVUPS       (R12)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z2
-	VFMADD231PS   Z26, Z24, Z8
-	VFMADD231PS   Z27, Z24, Z14
-	VFMADD231PS   Z28, Z24, Z20
-	VMOVUPS       (R13)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z3
-	VFMADD231PS   Z26, Z24, Z9
-	VFMADD231PS   Z27, Z24, Z15
-	VFMADD231PS   Z28, Z24, Z21
-	VMOVUPS       (R14)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z4
-	VFMADD231PS   Z26, Z24, Z10
-	VFMADD231PS   Z27, Z24, Z16
-	VFMADD231PS   Z28, Z24, Z22
-	VMOVUPS       (DI)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z5
-	VFMADD231PS   Z26, Z24, Z11
-	VFMADD231PS   Z27, Z24, Z17
-	VFMADD231PS   Z28, Z24, Z23
-	ADDQ          $0x10, R15
-	CMPQ          R15, SI
+	PREFETCHT0    (AX)(R14*2)
+	PREFETCHT0    (DX)(R14*2)
+	PREFETCHT0    (BX)(R14*2)
+	PREFETCHT0    (CX)(R14*2)
+	ADDQ          $0x10, R14
+	VCVTPH2PS     (AX)(SI*2), Z24
+	VCVTPH2PS     (DX)(SI*2), Z25
+	VCVTPH2PS     (BX)(SI*2), Z26
+	VCVTPH2PS     (CX)(SI*2), Z27
+	VMOVUPS       (R8)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z0
+	VFMADD231PS   Z25, Z28, Z6
+	VFMADD231PS   Z26, Z28, Z12
+	VFMADD231PS   Z27, Z28, Z18
+	VMOVUPS       (R9)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z1
+	VFMADD231PS   Z25, Z28, Z7
+	VFMADD231PS   Z26, Z28, Z13
+	VFMADD231PS   Z27, Z28, Z19
+	VMOVUPS       (R10)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z2
+	VFMADD231PS   Z25, Z28, Z8
+	VFMADD231PS   Z26, Z28, Z14
+	VFMADD231PS   Z27, Z28, Z20
+	VMOVUPS       (R11)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z3
+	VFMADD231PS   Z25, Z28, Z9
+	VFMADD231PS   Z26, Z28, Z15
+	VFMADD231PS   Z27, Z28, Z21
+	VMOVUPS       (R12)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z4
+	VFMADD231PS   Z25, Z28, Z10
+	VFMADD231PS   Z26, Z28, Z16
+	VFMADD231PS   Z27, Z28, Z22
+	VMOVUPS       (DI)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z5
+	VFMADD231PS   Z25, Z28, Z11
+	VFMADD231PS   Z26, Z28, Z17
+	VFMADD231PS   Z27, Z28, Z23
+	ADDQ          $0x10, SI
+	CMPQ          SI, R13
 	JLT           groups
+	MOVQ          dst+0(FP), SI
+	MOVQ          ld+8(FP), R13
+	SHLQ          $0x02, R13
 	VSHUFF64X2    $0x44, Z1, Z0, Z24
-	VSHUFF64X2    $0xee, Z1, Z0, Z0
-	VADDPS        Z0, Z24, Z24
-	VSHUFF64X2    $0x44, Z3, Z2, Z0
-	VSHUFF64X2    $0xee, Z3, Z2, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z24, Z1
-	VSHUFF32X4    $0xdd, Z0, Z24, Z0
-	VADDPS        Z0, Z1, Z1
-	VSHUFF64X2    $0x44, Z7, Z6, Z0
-	VSHUFF64X2    $0xee, Z7, Z6, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z9, Z8, Z2
-	VSHUFF64X2    $0xee, Z9, Z8, Z3
-	VADDPS        Z3, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z3
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z13, Z12, Z0
-	VSHUFF64X2    $0xee, Z13, Z12, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z15, Z14, Z2
-	VSHUFF64X2    $0xee, Z15, Z14, Z6
-	VADDPS        Z6, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z6
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z6, Z6
-	VSHUFF64X2    $0x44, Z19, Z18, Z0
-	VSHUFF64X2    $0xee, Z19, Z18, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z21, Z20, Z2
-	VSHUFF64X2    $0xee, Z21, Z20, Z7
-	VADDPS        Z7, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z7
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z7, Z7
-	VUNPCKLPD     Z3, Z1, Z0
-	VUNPCKHPD     Z3, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z7, Z6, Z1
-	VUNPCKHPD     Z7, Z6, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x02, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x03, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VSHUFF64X2    $0x44, Z5, Z4, Z0
-	VSHUFF64X2    $0xee, Z5, Z4, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z1
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z1, Z1
-	VSHUFF64X2    $0x44, Z11, Z10, Z0
-	VSHUFF64X2    $0xee, Z11, Z10, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z2
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VSHUFF64X2    $0x44, Z17, Z16, Z0
-	VSHUFF64X2    $0xee, Z17, Z16, Z3
-	VADDPS        Z3, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z3
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z23, Z22, Z0
-	VSHUFF64X2    $0xee, Z23, Z22, Z4
-	VADDPS        Z4, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z4
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z4, Z4
-	VUNPCKLPD     Z2, Z1, Z0
-	VUNPCKHPD     Z2, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z4, Z3, Z1
-	VUNPCKHPD     Z4, Z3, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
+	VSHUFF64X2    $0xee, Z1, Z0, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z3, Z2, Z25
+	VSHUFF64X2    $0xee, Z3, Z2, Z26
+	VADDPS        Z26, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z26
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VSHUFF64X2    $0x44, Z7, Z6, Z24
+	VSHUFF64X2    $0xee, Z7, Z6, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z9, Z8, Z25
+	VSHUFF64X2    $0xee, Z9, Z8, Z27
+	VADDPS        Z27, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z27
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z27, Z27
+	VSHUFF64X2    $0x44, Z13, Z12, Z24
+	VSHUFF64X2    $0xee, Z13, Z12, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z15, Z14, Z25
+	VSHUFF64X2    $0xee, Z15, Z14, Z28
+	VADDPS        Z28, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z28
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z28, Z28
+	VSHUFF64X2    $0x44, Z19, Z18, Z24
+	VSHUFF64X2    $0xee, Z19, Z18, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z21, Z20, Z25
+	VSHUFF64X2    $0xee, Z21, Z20, Z29
+	VADDPS        Z29, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z29
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z29, Z29
+	VUNPCKLPD     Z27, Z26, Z24
+	VUNPCKHPD     Z27, Z26, Z25
+	VADDPS        Z25, Z24, Z24
+	VUNPCKLPD     Z29, Z28, Z25
+	VUNPCKHPD     Z29, Z28, Z26
+	VADDPS        Z26, Z25, Z25
+	VSHUFPS       $0x88, Z25, Z24, Z26
+	VSHUFPS       $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VMOVUPS       X26, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x01, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x02, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x03, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R13, SI
+	VSHUFF64X2    $0x44, Z5, Z4, Z24
+	VSHUFF64X2    $0xee, Z5, Z4, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z25
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z25, Z25
+	VSHUFF64X2    $0x44, Z11, Z10, Z24
+	VSHUFF64X2    $0xee, Z11, Z10, Z26
+	VADDPS        Z26, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z26
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VSHUFF64X2    $0x44, Z17, Z16, Z24
+	VSHUFF64X2    $0xee, Z17, Z16, Z27
+	VADDPS        Z27, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z27
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z27, Z27
+	VSHUFF64X2    $0x44, Z23, Z22, Z24
+	VSHUFF64X2    $0xee, Z23, Z22, Z28
+	VADDPS        Z28, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z28
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z28, Z28
+	VUNPCKLPD     Z26, Z25, Z24
+	VUNPCKHPD     Z26, Z25, Z25
+	VADDPS        Z25, Z24, Z24
+	VUNPCKLPD     Z28, Z27, Z25
+	VUNPCKHPD     Z28, Z27, Z26
+	VADDPS        Z26, Z25, Z25
+	VSHUFPS       $0x88, Z25, Z24, Z26
+	VSHUFPS       $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VMOVUPS       X26, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x01, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          $0x10, dst+0(FP)
+	MOVQ          stride+24(FP), SI
+	SHLQ          $0x02, SI
+	ADDQ          SI, AX
+	ADDQ          SI, DX
+	ADDQ          SI, BX
+	ADDQ          SI, CX
+	SUBQ          $0x04, rows+32(FP)
+	JNZ           rows
 	VZEROUPPER
 	RET
 
-// func mulF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// func mulF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·mulF16Tile1x1AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	MOVQ   (DI), CX
-	LEAQ   (SI)(CX*4), CX
-	MOVQ   k+48(FP), SI
+TEXT ·mulF16Tile1x1AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ x+48(FP), CX
+	MOVQ off+56(FP), DX
+	MOVQ (DX), DX
+	LEAQ (CX)(DX*4), DX
+
+rows:
+	MOVQ   ahead+40(FP), SI
+	SHRQ   $0x01, SI
 	VXORPS X0, X0, X0
-	XORQ   DI, DI
-	MOVQ   BX, BX
-	SHRQ   $0x01, BX
+	XORQ   CX, CX
+	MOVQ   k+64(FP), BX
 
 groups:
-	PREFETCHT0  (DX)(BX*2)
-	ADDQ        $0x10, BX
-	VMOVUPS     (CX)(DI*4), Z1
-	VCVTPH2PS   (DX)(DI*2), Z2
+	PREFETCHT0  (AX)(SI*2)
+	ADDQ        $0x10, SI
+	VMOVUPS     (DX)(CX*4), Z1
+	VCVTPH2PS   (AX)(CX*2), Z2
 	VFMADD231PS Z2, Z1, Z0
-	ADDQ        $0x10, DI
-	CMPQ        DI, SI
+	ADDQ        $0x10, CX
+	CMPQ        CX, BX
 	JLT         groups
+	MOVQ        dst+0(FP), CX
+	MOVQ        ld+8(FP), BX
+	SHLQ        $0x02, BX
 	VSHUFF64X2  $0x44, Z0, Z0, Z1
-	VSHUFF64X2  $0xee, Z0, Z0, Z0
-	VADDPS      Z0, Z1, Z1
-	VSHUFF32X4  $0x88, Z1, Z1, Z0
+	VSHUFF64X2  $0xee, Z0, Z0, Z2
+	VADDPS      Z2, Z1, Z1
+	VSHUFF32X4  $0x88, Z1, Z1, Z2
 	VSHUFF32X4  $0xdd, Z1, Z1, Z1
-	VADDPS      Z1, Z0, Z0
-	VUNPCKLPD   Z0, Z0, Z1
-	VUNPCKHPD   Z0, Z0, Z0
-	VADDPS      Z0, Z1, Z1
-	VSHUFPS     $0x88, Z1, Z1, Z0
+	VADDPS      Z1, Z2, Z2
+	VUNPCKLPD   Z2, Z2, Z1
+	VUNPCKHPD   Z2, Z2, Z2
+	VADDPS      Z2, Z1, Z1
+	VSHUFPS     $0x88, Z1, Z1, Z2
 	VSHUFPS     $0xdd, Z1, Z1, Z1
-	VADDPS      Z1, Z0, Z0
-	VMOVSS      X0, (AX)
+	VADDPS      Z1, Z2, Z2
+	VMOVSS      X2, (CX)
+	ADDQ        $0x04, dst+0(FP)
+	MOVQ        stride+24(FP), CX
+	SHLQ        $0x00, CX
+	ADDQ        CX, AX
+	SUBQ        $0x01, rows+32(FP)
+	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func mulBF16Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// func mulBF16Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·mulBF16Tile4x1AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), CX
-	LEAQ   (CX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	MOVQ   (DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+TEXT ·mulBF16Tile4x1AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R9
+	SHRQ   $0x01, R9
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
 	VXORPS X3, X3, X3
-	XORQ   R10, R10
-	MOVQ   BX, BX
-	SHLQ   $0x01, BX
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R8
 
 groups:
-	PREFETCHT0  (DX)(BX*2)
-	PREFETCHT0  (CX)(BX*2)
-	PREFETCHT0  (R8)(BX*2)
-	PREFETCHT0  (R9)(BX*2)
-	ADDQ        $0x10, BX
-	VMOVUPS     (DI)(R10*4), Z4
-	VPMOVZXWD   (DX)(R10*2), Z5
+	PREFETCHT0  (AX)(R9*2)
+	PREFETCHT0  (DX)(R9*2)
+	PREFETCHT0  (BX)(R9*2)
+	PREFETCHT0  (CX)(R9*2)
+	ADDQ        $0x10, R9
+	VMOVUPS     (DI)(SI*4), Z4
+	VPMOVZXWD   (AX)(SI*2), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z4, Z0
-	VPMOVZXWD   (CX)(R10*2), Z5
+	VPMOVZXWD   (DX)(SI*2), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z4, Z1
-	VPMOVZXWD   (R8)(R10*2), Z5
+	VPMOVZXWD   (BX)(SI*2), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z4, Z2
-	VPMOVZXWD   (R9)(R10*2), Z5
+	VPMOVZXWD   (CX)(SI*2), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z4, Z3
-	ADDQ        $0x10, R10
-	CMPQ        R10, SI
+	ADDQ        $0x10, SI
+	CMPQ        SI, R8
 	JLT         groups
+	MOVQ        dst+0(FP), SI
+	MOVQ        ld+8(FP), R8
+	SHLQ        $0x02, R8
 	VSHUFF64X2  $0x44, Z0, Z0, Z4
-	VSHUFF64X2  $0xee, Z0, Z0, Z0
-	VADDPS      Z0, Z4, Z4
-	VSHUFF32X4  $0x88, Z4, Z4, Z0
+	VSHUFF64X2  $0xee, Z0, Z0, Z5
+	VADDPS      Z5, Z4, Z4
+	VSHUFF32X4  $0x88, Z4, Z4, Z5
 	VSHUFF32X4  $0xdd, Z4, Z4, Z4
-	VADDPS      Z4, Z0, Z0
+	VADDPS      Z4, Z5, Z5
 	VSHUFF64X2  $0x44, Z1, Z1, Z4
-	VSHUFF64X2  $0xee, Z1, Z1, Z1
-	VADDPS      Z1, Z4, Z4
-	VSHUFF32X4  $0x88, Z4, Z4, Z1
+	VSHUFF64X2  $0xee, Z1, Z1, Z6
+	VADDPS      Z6, Z4, Z4
+	VSHUFF32X4  $0x88, Z4, Z4, Z6
 	VSHUFF32X4  $0xdd, Z4, Z4, Z4
-	VADDPS      Z4, Z1, Z1
+	VADDPS      Z4, Z6, Z6
 	VSHUFF64X2  $0x44, Z2, Z2, Z4
-	VSHUFF64X2  $0xee, Z2, Z2, Z2
-	VADDPS      Z2, Z4, Z4
-	VSHUFF32X4  $0x88, Z4, Z4, Z2
+	VSHUFF64X2  $0xee, Z2, Z2, Z7
+	VADDPS      Z7, Z4, Z4
+	VSHUFF32X4  $0x88, Z4, Z4, Z7
 	VSHUFF32X4  $0xdd, Z4, Z4, Z4
-	VADDPS      Z4, Z2, Z2
+	VADDPS      Z4, Z7, Z7
 	VSHUFF64X2  $0x44, Z3, Z3, Z4
-	VSHUFF64X2  $0xee, Z3, Z3, Z3
-	VADDPS      Z3, Z4, Z4
-	VSHUFF32X4  $0x88, Z4, Z4, Z3
+	VSHUFF64X2  $0xee, Z3, Z3, Z8
+	VADDPS      Z8, Z4, Z4
+	VSHUFF32X4  $0x88, Z4, Z4, Z8
 	VSHUFF32X4  $0xdd, Z4, Z4, Z4
-	VADDPS      Z4, Z3, Z3
-	VUNPCKLPD   Z1, Z0, Z4
-	VUNPCKHPD   Z1, Z0, Z0
-	VADDPS      Z0, Z4, Z4
-	VUNPCKLPD   Z3, Z2, Z0
-	VUNPCKHPD   Z3, Z2, Z1
-	VADDPS      Z1, Z0, Z0
-	VSHUFPS     $0x88, Z0, Z4, Z1
-	VSHUFPS     $0xdd, Z0, Z4, Z0
-	VADDPS      Z0, Z1, Z1
-	VMOVUPS     X1, (AX)
+	VADDPS      Z4, Z8, Z8
+	VUNPCKLPD   Z6, Z5, Z4
+	VUNPCKHPD   Z6, Z5, Z5
+	VADDPS      Z5, Z4, Z4
+	VUNPCKLPD   Z8, Z7, Z5
+	VUNPCKHPD   Z8, Z7, Z6
+	VADDPS      Z6, Z5, Z5
+	VSHUFPS     $0x88, Z5, Z4, Z6
+	VSHUFPS     $0xdd, Z5, Z4, Z4
+	VADDPS      Z4, Z6, Z6
+	VMOVUPS     X6, (SI)
+	ADDQ        $0x10, dst+0(FP)
+	MOVQ        stride+24(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        SI, AX
+	ADDQ        SI, DX
+	ADDQ        SI, BX
+	ADDQ        SI, CX
+	SUBQ        $0x04, rows+32(FP)
+	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func mulBF16Tile4x2AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulBF16Tile4x2AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	LEAQ   (R9)(BX*1), BX
-	MOVQ   (DI), R10
-	LEAQ   (SI)(R10*4), R10
-	MOVQ   8(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+// func mulBF16Tile4x2AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulBF16Tile4x2AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R10
+	SHRQ   $0x01, R10
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -2116,92 +2360,110 @@ TEXT ·mulBF16Tile4x2AVX512(SB), NOSPLIT, $0-56
 	VXORPS X5, X5, X5
 	VXORPS X6, X6, X6
 	VXORPS X7, X7, X7
-	XORQ   R11, R11
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R9
 
 groups:
-	VMOVUPS       (R10)(R11*4), Z8
-	VMOVUPS       (DI)(R11*4), Z9
-	VPMOVZXWD     (DX)(R11*2), Z10
+	PREFETCHT0    (AX)(R10*2)
+	PREFETCHT0    (DX)(R10*2)
+	PREFETCHT0    (BX)(R10*2)
+	PREFETCHT0    (CX)(R10*2)
+	ADDQ          $0x10, R10
+	VMOVUPS       (R8)(SI*4), Z8
+	VMOVUPS       (DI)(SI*4), Z9
+	VPMOVZXWD     (AX)(SI*2), Z10
 	VPSLLD        $0x10, Z10, Z10
 	VFMADD231PS   Z10, Z8, Z0
 	VFMADD231PS   Z10, Z9, Z1
-	VPMOVZXWD     (R8)(R11*2), Z10
+	VPMOVZXWD     (DX)(SI*2), Z10
 	VPSLLD        $0x10, Z10, Z10
 	VFMADD231PS   Z10, Z8, Z2
 	VFMADD231PS   Z10, Z9, Z3
-	VPMOVZXWD     (R9)(R11*2), Z10
+	VPMOVZXWD     (BX)(SI*2), Z10
 	VPSLLD        $0x10, Z10, Z10
 	VFMADD231PS   Z10, Z8, Z4
 	VFMADD231PS   Z10, Z9, Z5
-	VPMOVZXWD     (BX)(R11*2), Z10
+	VPMOVZXWD     (CX)(SI*2), Z10
 	VPSLLD        $0x10, Z10, Z10
 	VFMADD231PS   Z10, Z8, Z6
 	VFMADD231PS   Z10, Z9, Z7
-	ADDQ          $0x10, R11
-	CMPQ          R11, SI
+	ADDQ          $0x10, SI
+	CMPQ          SI, R9
 	JLT           groups
+	MOVQ          dst+0(FP), SI
+	MOVQ          ld+8(FP), R9
+	SHLQ          $0x02, R9
 	VSHUFF64X2    $0x44, Z1, Z0, Z8
-	VSHUFF64X2    $0xee, Z1, Z0, Z0
-	VADDPS        Z0, Z8, Z8
-	VSHUFF32X4    $0x88, Z8, Z8, Z0
-	VSHUFF32X4    $0xdd, Z8, Z8, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF64X2    $0x44, Z3, Z2, Z1
-	VSHUFF64X2    $0xee, Z3, Z2, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z1, Z2
-	VSHUFF32X4    $0xdd, Z1, Z1, Z1
-	VADDPS        Z1, Z2, Z2
-	VSHUFF64X2    $0x44, Z5, Z4, Z1
-	VSHUFF64X2    $0xee, Z5, Z4, Z3
-	VADDPS        Z3, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z1, Z3
-	VSHUFF32X4    $0xdd, Z1, Z1, Z1
-	VADDPS        Z1, Z3, Z3
-	VSHUFF64X2    $0x44, Z7, Z6, Z1
-	VSHUFF64X2    $0xee, Z7, Z6, Z4
-	VADDPS        Z4, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z1, Z4
-	VSHUFF32X4    $0xdd, Z1, Z1, Z1
-	VADDPS        Z1, Z4, Z4
-	VUNPCKLPD     Z2, Z0, Z1
-	VUNPCKHPD     Z2, Z0, Z0
-	VADDPS        Z0, Z1, Z1
-	VUNPCKLPD     Z4, Z3, Z0
-	VUNPCKHPD     Z4, Z3, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFPS       $0x88, Z0, Z1, Z2
-	VSHUFPS       $0xdd, Z0, Z1, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
+	VSHUFF64X2    $0xee, Z1, Z0, Z9
+	VADDPS        Z9, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z9
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z9, Z9
+	VSHUFF64X2    $0x44, Z3, Z2, Z8
+	VSHUFF64X2    $0xee, Z3, Z2, Z10
+	VADDPS        Z10, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z10
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z10, Z10
+	VSHUFF64X2    $0x44, Z5, Z4, Z8
+	VSHUFF64X2    $0xee, Z5, Z4, Z11
+	VADDPS        Z11, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z11
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z11, Z11
+	VSHUFF64X2    $0x44, Z7, Z6, Z8
+	VSHUFF64X2    $0xee, Z7, Z6, Z12
+	VADDPS        Z12, Z8, Z8
+	VSHUFF32X4    $0x88, Z8, Z8, Z12
+	VSHUFF32X4    $0xdd, Z8, Z8, Z8
+	VADDPS        Z8, Z12, Z12
+	VUNPCKLPD     Z10, Z9, Z8
+	VUNPCKHPD     Z10, Z9, Z9
+	VADDPS        Z9, Z8, Z8
+	VUNPCKLPD     Z12, Z11, Z9
+	VUNPCKHPD     Z12, Z11, Z10
+	VADDPS        Z10, Z9, Z9
+	VSHUFPS       $0x88, Z9, Z8, Z10
+	VSHUFPS       $0xdd, Z9, Z8, Z8
+	VADDPS        Z8, Z10, Z10
+	VMOVUPS       X10, (SI)
+	ADDQ          R9, SI
+	VEXTRACTF32X4 $0x01, Z10, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          $0x10, dst+0(FP)
+	MOVQ          stride+24(FP), SI
+	SHLQ          $0x02, SI
+	ADDQ          SI, AX
+	ADDQ          SI, DX
+	ADDQ          SI, BX
+	ADDQ          SI, CX
+	SUBQ          $0x04, rows+32(FP)
+	JNZ           rows
 	VZEROUPPER
 	RET
 
-// func mulBF16Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulBF16Tile4x4AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	LEAQ   (R9)(BX*1), BX
-	MOVQ   (DI), R10
-	LEAQ   (SI)(R10*4), R10
-	MOVQ   8(DI), R11
-	LEAQ   (SI)(R11*4), R11
-	MOVQ   16(DI), R12
-	LEAQ   (SI)(R12*4), R12
-	MOVQ   24(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+// func mulBF16Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulBF16Tile4x4AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), R9
+	LEAQ (SI)(R9*4), R9
+	MOVQ 16(DI), R10
+	LEAQ (SI)(R10*4), R10
+	MOVQ 24(DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R12
+	SHRQ   $0x01, R12
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -2218,124 +2480,142 @@ TEXT ·mulBF16Tile4x4AVX512(SB), NOSPLIT, $0-56
 	VXORPS X13, X13, X13
 	VXORPS X14, X14, X14
 	VXORPS X15, X15, X15
-	XORQ   R13, R13
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R11
 
 groups:
-	VMOVUPS       (R10)(R13*4), Z16
-	VMOVUPS       (R11)(R13*4), Z17
-	VMOVUPS       (R12)(R13*4), Z18
-	VMOVUPS       (DI)(R13*4), Z19
-	VPMOVZXWD     (DX)(R13*2), Z20
+	PREFETCHT0    (AX)(R12*2)
+	PREFETCHT0    (DX)(R12*2)
+	PREFETCHT0    (BX)(R12*2)
+	PREFETCHT0    (CX)(R12*2)
+	ADDQ          $0x10, R12
+	VMOVUPS       (R8)(SI*4), Z16
+	VMOVUPS       (R9)(SI*4), Z17
+	VMOVUPS       (R10)(SI*4), Z18
+	VMOVUPS       (DI)(SI*4), Z19
+	VPMOVZXWD     (AX)(SI*2), Z20
 	VPSLLD        $0x10, Z20, Z20
 	VFMADD231PS   Z20, Z16, Z0
 	VFMADD231PS   Z20, Z17, Z1
 	VFMADD231PS   Z20, Z18, Z2
 	VFMADD231PS   Z20, Z19, Z3
-	VPMOVZXWD     (R8)(R13*2), Z20
+	VPMOVZXWD     (DX)(SI*2), Z20
 	VPSLLD        $0x10, Z20, Z20
 	VFMADD231PS   Z20, Z16, Z4
 	VFMADD231PS   Z20, Z17, Z5
 	VFMADD231PS   Z20, Z18, Z6
 	VFMADD231PS   Z20, Z19, Z7
-	VPMOVZXWD     (R9)(R13*2), Z20
+	VPMOVZXWD     (BX)(SI*2), Z20
 	VPSLLD        $0x10, Z20, Z20
 	VFMADD231PS   Z20, Z16, Z8
 	VFMADD231PS   Z20, Z17, Z9
 	VFMADD231PS   Z20, Z18, Z10
 	VFMADD231PS   Z20, Z19, Z11
-	VPMOVZXWD     (BX)(R13*2), Z20
+	VPMOVZXWD     (CX)(SI*2), Z20
 	VPSLLD        $0x10, Z20, Z20
 	VFMADD231PS   Z20, Z16, Z12
 	VFMADD231PS   Z20, Z17, Z13
 	VFMADD231PS   Z20, Z18, Z14
 	VFMADD231PS   Z20, Z19, Z15
-	ADDQ          $0x10, R13
-	CMPQ          R13, SI
+	ADDQ          $0x10, SI
+	CMPQ          SI, R11
 	JLT           groups
+	MOVQ          dst+0(FP), SI
+	MOVQ          ld+8(FP), R11
+	SHLQ          $0x02, R11
 	VSHUFF64X2    $0x44, Z1, Z0, Z16
-	VSHUFF64X2    $0xee, Z1, Z0, Z0
-	VADDPS        Z0, Z16, Z16
-	VSHUFF64X2    $0x44, Z3, Z2, Z0
-	VSHUFF64X2    $0xee, Z3, Z2, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z16, Z1
-	VSHUFF32X4    $0xdd, Z0, Z16, Z0
-	VADDPS        Z0, Z1, Z1
-	VSHUFF64X2    $0x44, Z5, Z4, Z0
-	VSHUFF64X2    $0xee, Z5, Z4, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z7, Z6, Z2
-	VSHUFF64X2    $0xee, Z7, Z6, Z3
-	VADDPS        Z3, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z3
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z9, Z8, Z0
-	VSHUFF64X2    $0xee, Z9, Z8, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z11, Z10, Z2
-	VSHUFF64X2    $0xee, Z11, Z10, Z4
-	VADDPS        Z4, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z4
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z4, Z4
-	VSHUFF64X2    $0x44, Z13, Z12, Z0
-	VSHUFF64X2    $0xee, Z13, Z12, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z15, Z14, Z2
-	VSHUFF64X2    $0xee, Z15, Z14, Z5
-	VADDPS        Z5, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z5
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z5, Z5
-	VUNPCKLPD     Z3, Z1, Z0
-	VUNPCKHPD     Z3, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z5, Z4, Z1
-	VUNPCKHPD     Z5, Z4, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x02, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x03, Z2, X0
-	VMOVUPS       X0, (AX)
+	VSHUFF64X2    $0xee, Z1, Z0, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z3, Z2, Z17
+	VSHUFF64X2    $0xee, Z3, Z2, Z18
+	VADDPS        Z18, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z18
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z18, Z18
+	VSHUFF64X2    $0x44, Z5, Z4, Z16
+	VSHUFF64X2    $0xee, Z5, Z4, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z7, Z6, Z17
+	VSHUFF64X2    $0xee, Z7, Z6, Z19
+	VADDPS        Z19, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z19
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z19, Z19
+	VSHUFF64X2    $0x44, Z9, Z8, Z16
+	VSHUFF64X2    $0xee, Z9, Z8, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z11, Z10, Z17
+	VSHUFF64X2    $0xee, Z11, Z10, Z20
+	VADDPS        Z20, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z20
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z20, Z20
+	VSHUFF64X2    $0x44, Z13, Z12, Z16
+	VSHUFF64X2    $0xee, Z13, Z12, Z17
+	VADDPS        Z17, Z16, Z16
+	VSHUFF64X2    $0x44, Z15, Z14, Z17
+	VSHUFF64X2    $0xee, Z15, Z14, Z21
+	VADDPS        Z21, Z17, Z17
+	VSHUFF32X4    $0x88, Z17, Z16, Z21
+	VSHUFF32X4    $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z21, Z21
+	VUNPCKLPD     Z19, Z18, Z16
+	VUNPCKHPD     Z19, Z18, Z17
+	VADDPS        Z17, Z16, Z16
+	VUNPCKLPD     Z21, Z20, Z17
+	VUNPCKHPD     Z21, Z20, Z18
+	VADDPS        Z18, Z17, Z17
+	VSHUFPS       $0x88, Z17, Z16, Z18
+	VSHUFPS       $0xdd, Z17, Z16, Z16
+	VADDPS        Z16, Z18, Z18
+	VMOVUPS       X18, (SI)
+	ADDQ          R11, SI
+	VEXTRACTF32X4 $0x01, Z18, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R11, SI
+	VEXTRACTF32X4 $0x02, Z18, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R11, SI
+	VEXTRACTF32X4 $0x03, Z18, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          $0x10, dst+0(FP)
+	MOVQ          stride+24(FP), SI
+	SHLQ          $0x02, SI
+	ADDQ          SI, AX
+	ADDQ          SI, DX
+	ADDQ          SI, BX
+	ADDQ          SI, CX
+	SUBQ          $0x04, rows+32(FP)
+	JNZ           rows
 	VZEROUPPER
 	RET
 
-// func mulBF16Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulBF16Tile4x6AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	LEAQ   (DX)(BX*1), R8
-	LEAQ   (R8)(BX*1), R9
-	LEAQ   (R9)(BX*1), BX
-	MOVQ   (DI), R10
-	LEAQ   (SI)(R10*4), R10
-	MOVQ   8(DI), R11
-	LEAQ   (SI)(R11*4), R11
-	MOVQ   16(DI), R12
-	LEAQ   (SI)(R12*4), R12
-	MOVQ   24(DI), R13
-	LEAQ   (SI)(R13*4), R13
-	MOVQ   32(DI), R14
-	LEAQ   (SI)(R14*4), R14
-	MOVQ   40(DI), DI
-	LEAQ   (SI)(DI*4), DI
-	MOVQ   k+48(FP), SI
+// func mulBF16Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulBF16Tile4x6AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), DX
+	LEAQ (DX)(CX*1), BX
+	LEAQ (BX)(CX*1), CX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), R9
+	LEAQ (SI)(R9*4), R9
+	MOVQ 16(DI), R10
+	LEAQ (SI)(R10*4), R10
+	MOVQ 24(DI), R11
+	LEAQ (SI)(R11*4), R11
+	MOVQ 32(DI), R12
+	LEAQ (SI)(R12*4), R12
+	MOVQ 40(DI), DI
+	LEAQ (SI)(DI*4), DI
+
+rows:
+	MOVQ   ahead+40(FP), R14
+	SHRQ   $0x01, R14
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -2360,186 +2640,212 @@ TEXT ·mulBF16Tile4x6AVX512(SB), NOSPLIT, $0-56
 	VXORPS X21, X21, X21
 	VXORPS X22, X22, X22
 	VXORPS X23, X23, X23
-	XORQ   R15, R15
+	XORQ   SI, SI
+	MOVQ   k+64(FP), R13
 
 groups:
-	VPMOVZXWD     (DX)(R15*2), Z25
+	PREFETCHT0    (AX)(R14*2)
+	PREFETCHT0    (DX)(R14*2)
+	PREFETCHT0    (BX)(R14*2)
+	PREFETCHT0    (CX)(R14*2)
+	ADDQ          $0x10, R14
+	VPMOVZXWD     (AX)(SI*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     (DX)(SI*2), Z25
 	VPSLLD        $0x10, Z25, Z25
-	VPMOVZXWD     (R8)(R15*2), Z26
+	VPMOVZXWD     (BX)(SI*2), Z26
 	VPSLLD        $0x10, Z26, Z26
-	VPMOVZXWD     (R9)(R15*2), Z27
+	VPMOVZXWD     (CX)(SI*2), Z27
 	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     (BX)(R15*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVUPS       (R10)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z0
-	VFMADD231PS   Z26, Z24, Z6
-	VFMADD231PS   Z27, Z24, Z12
-	VFMADD231PS   Z28, Z24, Z18
-	VMOVUPS       (R11)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z1
-	VFMADD231PS   Z26, Z24, Z7
-	VFMADD231PS   Z27, Z24, Z13
-	VFMADD231PS   Z28, Z24, Z19
-	VMOVUPS       (R12)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z2
-	VFMADD231PS   Z26, Z24, Z8
-	VFMADD231PS   Z27, Z24, Z14
-	VFMADD231PS   Z28, Z24, Z20
-	VMOVUPS       (R13)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z3
-	VFMADD231PS   Z26, Z24, Z9
-	VFMADD231PS   Z27, Z24, Z15
-	VFMADD231PS   Z28, Z24, Z21
-	VMOVUPS       (R14)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z4
-	VFMADD231PS   Z26, Z24, Z10
-	VFMADD231PS   Z27, Z24, Z16
-	VFMADD231PS   Z28, Z24, Z22
-	VMOVUPS       (DI)(R15*4), Z24
-	VFMADD231PS   Z25, Z24, Z5
-	VFMADD231PS   Z26, Z24, Z11
-	VFMADD231PS   Z27, Z24, Z17
-	VFMADD231PS   Z28, Z24, Z23
-	ADDQ          $0x10, R15
-	CMPQ          R15, SI
+	VMOVUPS       (R8)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z0
+	VFMADD231PS   Z25, Z28, Z6
+	VFMADD231PS   Z26, Z28, Z12
+	VFMADD231PS   Z27, Z28, Z18
+	VMOVUPS       (R9)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z1
+	VFMADD231PS   Z25, Z28, Z7
+	VFMADD231PS   Z26, Z28, Z13
+	VFMADD231PS   Z27, Z28, Z19
+	VMOVUPS       (R10)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z2
+	VFMADD231PS   Z25, Z28, Z8
+	VFMADD231PS   Z26, Z28, Z14
+	VFMADD231PS   Z27, Z28, Z20
+	VMOVUPS       (R11)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z3
+	VFMADD231PS   Z25, Z28, Z9
+	VFMADD231PS   Z26, Z28, Z15
+	VFMADD231PS   Z27, Z28, Z21
+	VMOVUPS       (R12)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z4
+	VFMADD231PS   Z25, Z28, Z10
+	VFMADD231PS   Z26, Z28, Z16
+	VFMADD231PS   Z27, Z28, Z22
+	VMOVUPS       (DI)(SI*4), Z28
+	VFMADD231PS   Z24, Z28, Z5
+	VFMADD231PS   Z25, Z28, Z11
+	VFMADD231PS   Z26, Z28, Z17
+	VFMADD231PS   Z27, Z28, Z23
+	ADDQ          $0x10, SI
+	CMPQ          SI, R13
 	JLT           groups
+	MOVQ          dst+0(FP), SI
+	MOVQ          ld+8(FP), R13
+	SHLQ          $0x02, R13
 	VSHUFF64X2    $0x44, Z1, Z0, Z24
-	VSHUFF64X2    $0xee, Z1, Z0, Z0
-	VADDPS        Z0, Z24, Z24
-	VSHUFF64X2    $0x44, Z3, Z2, Z0
-	VSHUFF64X2    $0xee, Z3, Z2, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z24, Z1
-	VSHUFF32X4    $0xdd, Z0, Z24, Z0
-	VADDPS        Z0, Z1, Z1
-	VSHUFF64X2    $0x44, Z7, Z6, Z0
-	VSHUFF64X2    $0xee, Z7, Z6, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z9, Z8, Z2
-	VSHUFF64X2    $0xee, Z9, Z8, Z3
-	VADDPS        Z3, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z3
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z13, Z12, Z0
-	VSHUFF64X2    $0xee, Z13, Z12, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z15, Z14, Z2
-	VSHUFF64X2    $0xee, Z15, Z14, Z6
-	VADDPS        Z6, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z6
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z6, Z6
-	VSHUFF64X2    $0x44, Z19, Z18, Z0
-	VSHUFF64X2    $0xee, Z19, Z18, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF64X2    $0x44, Z21, Z20, Z2
-	VSHUFF64X2    $0xee, Z21, Z20, Z7
-	VADDPS        Z7, Z2, Z2
-	VSHUFF32X4    $0x88, Z2, Z0, Z7
-	VSHUFF32X4    $0xdd, Z2, Z0, Z0
-	VADDPS        Z0, Z7, Z7
-	VUNPCKLPD     Z3, Z1, Z0
-	VUNPCKHPD     Z3, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z7, Z6, Z1
-	VUNPCKHPD     Z7, Z6, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x02, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x03, Z2, X0
-	VMOVUPS       X0, (AX)
-	ADDQ          CX, AX
-	VSHUFF64X2    $0x44, Z5, Z4, Z0
-	VSHUFF64X2    $0xee, Z5, Z4, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z1
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z1, Z1
-	VSHUFF64X2    $0x44, Z11, Z10, Z0
-	VSHUFF64X2    $0xee, Z11, Z10, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z2
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VSHUFF64X2    $0x44, Z17, Z16, Z0
-	VSHUFF64X2    $0xee, Z17, Z16, Z3
-	VADDPS        Z3, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z3
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z23, Z22, Z0
-	VSHUFF64X2    $0xee, Z23, Z22, Z4
-	VADDPS        Z4, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z4
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z4, Z4
-	VUNPCKLPD     Z2, Z1, Z0
-	VUNPCKHPD     Z2, Z1, Z1
-	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z4, Z3, Z1
-	VUNPCKHPD     Z4, Z3, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
-	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
+	VSHUFF64X2    $0xee, Z1, Z0, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z3, Z2, Z25
+	VSHUFF64X2    $0xee, Z3, Z2, Z26
+	VADDPS        Z26, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z26
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VSHUFF64X2    $0x44, Z7, Z6, Z24
+	VSHUFF64X2    $0xee, Z7, Z6, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z9, Z8, Z25
+	VSHUFF64X2    $0xee, Z9, Z8, Z27
+	VADDPS        Z27, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z27
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z27, Z27
+	VSHUFF64X2    $0x44, Z13, Z12, Z24
+	VSHUFF64X2    $0xee, Z13, Z12, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z15, Z14, Z25
+	VSHUFF64X2    $0xee, Z15, Z14, Z28
+	VADDPS        Z28, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z28
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z28, Z28
+	VSHUFF64X2    $0x44, Z19, Z18, Z24
+	VSHUFF64X2    $0xee, Z19, Z18, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF64X2    $0x44, Z21, Z20, Z25
+	VSHUFF64X2    $0xee, Z21, Z20, Z29
+	VADDPS        Z29, Z25, Z25
+	VSHUFF32X4    $0x88, Z25, Z24, Z29
+	VSHUFF32X4    $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z29, Z29
+	VUNPCKLPD     Z27, Z26, Z24
+	VUNPCKHPD     Z27, Z26, Z25
+	VADDPS        Z25, Z24, Z24
+	VUNPCKLPD     Z29, Z28, Z25
+	VUNPCKHPD     Z29, Z28, Z26
+	VADDPS        Z26, Z25, Z25
+	VSHUFPS       $0x88, Z25, Z24, Z26
+	VSHUFPS       $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VMOVUPS       X26, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x01, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x02, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x03, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          R13, SI
+	VSHUFF64X2    $0x44, Z5, Z4, Z24
+	VSHUFF64X2    $0xee, Z5, Z4, Z25
+	VADDPS        Z25, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z25
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z25, Z25
+	VSHUFF64X2    $0x44, Z11, Z10, Z24
+	VSHUFF64X2    $0xee, Z11, Z10, Z26
+	VADDPS        Z26, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z26
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VSHUFF64X2    $0x44, Z17, Z16, Z24
+	VSHUFF64X2    $0xee, Z17, Z16, Z27
+	VADDPS        Z27, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z27
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z27, Z27
+	VSHUFF64X2    $0x44, Z23, Z22, Z24
+	VSHUFF64X2    $0xee, Z23, Z22, Z28
+	VADDPS        Z28, Z24, Z24
+	VSHUFF32X4    $0x88, Z24, Z24, Z28
+	VSHUFF32X4    $0xdd, Z24, Z24, Z24
+	VADDPS        Z24, Z28, Z28
+	VUNPCKLPD     Z26, Z25, Z24
+	VUNPCKHPD     Z26, Z25, Z25
+	VADDPS        Z25, Z24, Z24
+	VUNPCKLPD     Z28, Z27, Z25
+	VUNPCKHPD     Z28, Z27, Z26
+	VADDPS        Z26, Z25, Z25
+	VSHUFPS       $0x88, Z25, Z24, Z26
+	VSHUFPS       $0xdd, Z25, Z24, Z24
+	VADDPS        Z24, Z26, Z26
+	VMOVUPS       X26, (SI)
+	ADDQ          R13, SI
+	VEXTRACTF32X4 $0x01, Z26, X0
+	VMOVUPS       X0, (SI)
+	ADDQ          $0x10, dst+0(FP)
+	MOVQ          stride+24(FP), SI
+	SHLQ          $0x02, SI
+	ADDQ          SI, AX
+	ADDQ          SI, DX
+	ADDQ          SI, BX
+	ADDQ          SI, CX
+	SUBQ          $0x04, rows+32(FP)
+	JNZ           rows
 	VZEROUPPER
 	RET
 
-// func mulBF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)
+// func mulBF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·mulBF16Tile1x1AVX512(SB), NOSPLIT, $0-56
-	MOVQ   dst+0(FP), AX
-	MOVQ   ld+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   x+32(FP), SI
-	MOVQ   off+40(FP), DI
-	SHLQ   $0x02, CX
-	MOVQ   (DI), CX
-	LEAQ   (SI)(CX*4), CX
-	MOVQ   k+48(FP), SI
+TEXT ·mulBF16Tile1x1AVX512(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ x+48(FP), CX
+	MOVQ off+56(FP), DX
+	MOVQ (DX), DX
+	LEAQ (CX)(DX*4), DX
+
+rows:
+	MOVQ   ahead+40(FP), SI
+	SHRQ   $0x01, SI
 	VXORPS X0, X0, X0
-	XORQ   DI, DI
-	MOVQ   BX, BX
-	SHRQ   $0x01, BX
+	XORQ   CX, CX
+	MOVQ   k+64(FP), BX
 
 groups:
-	PREFETCHT0  (DX)(BX*2)
-	ADDQ        $0x10, BX
-	VMOVUPS     (CX)(DI*4), Z1
-	VPMOVZXWD   (DX)(DI*2), Z2
+	PREFETCHT0  (AX)(SI*2)
+	ADDQ        $0x10, SI
+	VMOVUPS     (DX)(CX*4), Z1
+	VPMOVZXWD   (AX)(CX*2), Z2
 	VPSLLD      $0x10, Z2, Z2
 	VFMADD231PS Z2, Z1, Z0
-	ADDQ        $0x10, DI
-	CMPQ        DI, SI
+	ADDQ        $0x10, CX
+	CMPQ        CX, BX
 	JLT         groups
+	MOVQ        dst+0(FP), CX
+	MOVQ        ld+8(FP), BX
+	SHLQ        $0x02, BX
 	VSHUFF64X2  $0x44, Z0, Z0, Z1
-	VSHUFF64X2  $0xee, Z0, Z0, Z0
-	VADDPS      Z0, Z1, Z1
-	VSHUFF32X4  $0x88, Z1, Z1, Z0
+	VSHUFF64X2  $0xee, Z0, Z0, Z2
+	VADDPS      Z2, Z1, Z1
+	VSHUFF32X4  $0x88, Z1, Z1, Z2
 	VSHUFF32X4  $0xdd, Z1, Z1, Z1
-	VADDPS      Z1, Z0, Z0
-	VUNPCKLPD   Z0, Z0, Z1
-	VUNPCKHPD   Z0, Z0, Z0
-	VADDPS      Z0, Z1, Z1
-	VSHUFPS     $0x88, Z1, Z1, Z0
+	VADDPS      Z1, Z2, Z2
+	VUNPCKLPD   Z2, Z2, Z1
+	VUNPCKHPD   Z2, Z2, Z2
+	VADDPS      Z2, Z1, Z1
+	VSHUFPS     $0x88, Z1, Z1, Z2
 	VSHUFPS     $0xdd, Z1, Z1, Z1
-	VADDPS      Z1, Z0, Z0
-	VMOVSS      X0, (AX)
+	VADDPS      Z1, Z2, Z2
+	VMOVSS      X2, (CX)
+	ADDQ        $0x04, dst+0(FP)
+	MOVQ        stride+24(FP), CX
+	SHLQ        $0x00, CX
+	ADDQ        CX, AX
+	SUBQ        $0x01, rows+32(FP)
+	JNZ         rows
 	VZEROUPPER
 	RET

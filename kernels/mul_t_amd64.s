@@ -4,47 +4,51 @@
 
 #include "textflag.h"
 
-// func mulTF32Rows4AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTF32Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·mulTF32Rows4AVX2(SB), NOSPLIT, $0-48
+TEXT ·mulTF32Rows4AVX2(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x02, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	LEAQ         (CX)(DX*1), R8
-	LEAQ         (R8)(DX*1), R9
+	LEAQ         (CX)(DX*1), R9
 	LEAQ         (R9)(DX*1), R10
-	VBROADCASTSS (SI), Y0
-	VBROADCASTSS 4(SI), Y1
-	VBROADCASTSS 8(SI), Y2
-	VBROADCASTSS 12(SI), Y3
-	XORQ         R11, R11
+	LEAQ         (R10)(DX*1), R11
+	VBROADCASTSS (DI), Y0
+	VBROADCASTSS 4(DI), Y1
+	VBROADCASTSS 8(DI), Y2
+	VBROADCASTSS 12(DI), Y3
+	XORQ         R12, R12
+	MOVQ         SI, R13
 
 groups:
-	VMOVUPS     (AX)(R11*4), Y4
-	PREFETCHT0  1024(CX)(R11*4)
-	VFMADD231PS (CX)(R11*4), Y0, Y4
-	PREFETCHT0  1024(R8)(R11*4)
-	VFMADD231PS (R8)(R11*4), Y1, Y4
-	PREFETCHT0  1024(R9)(R11*4)
-	VFMADD231PS (R9)(R11*4), Y2, Y4
-	PREFETCHT0  1024(R10)(R11*4)
-	VFMADD231PS (R10)(R11*4), Y3, Y4
-	VMOVUPS     Y4, (AX)(R11*4)
-	VMOVUPS     32(AX)(R11*4), Y4
-	VFMADD231PS 32(CX)(R11*4), Y0, Y4
-	VFMADD231PS 32(R8)(R11*4), Y1, Y4
-	VFMADD231PS 32(R9)(R11*4), Y2, Y4
-	VFMADD231PS 32(R10)(R11*4), Y3, Y4
-	VMOVUPS     Y4, 32(AX)(R11*4)
-	ADDQ        $0x10, R11
-	CMPQ        R11, DI
+	PREFETCHT0  (CX)(R13*4)
+	PREFETCHT0  (R9)(R13*4)
+	PREFETCHT0  (R10)(R13*4)
+	PREFETCHT0  (R11)(R13*4)
+	ADDQ        $0x10, R13
+	VMOVUPS     (AX)(R12*4), Y4
+	VFMADD231PS (CX)(R12*4), Y0, Y4
+	VFMADD231PS (R9)(R12*4), Y1, Y4
+	VFMADD231PS (R10)(R12*4), Y2, Y4
+	VFMADD231PS (R11)(R12*4), Y3, Y4
+	VMOVUPS     Y4, (AX)(R12*4)
+	VMOVUPS     32(AX)(R12*4), Y4
+	VFMADD231PS 32(CX)(R12*4), Y0, Y4
+	VFMADD231PS 32(R9)(R12*4), Y1, Y4
+	VFMADD231PS 32(R10)(R12*4), Y2, Y4
+	VFMADD231PS 32(R11)(R12*4), Y3, Y4
+	VMOVUPS     Y4, 32(AX)(R12*4)
+	ADDQ        $0x10, R12
+	CMPQ        R12, R8
 	JLT         groups
-	ADDQ        $0x10, SI
+	ADDQ        $0x10, DI
 	ADDQ        DX, CX
 	ADDQ        DX, CX
 	ADDQ        DX, CX
@@ -54,47 +58,51 @@ groups:
 	VZEROUPPER
 	RET
 
-// func mulTF32Rows1AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTF32Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·mulTF32Rows1AVX2(SB), NOSPLIT, $0-48
+TEXT ·mulTF32Rows1AVX2(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x02, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	VBROADCASTSS (SI), Y0
-	XORQ         R8, R8
+	VBROADCASTSS (DI), Y0
+	XORQ         R9, R9
+	MOVQ         SI, R10
 
 groups:
-	VMOVUPS     (AX)(R8*4), Y1
-	PREFETCHT0  1024(CX)(R8*4)
-	VFMADD231PS (CX)(R8*4), Y0, Y1
-	VMOVUPS     Y1, (AX)(R8*4)
-	VMOVUPS     32(AX)(R8*4), Y1
-	VFMADD231PS 32(CX)(R8*4), Y0, Y1
-	VMOVUPS     Y1, 32(AX)(R8*4)
-	ADDQ        $0x10, R8
-	CMPQ        R8, DI
+	PREFETCHT0  (CX)(R10*4)
+	ADDQ        $0x10, R10
+	VMOVUPS     (AX)(R9*4), Y1
+	VFMADD231PS (CX)(R9*4), Y0, Y1
+	VMOVUPS     Y1, (AX)(R9*4)
+	VMOVUPS     32(AX)(R9*4), Y1
+	VFMADD231PS 32(CX)(R9*4), Y0, Y1
+	VMOVUPS     Y1, 32(AX)(R9*4)
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
 	JLT         groups
-	ADDQ        $0x04, SI
+	ADDQ        $0x04, DI
 	ADDQ        DX, CX
 	SUBQ        $0x01, BX
 	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func mulTF32Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+// func mulTF32Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, FMA3
-TEXT ·mulTF32Tile3AVX2(SB), NOSPLIT, $0-64
+TEXT ·mulTF32Tile3AVX2(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -105,7 +113,7 @@ TEXT ·mulTF32Tile3AVX2(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x20
@@ -126,6 +134,7 @@ wide:
 	VMOVUPS 32(R11), Y9
 	VMOVUPS 64(R11), Y10
 	VMOVUPS 96(R11), Y11
+	MOVQ    ahead+40(FP), R11
 	MOVQ    CX, R11
 	MOVQ    BX, R12
 
@@ -183,6 +192,7 @@ narrow:
 	VMOVUPS (R11), Y1
 	LEAQ    (R11)(R10*4), R11
 	VMOVUPS (R11), Y2
+	MOVQ    ahead+40(FP), R11
 	MOVQ    CX, R11
 	MOVQ    BX, R12
 
@@ -212,55 +222,59 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·mulTF16Rows4AVX2(SB), NOSPLIT, $0-48
+TEXT ·mulTF16Rows4AVX2(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x01, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	LEAQ         (CX)(DX*1), R8
-	LEAQ         (R8)(DX*1), R9
+	LEAQ         (CX)(DX*1), R9
 	LEAQ         (R9)(DX*1), R10
-	VBROADCASTSS (SI), Y0
-	VBROADCASTSS 4(SI), Y1
-	VBROADCASTSS 8(SI), Y2
-	VBROADCASTSS 12(SI), Y3
-	XORQ         R11, R11
+	LEAQ         (R10)(DX*1), R11
+	VBROADCASTSS (DI), Y0
+	VBROADCASTSS 4(DI), Y1
+	VBROADCASTSS 8(DI), Y2
+	VBROADCASTSS 12(DI), Y3
+	XORQ         R12, R12
+	MOVQ         SI, R13
 
 groups:
-	VMOVUPS     (AX)(R11*4), Y4
-	PREFETCHT0  1024(CX)(R11*2)
-	VCVTPH2PS   (CX)(R11*2), Y5
+	PREFETCHT0  (CX)(R13*2)
+	PREFETCHT0  (R9)(R13*2)
+	PREFETCHT0  (R10)(R13*2)
+	PREFETCHT0  (R11)(R13*2)
+	ADDQ        $0x10, R13
+	VMOVUPS     (AX)(R12*4), Y4
+	VCVTPH2PS   (CX)(R12*2), Y5
 	VFMADD231PS Y5, Y0, Y4
-	PREFETCHT0  1024(R8)(R11*2)
-	VCVTPH2PS   (R8)(R11*2), Y5
+	VCVTPH2PS   (R9)(R12*2), Y5
 	VFMADD231PS Y5, Y1, Y4
-	PREFETCHT0  1024(R9)(R11*2)
-	VCVTPH2PS   (R9)(R11*2), Y5
+	VCVTPH2PS   (R10)(R12*2), Y5
 	VFMADD231PS Y5, Y2, Y4
-	PREFETCHT0  1024(R10)(R11*2)
-	VCVTPH2PS   (R10)(R11*2), Y5
+	VCVTPH2PS   (R11)(R12*2), Y5
 	VFMADD231PS Y5, Y3, Y4
-	VMOVUPS     Y4, (AX)(R11*4)
-	VMOVUPS     32(AX)(R11*4), Y4
-	VCVTPH2PS   16(CX)(R11*2), Y5
+	VMOVUPS     Y4, (AX)(R12*4)
+	VMOVUPS     32(AX)(R12*4), Y4
+	VCVTPH2PS   16(CX)(R12*2), Y5
 	VFMADD231PS Y5, Y0, Y4
-	VCVTPH2PS   16(R8)(R11*2), Y5
+	VCVTPH2PS   16(R9)(R12*2), Y5
 	VFMADD231PS Y5, Y1, Y4
-	VCVTPH2PS   16(R9)(R11*2), Y5
+	VCVTPH2PS   16(R10)(R12*2), Y5
 	VFMADD231PS Y5, Y2, Y4
-	VCVTPH2PS   16(R10)(R11*2), Y5
+	VCVTPH2PS   16(R11)(R12*2), Y5
 	VFMADD231PS Y5, Y3, Y4
-	VMOVUPS     Y4, 32(AX)(R11*4)
-	ADDQ        $0x10, R11
-	CMPQ        R11, DI
+	VMOVUPS     Y4, 32(AX)(R12*4)
+	ADDQ        $0x10, R12
+	CMPQ        R12, R8
 	JLT         groups
-	ADDQ        $0x10, SI
+	ADDQ        $0x10, DI
 	ADDQ        DX, CX
 	ADDQ        DX, CX
 	ADDQ        DX, CX
@@ -270,49 +284,53 @@ groups:
 	VZEROUPPER
 	RET
 
-// func mulTF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·mulTF16Rows1AVX2(SB), NOSPLIT, $0-48
+TEXT ·mulTF16Rows1AVX2(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x01, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	VBROADCASTSS (SI), Y0
-	XORQ         R8, R8
+	VBROADCASTSS (DI), Y0
+	XORQ         R9, R9
+	MOVQ         SI, R10
 
 groups:
-	VMOVUPS     (AX)(R8*4), Y1
-	PREFETCHT0  1024(CX)(R8*2)
-	VCVTPH2PS   (CX)(R8*2), Y2
+	PREFETCHT0  (CX)(R10*2)
+	ADDQ        $0x10, R10
+	VMOVUPS     (AX)(R9*4), Y1
+	VCVTPH2PS   (CX)(R9*2), Y2
 	VFMADD231PS Y2, Y0, Y1
-	VMOVUPS     Y1, (AX)(R8*4)
-	VMOVUPS     32(AX)(R8*4), Y1
-	VCVTPH2PS   16(CX)(R8*2), Y2
+	VMOVUPS     Y1, (AX)(R9*4)
+	VMOVUPS     32(AX)(R9*4), Y1
+	VCVTPH2PS   16(CX)(R9*2), Y2
 	VFMADD231PS Y2, Y0, Y1
-	VMOVUPS     Y1, 32(AX)(R8*4)
-	ADDQ        $0x10, R8
-	CMPQ        R8, DI
+	VMOVUPS     Y1, 32(AX)(R9*4)
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
 	JLT         groups
-	ADDQ        $0x04, SI
+	ADDQ        $0x04, DI
 	ADDQ        DX, CX
 	SUBQ        $0x01, BX
 	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func mulTF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
-// Requires: AVX, F16C, FMA3
-TEXT ·mulTF16Tile3AVX2(SB), NOSPLIT, $0-64
+// func mulTF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·mulTF16Tile3AVX2(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -323,7 +341,7 @@ TEXT ·mulTF16Tile3AVX2(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x20
@@ -344,10 +362,12 @@ wide:
 	VMOVUPS 32(R11), Y9
 	VMOVUPS 64(R11), Y10
 	VMOVUPS 96(R11), Y11
+	MOVQ    ahead+40(FP), R13
 	MOVQ    CX, R11
 	MOVQ    BX, R12
 
 wideRows:
+	PREFETCHT0   (R11)(R13*1)
 	VBROADCASTSS (R8)(R12*4), Y12
 	VBROADCASTSS (R9)(R12*4), Y13
 	VBROADCASTSS (DI)(R12*4), Y14
@@ -401,10 +421,12 @@ narrow:
 	VMOVUPS (R11), Y1
 	LEAQ    (R11)(R10*4), R11
 	VMOVUPS (R11), Y2
+	MOVQ    ahead+40(FP), R13
 	MOVQ    CX, R11
 	MOVQ    BX, R12
 
 narrowRows:
+	PREFETCHT0   (R11)(R13*1)
 	VBROADCASTSS (R8)(R12*4), Y3
 	VBROADCASTSS (R9)(R12*4), Y4
 	VBROADCASTSS (DI)(R12*4), Y5
@@ -430,63 +452,67 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTBF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTBF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulTBF16Rows4AVX2(SB), NOSPLIT, $0-48
+TEXT ·mulTBF16Rows4AVX2(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x01, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	LEAQ         (CX)(DX*1), R8
-	LEAQ         (R8)(DX*1), R9
+	LEAQ         (CX)(DX*1), R9
 	LEAQ         (R9)(DX*1), R10
-	VBROADCASTSS (SI), Y0
-	VBROADCASTSS 4(SI), Y1
-	VBROADCASTSS 8(SI), Y2
-	VBROADCASTSS 12(SI), Y3
-	XORQ         R11, R11
+	LEAQ         (R10)(DX*1), R11
+	VBROADCASTSS (DI), Y0
+	VBROADCASTSS 4(DI), Y1
+	VBROADCASTSS 8(DI), Y2
+	VBROADCASTSS 12(DI), Y3
+	XORQ         R12, R12
+	MOVQ         SI, R13
 
 groups:
-	VMOVUPS     (AX)(R11*4), Y4
-	PREFETCHT0  1024(CX)(R11*2)
-	VPMOVZXWD   (CX)(R11*2), Y5
+	PREFETCHT0  (CX)(R13*2)
+	PREFETCHT0  (R9)(R13*2)
+	PREFETCHT0  (R10)(R13*2)
+	PREFETCHT0  (R11)(R13*2)
+	ADDQ        $0x10, R13
+	VMOVUPS     (AX)(R12*4), Y4
+	VPMOVZXWD   (CX)(R12*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y0, Y4
-	PREFETCHT0  1024(R8)(R11*2)
-	VPMOVZXWD   (R8)(R11*2), Y5
+	VPMOVZXWD   (R9)(R12*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y1, Y4
-	PREFETCHT0  1024(R9)(R11*2)
-	VPMOVZXWD   (R9)(R11*2), Y5
+	VPMOVZXWD   (R10)(R12*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y2, Y4
-	PREFETCHT0  1024(R10)(R11*2)
-	VPMOVZXWD   (R10)(R11*2), Y5
+	VPMOVZXWD   (R11)(R12*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y3, Y4
-	VMOVUPS     Y4, (AX)(R11*4)
-	VMOVUPS     32(AX)(R11*4), Y4
-	VPMOVZXWD   16(CX)(R11*2), Y5
+	VMOVUPS     Y4, (AX)(R12*4)
+	VMOVUPS     32(AX)(R12*4), Y4
+	VPMOVZXWD   16(CX)(R12*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y0, Y4
-	VPMOVZXWD   16(R8)(R11*2), Y5
+	VPMOVZXWD   16(R9)(R12*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y1, Y4
-	VPMOVZXWD   16(R9)(R11*2), Y5
+	VPMOVZXWD   16(R10)(R12*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y2, Y4
-	VPMOVZXWD   16(R10)(R11*2), Y5
+	VPMOVZXWD   16(R11)(R12*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y3, Y4
-	VMOVUPS     Y4, 32(AX)(R11*4)
-	ADDQ        $0x10, R11
-	CMPQ        R11, DI
+	VMOVUPS     Y4, 32(AX)(R12*4)
+	ADDQ        $0x10, R12
+	CMPQ        R12, R8
 	JLT         groups
-	ADDQ        $0x10, SI
+	ADDQ        $0x10, DI
 	ADDQ        DX, CX
 	ADDQ        DX, CX
 	ADDQ        DX, CX
@@ -496,51 +522,55 @@ groups:
 	VZEROUPPER
 	RET
 
-// func mulTBF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTBF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulTBF16Rows1AVX2(SB), NOSPLIT, $0-48
+TEXT ·mulTBF16Rows1AVX2(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x01, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	VBROADCASTSS (SI), Y0
-	XORQ         R8, R8
+	VBROADCASTSS (DI), Y0
+	XORQ         R9, R9
+	MOVQ         SI, R10
 
 groups:
-	VMOVUPS     (AX)(R8*4), Y1
-	PREFETCHT0  1024(CX)(R8*2)
-	VPMOVZXWD   (CX)(R8*2), Y2
+	PREFETCHT0  (CX)(R10*2)
+	ADDQ        $0x10, R10
+	VMOVUPS     (AX)(R9*4), Y1
+	VPMOVZXWD   (CX)(R9*2), Y2
 	VPSLLD      $0x10, Y2, Y2
 	VFMADD231PS Y2, Y0, Y1
-	VMOVUPS     Y1, (AX)(R8*4)
-	VMOVUPS     32(AX)(R8*4), Y1
-	VPMOVZXWD   16(CX)(R8*2), Y2
+	VMOVUPS     Y1, (AX)(R9*4)
+	VMOVUPS     32(AX)(R9*4), Y1
+	VPMOVZXWD   16(CX)(R9*2), Y2
 	VPSLLD      $0x10, Y2, Y2
 	VFMADD231PS Y2, Y0, Y1
-	VMOVUPS     Y1, 32(AX)(R8*4)
-	ADDQ        $0x10, R8
-	CMPQ        R8, DI
+	VMOVUPS     Y1, 32(AX)(R9*4)
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
 	JLT         groups
-	ADDQ        $0x04, SI
+	ADDQ        $0x04, DI
 	ADDQ        DX, CX
 	SUBQ        $0x01, BX
 	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func mulTBF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·mulTBF16Tile3AVX2(SB), NOSPLIT, $0-64
+// func mulTBF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulTBF16Tile3AVX2(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -551,7 +581,7 @@ TEXT ·mulTBF16Tile3AVX2(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x20
@@ -572,10 +602,12 @@ wide:
 	VMOVUPS 32(R11), Y9
 	VMOVUPS 64(R11), Y10
 	VMOVUPS 96(R11), Y11
+	MOVQ    ahead+40(FP), R13
 	MOVQ    CX, R11
 	MOVQ    BX, R12
 
 wideRows:
+	PREFETCHT0   (R11)(R13*1)
 	VBROADCASTSS (R8)(R12*4), Y12
 	VBROADCASTSS (R9)(R12*4), Y13
 	VBROADCASTSS (DI)(R12*4), Y14
@@ -633,10 +665,12 @@ narrow:
 	VMOVUPS (R11), Y1
 	LEAQ    (R11)(R10*4), R11
 	VMOVUPS (R11), Y2
+	MOVQ    ahead+40(FP), R13
 	MOVQ    CX, R11
 	MOVQ    BX, R12
 
 narrowRows:
+	PREFETCHT0   (R11)(R13*1)
 	VBROADCASTSS (R8)(R12*4), Y3
 	VBROADCASTSS (R9)(R12*4), Y4
 	VBROADCASTSS (DI)(R12*4), Y5
@@ -663,41 +697,45 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTF32Rows4AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTF32Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·mulTF32Rows4AVX512(SB), NOSPLIT, $0-48
+TEXT ·mulTF32Rows4AVX512(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x02, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	LEAQ         (CX)(DX*1), R8
-	LEAQ         (R8)(DX*1), R9
+	LEAQ         (CX)(DX*1), R9
 	LEAQ         (R9)(DX*1), R10
-	VBROADCASTSS (SI), Z0
-	VBROADCASTSS 4(SI), Z1
-	VBROADCASTSS 8(SI), Z2
-	VBROADCASTSS 12(SI), Z3
-	XORQ         R11, R11
+	LEAQ         (R10)(DX*1), R11
+	VBROADCASTSS (DI), Z0
+	VBROADCASTSS 4(DI), Z1
+	VBROADCASTSS 8(DI), Z2
+	VBROADCASTSS 12(DI), Z3
+	XORQ         R12, R12
+	MOVQ         SI, R13
 
 groups:
-	VMOVUPS     (AX)(R11*4), Z4
-	PREFETCHT0  1024(CX)(R11*4)
-	VFMADD231PS (CX)(R11*4), Z0, Z4
-	PREFETCHT0  1024(R8)(R11*4)
-	VFMADD231PS (R8)(R11*4), Z1, Z4
-	PREFETCHT0  1024(R9)(R11*4)
-	VFMADD231PS (R9)(R11*4), Z2, Z4
-	PREFETCHT0  1024(R10)(R11*4)
-	VFMADD231PS (R10)(R11*4), Z3, Z4
-	VMOVUPS     Z4, (AX)(R11*4)
-	ADDQ        $0x10, R11
-	CMPQ        R11, DI
+	PREFETCHT0  (CX)(R13*4)
+	PREFETCHT0  (R9)(R13*4)
+	PREFETCHT0  (R10)(R13*4)
+	PREFETCHT0  (R11)(R13*4)
+	ADDQ        $0x10, R13
+	VMOVUPS     (AX)(R12*4), Z4
+	VFMADD231PS (CX)(R12*4), Z0, Z4
+	VFMADD231PS (R9)(R12*4), Z1, Z4
+	VFMADD231PS (R10)(R12*4), Z2, Z4
+	VFMADD231PS (R11)(R12*4), Z3, Z4
+	VMOVUPS     Z4, (AX)(R12*4)
+	ADDQ        $0x10, R12
+	CMPQ        R12, R8
 	JLT         groups
-	ADDQ        $0x10, SI
+	ADDQ        $0x10, DI
 	ADDQ        DX, CX
 	ADDQ        DX, CX
 	ADDQ        DX, CX
@@ -707,44 +745,48 @@ groups:
 	VZEROUPPER
 	RET
 
-// func mulTF32Rows1AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTF32Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·mulTF32Rows1AVX512(SB), NOSPLIT, $0-48
+TEXT ·mulTF32Rows1AVX512(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x02, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	VBROADCASTSS (SI), Z0
-	XORQ         R8, R8
+	VBROADCASTSS (DI), Z0
+	XORQ         R9, R9
+	MOVQ         SI, R10
 
 groups:
-	VMOVUPS     (AX)(R8*4), Z1
-	PREFETCHT0  1024(CX)(R8*4)
-	VFMADD231PS (CX)(R8*4), Z0, Z1
-	VMOVUPS     Z1, (AX)(R8*4)
-	ADDQ        $0x10, R8
-	CMPQ        R8, DI
+	PREFETCHT0  (CX)(R10*4)
+	ADDQ        $0x10, R10
+	VMOVUPS     (AX)(R9*4), Z1
+	VFMADD231PS (CX)(R9*4), Z0, Z1
+	VMOVUPS     Z1, (AX)(R9*4)
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
 	JLT         groups
-	ADDQ        $0x04, SI
+	ADDQ        $0x04, DI
 	ADDQ        DX, CX
 	SUBQ        $0x01, BX
 	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func mulTF32Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+// func mulTF32Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F
-TEXT ·mulTF32Tile2AVX512(SB), NOSPLIT, $0-64
+TEXT ·mulTF32Tile2AVX512(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -752,7 +794,7 @@ TEXT ·mulTF32Tile2AVX512(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x40
@@ -768,6 +810,7 @@ wide:
 	VMOVUPS 64(R10), Z5
 	VMOVUPS 128(R10), Z6
 	VMOVUPS 192(R10), Z7
+	MOVQ    ahead+40(FP), R10
 	MOVQ    CX, R10
 	MOVQ    BX, R11
 
@@ -813,6 +856,7 @@ narrow:
 	VMOVUPS (R10), Z0
 	LEAQ    (R10)(R9*4), R10
 	VMOVUPS (R10), Z1
+	MOVQ    ahead+40(FP), R10
 	MOVQ    CX, R10
 	MOVQ    BX, R11
 
@@ -838,15 +882,15 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTF32Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+// func mulTF32Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F
-TEXT ·mulTF32Tile4AVX512(SB), NOSPLIT, $0-64
+TEXT ·mulTF32Tile4AVX512(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -860,7 +904,7 @@ TEXT ·mulTF32Tile4AVX512(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x40
@@ -886,6 +930,7 @@ wide:
 	VMOVUPS 64(R12), Z13
 	VMOVUPS 128(R12), Z14
 	VMOVUPS 192(R12), Z15
+	MOVQ    ahead+40(FP), R12
 	MOVQ    CX, R12
 	MOVQ    BX, R13
 
@@ -955,6 +1000,7 @@ narrow:
 	VMOVUPS (R12), Z2
 	LEAQ    (R12)(R11*4), R12
 	VMOVUPS (R12), Z3
+	MOVQ    ahead+40(FP), R12
 	MOVQ    CX, R12
 	MOVQ    BX, R13
 
@@ -988,15 +1034,15 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTF32Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+// func mulTF32Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, AVX512F
-TEXT ·mulTF32Tile6AVX512(SB), NOSPLIT, $0-64
+TEXT ·mulTF32Tile6AVX512(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -1016,7 +1062,7 @@ TEXT ·mulTF32Tile6AVX512(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x40
@@ -1052,6 +1098,7 @@ wide:
 	VMOVUPS 64(R14), Z21
 	VMOVUPS 128(R14), Z22
 	VMOVUPS 192(R14), Z23
+	MOVQ    ahead+40(FP), R14
 	MOVQ    CX, R14
 	MOVQ    BX, R15
 
@@ -1145,6 +1192,7 @@ narrow:
 	VMOVUPS (R14), Z4
 	LEAQ    (R14)(R13*4), R14
 	VMOVUPS (R14), Z5
+	MOVQ    ahead+40(FP), R14
 	MOVQ    CX, R14
 	MOVQ    BX, R15
 
@@ -1186,45 +1234,49 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·mulTF16Rows4AVX512(SB), NOSPLIT, $0-48
+TEXT ·mulTF16Rows4AVX512(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x01, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	LEAQ         (CX)(DX*1), R8
-	LEAQ         (R8)(DX*1), R9
+	LEAQ         (CX)(DX*1), R9
 	LEAQ         (R9)(DX*1), R10
-	VBROADCASTSS (SI), Z0
-	VBROADCASTSS 4(SI), Z1
-	VBROADCASTSS 8(SI), Z2
-	VBROADCASTSS 12(SI), Z3
-	XORQ         R11, R11
+	LEAQ         (R10)(DX*1), R11
+	VBROADCASTSS (DI), Z0
+	VBROADCASTSS 4(DI), Z1
+	VBROADCASTSS 8(DI), Z2
+	VBROADCASTSS 12(DI), Z3
+	XORQ         R12, R12
+	MOVQ         SI, R13
 
 groups:
-	VMOVUPS     (AX)(R11*4), Z4
-	PREFETCHT0  1024(CX)(R11*2)
-	VCVTPH2PS   (CX)(R11*2), Z5
+	PREFETCHT0  (CX)(R13*2)
+	PREFETCHT0  (R9)(R13*2)
+	PREFETCHT0  (R10)(R13*2)
+	PREFETCHT0  (R11)(R13*2)
+	ADDQ        $0x10, R13
+	VMOVUPS     (AX)(R12*4), Z4
+	VCVTPH2PS   (CX)(R12*2), Z5
 	VFMADD231PS Z5, Z0, Z4
-	PREFETCHT0  1024(R8)(R11*2)
-	VCVTPH2PS   (R8)(R11*2), Z5
+	VCVTPH2PS   (R9)(R12*2), Z5
 	VFMADD231PS Z5, Z1, Z4
-	PREFETCHT0  1024(R9)(R11*2)
-	VCVTPH2PS   (R9)(R11*2), Z5
+	VCVTPH2PS   (R10)(R12*2), Z5
 	VFMADD231PS Z5, Z2, Z4
-	PREFETCHT0  1024(R10)(R11*2)
-	VCVTPH2PS   (R10)(R11*2), Z5
+	VCVTPH2PS   (R11)(R12*2), Z5
 	VFMADD231PS Z5, Z3, Z4
-	VMOVUPS     Z4, (AX)(R11*4)
-	ADDQ        $0x10, R11
-	CMPQ        R11, DI
+	VMOVUPS     Z4, (AX)(R12*4)
+	ADDQ        $0x10, R12
+	CMPQ        R12, R8
 	JLT         groups
-	ADDQ        $0x10, SI
+	ADDQ        $0x10, DI
 	ADDQ        DX, CX
 	ADDQ        DX, CX
 	ADDQ        DX, CX
@@ -1234,45 +1286,49 @@ groups:
 	VZEROUPPER
 	RET
 
-// func mulTF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·mulTF16Rows1AVX512(SB), NOSPLIT, $0-48
+TEXT ·mulTF16Rows1AVX512(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x01, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	VBROADCASTSS (SI), Z0
-	XORQ         R8, R8
+	VBROADCASTSS (DI), Z0
+	XORQ         R9, R9
+	MOVQ         SI, R10
 
 groups:
-	VMOVUPS     (AX)(R8*4), Z1
-	PREFETCHT0  1024(CX)(R8*2)
-	VCVTPH2PS   (CX)(R8*2), Z2
+	PREFETCHT0  (CX)(R10*2)
+	ADDQ        $0x10, R10
+	VMOVUPS     (AX)(R9*4), Z1
+	VCVTPH2PS   (CX)(R9*2), Z2
 	VFMADD231PS Z2, Z0, Z1
-	VMOVUPS     Z1, (AX)(R8*4)
-	ADDQ        $0x10, R8
-	CMPQ        R8, DI
+	VMOVUPS     Z1, (AX)(R9*4)
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
 	JLT         groups
-	ADDQ        $0x04, SI
+	ADDQ        $0x04, DI
 	ADDQ        DX, CX
 	SUBQ        $0x01, BX
 	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func mulTF16Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulTF16Tile2AVX512(SB), NOSPLIT, $0-64
+// func mulTF16Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulTF16Tile2AVX512(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -1280,7 +1336,7 @@ TEXT ·mulTF16Tile2AVX512(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x40
@@ -1296,10 +1352,13 @@ wide:
 	VMOVUPS 64(R10), Z5
 	VMOVUPS 128(R10), Z6
 	VMOVUPS 192(R10), Z7
+	MOVQ    ahead+40(FP), R12
 	MOVQ    CX, R10
 	MOVQ    BX, R11
 
 wideRows:
+	PREFETCHT0   (R10)(R12*1)
+	PREFETCHT0   64(R10)(R12*1)
 	VCVTPH2PS    (R10), Z9
 	VCVTPH2PS    32(R10), Z10
 	VCVTPH2PS    64(R10), Z11
@@ -1341,10 +1400,12 @@ narrow:
 	VMOVUPS (R10), Z0
 	LEAQ    (R10)(R9*4), R10
 	VMOVUPS (R10), Z1
+	MOVQ    ahead+40(FP), R12
 	MOVQ    CX, R10
 	MOVQ    BX, R11
 
 narrowRows:
+	PREFETCHT0   (R10)(R12*1)
 	VCVTPH2PS    (R10), Z3
 	VBROADCASTSS (R8)(R11*4), Z2
 	VFMADD231PS  Z3, Z2, Z0
@@ -1366,15 +1427,15 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTF16Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulTF16Tile4AVX512(SB), NOSPLIT, $0-64
+// func mulTF16Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulTF16Tile4AVX512(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -1388,7 +1449,7 @@ TEXT ·mulTF16Tile4AVX512(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x40
@@ -1414,10 +1475,13 @@ wide:
 	VMOVUPS 64(R12), Z13
 	VMOVUPS 128(R12), Z14
 	VMOVUPS 192(R12), Z15
+	MOVQ    ahead+40(FP), R14
 	MOVQ    CX, R12
 	MOVQ    BX, R13
 
 wideRows:
+	PREFETCHT0   (R12)(R14*1)
+	PREFETCHT0   64(R12)(R14*1)
 	VCVTPH2PS    (R12), Z17
 	VCVTPH2PS    32(R12), Z18
 	VCVTPH2PS    64(R12), Z19
@@ -1483,10 +1547,12 @@ narrow:
 	VMOVUPS (R12), Z2
 	LEAQ    (R12)(R11*4), R12
 	VMOVUPS (R12), Z3
+	MOVQ    ahead+40(FP), R14
 	MOVQ    CX, R12
 	MOVQ    BX, R13
 
 narrowRows:
+	PREFETCHT0   (R12)(R14*1)
 	VCVTPH2PS    (R12), Z5
 	VBROADCASTSS (R8)(R13*4), Z4
 	VFMADD231PS  Z5, Z4, Z0
@@ -1516,15 +1582,15 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTF16Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulTF16Tile6AVX512(SB), NOSPLIT, $0-64
+// func mulTF16Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulTF16Tile6AVX512(SB), NOSPLIT, $8-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -1544,7 +1610,7 @@ TEXT ·mulTF16Tile6AVX512(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x40
@@ -1580,10 +1646,13 @@ wide:
 	VMOVUPS 64(R14), Z21
 	VMOVUPS 128(R14), Z22
 	VMOVUPS 192(R14), Z23
+	MOVQ    ahead+40(FP), BP
 	MOVQ    CX, R14
 	MOVQ    BX, R15
 
 wideRows:
+	PREFETCHT0   (R14)(BP*1)
+	PREFETCHT0   64(R14)(BP*1)
 	VCVTPH2PS    (R14), Z25
 	VCVTPH2PS    32(R14), Z26
 	VCVTPH2PS    64(R14), Z27
@@ -1673,10 +1742,12 @@ narrow:
 	VMOVUPS (R14), Z4
 	LEAQ    (R14)(R13*4), R14
 	VMOVUPS (R14), Z5
+	MOVQ    ahead+40(FP), BP
 	MOVQ    CX, R14
 	MOVQ    BX, R15
 
 narrowRows:
+	PREFETCHT0   (R14)(BP*1)
 	VCVTPH2PS    (R14), Z7
 	VBROADCASTSS (R8)(R15*4), Z6
 	VFMADD231PS  Z7, Z6, Z0
@@ -1714,49 +1785,53 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTBF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTBF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·mulTBF16Rows4AVX512(SB), NOSPLIT, $0-48
+TEXT ·mulTBF16Rows4AVX512(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x01, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	LEAQ         (CX)(DX*1), R8
-	LEAQ         (R8)(DX*1), R9
+	LEAQ         (CX)(DX*1), R9
 	LEAQ         (R9)(DX*1), R10
-	VBROADCASTSS (SI), Z0
-	VBROADCASTSS 4(SI), Z1
-	VBROADCASTSS 8(SI), Z2
-	VBROADCASTSS 12(SI), Z3
-	XORQ         R11, R11
+	LEAQ         (R10)(DX*1), R11
+	VBROADCASTSS (DI), Z0
+	VBROADCASTSS 4(DI), Z1
+	VBROADCASTSS 8(DI), Z2
+	VBROADCASTSS 12(DI), Z3
+	XORQ         R12, R12
+	MOVQ         SI, R13
 
 groups:
-	VMOVUPS     (AX)(R11*4), Z4
-	PREFETCHT0  1024(CX)(R11*2)
-	VPMOVZXWD   (CX)(R11*2), Z5
+	PREFETCHT0  (CX)(R13*2)
+	PREFETCHT0  (R9)(R13*2)
+	PREFETCHT0  (R10)(R13*2)
+	PREFETCHT0  (R11)(R13*2)
+	ADDQ        $0x10, R13
+	VMOVUPS     (AX)(R12*4), Z4
+	VPMOVZXWD   (CX)(R12*2), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z0, Z4
-	PREFETCHT0  1024(R8)(R11*2)
-	VPMOVZXWD   (R8)(R11*2), Z5
+	VPMOVZXWD   (R9)(R12*2), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z1, Z4
-	PREFETCHT0  1024(R9)(R11*2)
-	VPMOVZXWD   (R9)(R11*2), Z5
+	VPMOVZXWD   (R10)(R12*2), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z2, Z4
-	PREFETCHT0  1024(R10)(R11*2)
-	VPMOVZXWD   (R10)(R11*2), Z5
+	VPMOVZXWD   (R11)(R12*2), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z3, Z4
-	VMOVUPS     Z4, (AX)(R11*4)
-	ADDQ        $0x10, R11
-	CMPQ        R11, DI
+	VMOVUPS     Z4, (AX)(R12*4)
+	ADDQ        $0x10, R12
+	CMPQ        R12, R8
 	JLT         groups
-	ADDQ        $0x10, SI
+	ADDQ        $0x10, DI
 	ADDQ        DX, CX
 	ADDQ        DX, CX
 	ADDQ        DX, CX
@@ -1766,46 +1841,50 @@ groups:
 	VZEROUPPER
 	RET
 
-// func mulTBF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// func mulTBF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·mulTBF16Rows1AVX512(SB), NOSPLIT, $0-48
+TEXT ·mulTBF16Rows1AVX512(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ k+40(FP), DI
+	MOVQ ahead+32(FP), SI
+	SHRQ $0x01, SI
+	MOVQ x+40(FP), DI
+	MOVQ k+48(FP), R8
 
 rows:
-	VBROADCASTSS (SI), Z0
-	XORQ         R8, R8
+	VBROADCASTSS (DI), Z0
+	XORQ         R9, R9
+	MOVQ         SI, R10
 
 groups:
-	VMOVUPS     (AX)(R8*4), Z1
-	PREFETCHT0  1024(CX)(R8*2)
-	VPMOVZXWD   (CX)(R8*2), Z2
+	PREFETCHT0  (CX)(R10*2)
+	ADDQ        $0x10, R10
+	VMOVUPS     (AX)(R9*4), Z1
+	VPMOVZXWD   (CX)(R9*2), Z2
 	VPSLLD      $0x10, Z2, Z2
 	VFMADD231PS Z2, Z0, Z1
-	VMOVUPS     Z1, (AX)(R8*4)
-	ADDQ        $0x10, R8
-	CMPQ        R8, DI
+	VMOVUPS     Z1, (AX)(R9*4)
+	ADDQ        $0x10, R9
+	CMPQ        R9, R8
 	JLT         groups
-	ADDQ        $0x04, SI
+	ADDQ        $0x04, DI
 	ADDQ        DX, CX
 	SUBQ        $0x01, BX
 	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func mulTBF16Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulTBF16Tile2AVX512(SB), NOSPLIT, $0-64
+// func mulTBF16Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulTBF16Tile2AVX512(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -1813,7 +1892,7 @@ TEXT ·mulTBF16Tile2AVX512(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x40
@@ -1829,10 +1908,13 @@ wide:
 	VMOVUPS 64(R10), Z5
 	VMOVUPS 128(R10), Z6
 	VMOVUPS 192(R10), Z7
+	MOVQ    ahead+40(FP), R12
 	MOVQ    CX, R10
 	MOVQ    BX, R11
 
 wideRows:
+	PREFETCHT0   (R10)(R12*1)
+	PREFETCHT0   64(R10)(R12*1)
 	VPMOVZXWD    (R10), Z9
 	VPSLLD       $0x10, Z9, Z9
 	VPMOVZXWD    32(R10), Z10
@@ -1878,10 +1960,12 @@ narrow:
 	VMOVUPS (R10), Z0
 	LEAQ    (R10)(R9*4), R10
 	VMOVUPS (R10), Z1
+	MOVQ    ahead+40(FP), R12
 	MOVQ    CX, R10
 	MOVQ    BX, R11
 
 narrowRows:
+	PREFETCHT0   (R10)(R12*1)
 	VPMOVZXWD    (R10), Z3
 	VPSLLD       $0x10, Z3, Z3
 	VBROADCASTSS (R8)(R11*4), Z2
@@ -1904,15 +1988,15 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTBF16Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulTBF16Tile4AVX512(SB), NOSPLIT, $0-64
+// func mulTBF16Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulTBF16Tile4AVX512(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -1926,7 +2010,7 @@ TEXT ·mulTBF16Tile4AVX512(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x40
@@ -1952,10 +2036,13 @@ wide:
 	VMOVUPS 64(R12), Z13
 	VMOVUPS 128(R12), Z14
 	VMOVUPS 192(R12), Z15
+	MOVQ    ahead+40(FP), R14
 	MOVQ    CX, R12
 	MOVQ    BX, R13
 
 wideRows:
+	PREFETCHT0   (R12)(R14*1)
+	PREFETCHT0   64(R12)(R14*1)
 	VPMOVZXWD    (R12), Z17
 	VPSLLD       $0x10, Z17, Z17
 	VPMOVZXWD    32(R12), Z18
@@ -2025,10 +2112,12 @@ narrow:
 	VMOVUPS (R12), Z2
 	LEAQ    (R12)(R11*4), R12
 	VMOVUPS (R12), Z3
+	MOVQ    ahead+40(FP), R14
 	MOVQ    CX, R12
 	MOVQ    BX, R13
 
 narrowRows:
+	PREFETCHT0   (R12)(R14*1)
 	VPMOVZXWD    (R12), Z5
 	VPSLLD       $0x10, Z5, Z5
 	VBROADCASTSS (R8)(R13*4), Z4
@@ -2059,15 +2148,15 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTBF16Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F
-TEXT ·mulTBF16Tile6AVX512(SB), NOSPLIT, $0-64
+// func mulTBF16Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·mulTBF16Tile6AVX512(SB), NOSPLIT, $8-72
 	MOVQ dst+0(FP), AX
 	MOVQ w+16(FP), CX
 	MOVQ stride+24(FP), DX
 	MOVQ rows+32(FP), BX
-	MOVQ x+40(FP), SI
-	MOVQ off+48(FP), DI
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
 	MOVQ (DI), R8
 	ADDQ BX, R8
 	LEAQ (SI)(R8*4), R8
@@ -2087,7 +2176,7 @@ TEXT ·mulTBF16Tile6AVX512(SB), NOSPLIT, $0-64
 	ADDQ BX, DI
 	LEAQ (SI)(DI*4), DI
 	NEGQ BX
-	MOVQ k+56(FP), SI
+	MOVQ k+64(FP), SI
 
 wide:
 	CMPQ    SI, $0x40
@@ -2123,10 +2212,13 @@ wide:
 	VMOVUPS 64(R14), Z21
 	VMOVUPS 128(R14), Z22
 	VMOVUPS 192(R14), Z23
+	MOVQ    ahead+40(FP), BP
 	MOVQ    CX, R14
 	MOVQ    BX, R15
 
 wideRows:
+	PREFETCHT0   (R14)(BP*1)
+	PREFETCHT0   64(R14)(BP*1)
 	VPMOVZXWD    (R14), Z25
 	VPSLLD       $0x10, Z25, Z25
 	VPMOVZXWD    32(R14), Z26
@@ -2220,10 +2312,12 @@ narrow:
 	VMOVUPS (R14), Z4
 	LEAQ    (R14)(R13*4), R14
 	VMOVUPS (R14), Z5
+	MOVQ    ahead+40(FP), BP
 	MOVQ    CX, R14
 	MOVQ    BX, R15
 
 narrowRows:
+	PREFETCHT0   (R14)(BP*1)
 	VPMOVZXWD    (R14), Z7
 	VPSLLD       $0x10, Z7, Z7
 	VBROADCASTSS (R8)(R15*4), Z6

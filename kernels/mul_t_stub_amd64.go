@@ -5,145 +5,169 @@
 package kernels
 
 // mulTF32Rows4AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0.
+// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF32Rows4AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTF32Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTF32Rows1AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0.
+// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF32Rows1AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTF32Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTF32Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF32Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTF32Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTF16Rows4AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0.
+// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTF16Rows1AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0.
+// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTF16Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTBF16Rows4AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0.
+// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTBF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTBF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTBF16Rows1AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0.
+// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTBF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTBF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTBF16Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTBF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTBF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTF32Rows4AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0.
+// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF32Rows4AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTF32Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTF32Rows1AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0.
+// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF32Rows1AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTF32Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTF32Tile2AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF32Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTF32Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTF32Tile4AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF32Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTF32Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTF32Tile6AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF32Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTF32Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTF16Rows4AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0.
+// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTF16Rows1AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0.
+// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTF16Tile2AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF16Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTF16Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTF16Tile4AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF16Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTF16Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTF16Tile6AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTF16Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTF16Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTBF16Rows4AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0.
+// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTBF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTBF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTBF16Rows1AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0.
+// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
+// behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTBF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+func mulTBF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
 
 // mulTBF16Tile2AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTBF16Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTBF16Tile2AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTBF16Tile4AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTBF16Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTBF16Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTBF16Tile6AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
-// for ascending r. k is a multiple of 16; neither it nor rows is 0.
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
 //
 //go:noescape
-func mulTBF16Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, x *float32, off *int, k int)
+func mulTBF16Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)

@@ -8,6 +8,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
+const block = 64 // kernels.AttnBlock
+
 // attend generates attention's steps between its two products.
 func attend(c *build.Context) {
 	both(c, func(g gen) {

@@ -102,14 +102,19 @@ func (g gen) arg(name string) reg.GPVirtual {
 	return r
 }
 
-// argVec broadcasts a float32 parameter.
-func (g gen) argVec(name string) reg.VecVirtual {
+// param is the place of a parameter, which may be written to.
+func (g gen) param(name string) operand.Mem {
 	a, err := g.Param(name).Resolve()
 	if err != nil {
 		panic(err)
 	}
+	return a.Addr
+}
+
+// argVec broadcasts a float32 parameter.
+func (g gen) argVec(name string) reg.VecVirtual {
 	v := g.vec()
-	g.VBROADCASTSS(a.Addr, v)
+	g.VBROADCASTSS(g.param(name), v)
 	return v
 }
 
@@ -152,13 +157,4 @@ func (g gen) words(name string, words ...uint32) operand.Mem {
 	}
 	g.data[name] = m
 	return m
-}
-
-// bytes is words for a table of small numbers.
-func (g gen) bytes(name string, values []int) operand.Mem {
-	words := make([]uint32, (len(values)+3)/4)
-	for i, v := range values {
-		words[i/4] |= uint32(v) << (8 * (i % 4))
-	}
-	return g.words(name, words...)
 }

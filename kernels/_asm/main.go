@@ -34,7 +34,6 @@ var stems = append([]stem{
 	{"mul_t", mulT},
 	{"quantize", quantize},
 	{"rotate", rotate},
-	{"scores", scores},
 	{"softmax", softmax},
 	{"swiglu", swiglu},
 	{"vector", vector},

@@ -62,69 +62,53 @@ func (g gen) mulTile(s source, rows, cols int) {
 	if tail {
 		need = "k is not 0."
 	}
-	g.fn(name, "func(dst *float32, ld int, w *byte, stride int, x *float32, off *int, k int)",
+	g.fn(name, "func(dst *float32, ld int, w *byte, stride, rows, ahead int, x *float32, off *int, k int)",
 		name+g.suffix()+" sets dst[j*ld+r] to the product of row r at w+r*stride",
-		"and column j at x+off[j], counted in values. "+need)
-	dst, ld, w, stride := g.arg("dst"), g.arg("ld"), g.arg("w"), g.arg("stride")
-	x, off := g.arg("x"), g.arg("off")
-	g.SHLQ(imm(2), ld)
-	row := g.rowAddresses(w, stride, rows)
-	col := g.columns(x, off, cols)
-	k := g.arg("k")
+		label("and column j at x+off[j], counted in values. rows is a multiple of %d, not 0;", rows),
+		need+" ahead is how many bytes behind a row the one lies that is",
+		"to be fetched meanwhile.")
+	row := g.rowAddresses(g.arg("w"), g.arg("stride"), rows)
+	col := g.columns(g.arg("x"), g.arg("off"), cols)
+	i, whole, next := g.GP64(), g.GP64(), g.GP64()
+	accs := make([][]acc, rows)
+	for r := range accs {
+		accs[r] = make([]acc, cols)
+		for j := range accs[r] {
+			accs[r][j] = g.acc()
+		}
+	}
 
-	accs := g.accs(rows, cols)
-	i := g.GP64()
+	g.Label("rows")
+	g.Load(g.Param("ahead"), next)
+	g.SHRQ(imm(bits.TrailingZeros(uint(s.bytes))), next)
+	for r := range accs {
+		for j := range accs[r] {
+			for _, v := range accs[r][j] {
+				g.zero(v)
+			}
+		}
+	}
 	g.XORQ(i, i)
-	whole := g.GP64()
-	g.MOVQ(k, whole)
+	g.Load(g.Param("k"), whole)
 	if tail {
 		g.ANDQ(operand.I8(-16), whole)
 		g.JZ(operand.LabelRef("tail"))
 	}
-	var next reg.GPVirtual
-	if cols == 1 {
-		next = g.ahead(stride, rows, s)
-	}
 	g.loop("groups", i, whole, 16, func() {
-		if cols == 1 {
-			for r := range row { // the weights come from memory once
+		// Several columns of f32 may meet converted rows, which are near.
+		if cols == 1 || s != sourceF32 {
+			for r := range row {
 				g.PREFETCHT0(row[r](next, s.bytes, 0))
 			}
 			g.ADDQ(imm(16), next)
 		}
 		for h := range 16 / g.width() {
-			x := g.vecs(cols)
-			if cols <= rows { // the fewer stay in registers
-				for j := range x {
-					g.VMOVUPS(memIdx(col[j], i, 4, 4*h*g.width()), x[j])
-				}
-			}
-			wv := g.vecs(rows)
-			for r := range row {
-				m := row[r](i, s.bytes, s.bytes*h*g.width())
-				if cols == 1 && s == sourceF32 {
-					g.VFMADD231PS(m, x[0], accs[r][0][h])
-					continue
-				}
-				g.load(s, m, wv[r])
-				if cols <= rows {
-					for j := range x {
-						g.VFMADD231PS(wv[r], x[j], accs[r][j][h])
-					}
-				}
-			}
-			if cols > rows {
-				for j := range x {
-					g.VMOVUPS(memIdx(col[j], i, 4, 4*h*g.width()), x[j])
-					for r := range row {
-						g.VFMADD231PS(wv[r], x[j], accs[r][j][h])
-					}
-				}
-			}
+			g.mulStep(s, row, col, i, h, accs)
 		}
 	})
 	if tail {
 		g.Label("tail")
+		k := g.arg("k")
 		g.ANDQ(imm(15), k)
 		g.JZ(operand.LabelRef("sum"))
 		mask := g.tailMask(k)
@@ -144,8 +128,58 @@ func (g gen) mulTile(s source, rows, cols int) {
 		}
 		g.Label("sum")
 	}
+	dst, ld := g.arg("dst"), g.arg("ld")
+	g.SHLQ(imm(2), ld)
 	g.storeTrees(accs, dst, ld)
+
+	// The next rows.
+	g.ADDQ(imm(4*rows), g.param("dst"))
+	step := g.arg("stride")
+	g.SHLQ(imm(bits.TrailingZeros(uint(rows))), step)
+	for _, p := range row {
+		g.ADDQ(step, p(nil, 1, 0).Base)
+	}
+	g.SUBQ(imm(rows), g.param("rows"))
+	g.JNZ(operand.LabelRef("rows"))
 	g.end()
+}
+
+// mulStep multiplies vector h of the group at i in all rows and columns.
+func (g gen) mulStep(s source, row []rowAddress, col []reg.GPVirtual, i reg.GPVirtual, h int, accs [][]acc) {
+	xAt := func(j int) operand.Mem { return memIdx(col[j], i, 4, 4*h*g.width()) }
+	wAt := func(r int) operand.Mem { return row[r](i, s.bytes, s.bytes*h*g.width()) }
+	switch {
+	case len(col) == 1 && s == sourceF32:
+		x := g.vec()
+		g.VMOVUPS(xAt(0), x)
+		for r := range row {
+			g.VFMADD231PS(wAt(r), x, accs[r][0][h])
+		}
+	case len(col) <= len(row): // the fewer stay in registers
+		x := g.vecs(len(col))
+		for j := range x {
+			g.VMOVUPS(xAt(j), x[j])
+		}
+		for r := range row {
+			w := g.vec()
+			g.load(s, wAt(r), w)
+			for j := range x {
+				g.VFMADD231PS(w, x[j], accs[r][j][h])
+			}
+		}
+	default:
+		w := g.vecs(len(row))
+		for r := range w {
+			g.load(s, wAt(r), w[r])
+		}
+		for j := range col {
+			x := g.vec()
+			g.VMOVUPS(xAt(j), x)
+			for r := range w {
+				g.VFMADD231PS(w[r], x, accs[r][j][h])
+			}
+		}
+	}
 }
 
 // columns returns the addresses of columns at x+off[j], counted in values.
@@ -187,19 +221,18 @@ func (g gen) ahead(stride reg.GPVirtual, rows int, s source) reg.GPVirtual {
 	return next
 }
 
-// prefetchAhead is in bytes; 512 to 2,048 measured alike, without it a tenth less.
-const prefetchAhead = 1024
+// rowAddress is the operand at index*bytes+disp in a row.
+type rowAddress func(index reg.Register, bytes, disp int) operand.Mem
 
-// rowAddresses returns for each row the operand at index*bytes+disp in it. It
-// takes one register for four rows beyond w and stride.
-func (g gen) rowAddresses(w, stride reg.GPVirtual, rows int) []func(i reg.Register, bytes, disp int) operand.Mem {
+// rowAddresses puts the address of each row into a register.
+func (g gen) rowAddresses(w, stride reg.GPVirtual, rows int) []rowAddress {
 	base := make([]reg.GPVirtual, rows)
 	base[0] = w
 	for r := 1; r < rows; r++ {
 		base[r] = g.GP64()
 		g.LEAQ(memIdx(base[r-1], stride, 1, 0), base[r])
 	}
-	f := make([]func(i reg.Register, bytes, disp int) operand.Mem, rows)
+	f := make([]rowAddress, rows)
 	for r := range f {
 		f[r] = func(i reg.Register, bytes, disp int) operand.Mem {
 			return memIdx(base[r], i, uint8(bytes), disp)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math/bits"
+
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -28,10 +30,13 @@ func mulT(c *build.Context) {
 // weights stream by.
 func (g gen) mulTRows(s source, rows int) {
 	name := label("mulT%sRows%d", s.name, rows)
-	g.fn(name, "func(dst *float32, w *byte, stride, rows int, x *float32, k int)",
+	g.fn(name, "func(dst *float32, w *byte, stride, rows, ahead int, x *float32, k int)",
 		name+g.suffix()+" sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.",
-		label("rows is a multiple of %d and k of 16; neither is 0.", rows))
+		label("rows is a multiple of %d and k of 16; neither is 0. ahead is how many bytes", rows),
+		"behind a row the one lies that is to be fetched meanwhile.")
 	dst, w, stride, n := g.arg("dst"), g.arg("w"), g.arg("stride"), g.arg("rows")
+	ahead := g.arg("ahead")
+	g.SHRQ(imm(bits.TrailingZeros(uint(s.bytes))), ahead)
 	x, k := g.arg("x"), g.arg("k")
 	g.Label("rows")
 	row := g.rowAddresses(w, stride, rows)
@@ -39,18 +44,20 @@ func (g gen) mulTRows(s source, rows int) {
 	for r := range f {
 		g.VBROADCASTSS(mem(x, 4*r), f[r])
 	}
-	i := g.GP64()
+	i, next := g.GP64(), g.GP64()
 	g.XORQ(i, i)
+	g.MOVQ(ahead, next)
 	g.loop("groups", i, k, 16, func() {
+		for r := range row {
+			g.PREFETCHT0(row[r](next, s.bytes, 0))
+		}
+		g.ADDQ(imm(16), next)
 		for h := range 16 / g.width() {
 			m := memIdx(dst, i, 4, 4*h*g.width())
 			d := g.vec()
 			g.VMOVUPS(m, d)
 			for r := range row {
 				wm := row[r](i, s.bytes, s.bytes*h*g.width())
-				if h == 0 {
-					g.PREFETCHT0(row[r](i, s.bytes, prefetchAhead))
-				}
 				if s == sourceF32 {
 					g.VFMADD231PS(wm, f[r], d)
 					continue
@@ -75,9 +82,10 @@ func (g gen) mulTRows(s source, rows int) {
 // registers over all rows.
 func (g gen) mulTTile(s source, cols int) {
 	name := label("mulT%sTile%d", s.name, cols)
-	g.fn(name, "func(dst *float32, ld int, w *byte, stride, rows int, x *float32, off *int, k int)",
+	g.fn(name, "func(dst *float32, ld int, w *byte, stride, rows, ahead int, x *float32, off *int, k int)",
 		name+g.suffix()+" sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])",
-		"for ascending r. k is a multiple of 16; neither it nor rows is 0.")
+		"for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how",
+		"many bytes behind a row the one lies that is to be fetched meanwhile.")
 	dst, w, stride, rows := g.arg("dst"), g.arg("w"), g.arg("stride"), g.arg("rows")
 	x, off := g.arg("x"), g.arg("off")
 	col := make([]reg.GPVirtual, cols)
@@ -114,10 +122,15 @@ func (g gen) mulTTile(s source, cols int) {
 			}
 			g.VMOVUPS(at(h), accs[j][h])
 		})
-		wp, r := g.GP64(), g.GP64()
+		wp, r, ahead := g.GP64(), g.GP64(), g.arg("ahead")
 		g.MOVQ(w, wp)
 		g.MOVQ(rows, r)
 		g.Label(name + "Rows")
+		if s != sourceF32 { // converted rows are near
+			for line := 0; line < width*s.bytes; line += 64 {
+				g.PREFETCHT0(memIdx(wp, ahead, 1, line))
+			}
+		}
 		f := g.vecs(cols)
 		for j := range f {
 			if g.avx512 {
