@@ -16,4 +16,5 @@ var (
 	ErrNumber  = errors.New("moe: not a finite number")
 	ErrFile    = errors.New("moe: file failed while in use")
 	ErrOption  = errors.New("moe: bad option")
+	ErrBusy    = errors.New("moe: too many sequences wait") // see Scheduler
 )
