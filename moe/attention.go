@@ -20,50 +20,59 @@ func (r *runner) groupedQKV(l *layer, i int) {
 	r.products.Add(l.k, &r.h.Acts, r.k, kn)
 	r.products.Add(l.v, &r.h.Acts, r.v, vn)
 	r.products.Run(r.m.pool, n)
-	for _, sq := range r.seqs {
-		pages := sq.s.layers[i].pages
-		for t := sq.first; t < sq.first+sq.n; t++ {
-			q, k, v := r.q[t*qn:][:qn], r.k[t*kn:][:kn], r.v[t*vn:][:vn]
-			if c.AttnGate { // each head's query is followed by its gate
-				for h := range c.Heads {
-					copy(q[h*c.HeadDim:][:c.HeadDim], r.qHeads[2*(t*qn+h*c.HeadDim):])
-				}
-			}
-			if c.QKVClip > 0 {
-				clamp(q, c.QKVClip)
-				clamp(k, c.QKVClip)
-				clamp(v, c.QKVClip)
-			}
-			if !c.LateQKNorm {
-				r.normHeads(q, l.qNorm)
-				r.normHeads(k, l.kNorm)
-			}
-			if l.turned {
-				for h := range c.Heads {
-					r.rotate(q[h*c.HeadDim:][:c.HeadDim], t)
-				}
-				for h := range c.KVHeads {
-					r.rotate(k[h*c.HeadDim:][:c.HeadDim], t)
-				}
-				if c.QKNorm == UnitQKNorm {
-					unitHeads(q, c.HeadDim, c.NormEps)
-					unitHeads(k, c.HeadDim, c.NormEps)
-				}
-			} else if c.Temperature.Floor > 0 {
-				scale(q, c.Temperature.at(r.pos[t]))
-			}
-			if c.LateQKNorm {
-				r.normHeads(q, l.qNorm)
-				r.normHeads(k, l.kNorm)
-			}
-			page, at := pages[r.pos[t]/kernels.AttnBlock].data, r.pos[t]%kernels.AttnBlock
-			for h := range c.KVHeads {
-				kw, vw := r.m.cache.keys(page, h), r.m.cache.values(page, h)
-				kw.SetRow(at, k[h*c.HeadDim:][:c.HeadDim])
-				vw.SetRow(at, v[h*c.ValueDim:][:c.ValueDim])
-			}
+	r.eachToken((*runner).groupedToken, l, i)
+}
+
+// groupedToken finishes token t's queries, keys and values.
+func (r *runner) groupedToken(l *layer, i, t, _ int) {
+	c := &r.m.cfg
+	qn, kn, vn := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, c.KVHeads*c.ValueDim
+	q, k, v := r.q[t*qn:][:qn], r.k[t*kn:][:kn], r.v[t*vn:][:vn]
+	if c.AttnGate { // each head's query is followed by its gate
+		for h := range c.Heads {
+			copy(q[h*c.HeadDim:][:c.HeadDim], r.qHeads[2*(t*qn+h*c.HeadDim):])
 		}
 	}
+	if c.QKVClip > 0 {
+		clamp(q, c.QKVClip)
+		clamp(k, c.QKVClip)
+		clamp(v, c.QKVClip)
+	}
+	if !c.LateQKNorm {
+		r.normHeads(q, l.qNorm)
+		r.normHeads(k, l.kNorm)
+	}
+	if l.turned {
+		for h := range c.Heads {
+			r.rotate(q[h*c.HeadDim:][:c.HeadDim], t)
+		}
+		for h := range c.KVHeads {
+			r.rotate(k[h*c.HeadDim:][:c.HeadDim], t)
+		}
+		if c.QKNorm == UnitQKNorm {
+			unitHeads(q, c.HeadDim, c.NormEps)
+			unitHeads(k, c.HeadDim, c.NormEps)
+		}
+	} else if c.Temperature.Floor > 0 {
+		scale(q, c.Temperature.at(r.pos[t]))
+	}
+	if c.LateQKNorm {
+		r.normHeads(q, l.qNorm)
+		r.normHeads(k, l.kNorm)
+	}
+	page, at := r.page(i, t)
+	for h := range c.KVHeads {
+		kw, vw := r.m.cache.keys(page, h), r.m.cache.values(page, h)
+		kw.SetRow(at, k[h*c.HeadDim:][:c.HeadDim])
+		vw.SetRow(at, v[h*c.ValueDim:][:c.ValueDim])
+	}
+}
+
+// page returns the page of layer i that token t's keys and values go to, and the
+// row in it.
+func (r *runner) page(i, t int) (page []byte, row int) {
+	p := r.pos[t]
+	return r.owner[t].layers[i].pages[p/kernels.AttnBlock].data, p % kernels.AttnBlock
 }
 
 // normHeads norms all heads together or each by itself, as the length of w says.

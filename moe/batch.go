@@ -118,7 +118,7 @@ func (m *Model) checkSteps(steps []Step) error {
 // and returns where the following chunk begins.
 func (r *runner) fill(steps []Step, step, done int) (int, int) {
 	m := r.m
-	r.ids, r.pos, r.seqs, r.wanted = r.ids[:0], r.pos[:0], r.seqs[:0], r.wanted[:0]
+	r.ids, r.pos, r.owner, r.seqs, r.wanted = r.ids[:0], r.pos[:0], r.owner[:0], r.seqs[:0], r.wanted[:0]
 	for step < len(steps) && len(r.ids) < m.opts.chunk {
 		st := &steps[step]
 		n := min(len(st.Tokens)-done, m.opts.chunk-len(r.ids))
@@ -126,6 +126,7 @@ func (r *runner) fill(steps []Step, step, done int) (int, int) {
 		for j := done; j < done+n; j++ {
 			t := len(r.ids)
 			r.ids, r.pos = append(r.ids, st.Tokens[j]), append(r.pos, st.State.n+j-done)
+			r.owner = append(r.owner, st.State)
 			switch {
 			case st.each != nil:
 				r.wanted = append(r.wanted, wanted{token: t, i: j, each: st.each})

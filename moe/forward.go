@@ -89,9 +89,9 @@ func (r *runner) route(l *layer, i int) {
 	r.products.Reset()
 	r.products.Add(l.router, &r.h.Acts, r.scores, e)
 	r.products.Run(r.m.pool, len(r.ids))
+	r.eachToken((*runner).routeToken, l, i)
 	for t := range r.ids {
 		ids, w := r.chosen[t*k:][:k], r.gates[t*k:][:k]
-		l.routes.Route(ids, w, r.scores[t*e:][:e], &r.routing)
 		if f := r.m.opts.override; f != nil {
 			f(i, r.pos[t], ids, w)
 			r.checkRoute(i, ids)
@@ -101,6 +101,12 @@ func (r *runner) route(l *layer, i int) {
 		}
 	}
 	r.mixture.Choice.K = k
+}
+
+// routeToken chooses token t's experts by its scores.
+func (r *runner) routeToken(l *layer, _, t, worker int) {
+	e, k := r.m.cfg.Router.Experts, r.m.cfg.Router.TopK
+	l.routes.Route(r.chosen[t*k:][:k], r.gates[t*k:][:k], r.scores[t*e:][:e], &r.routing[worker])
 }
 
 // mix adds the output of the chosen experts, and of those always on, to x.
@@ -137,10 +143,16 @@ func (r *runner) addProjected(l *linear, heads *rows, forms forms) {
 	r.products.Reset()
 	r.products.Add(l, &heads.Acts, r.projected, dim)
 	r.products.Run(r.m.pool, n)
-	if s := r.m.cfg.ResidualScale; s != 0 {
-		kernels.Axpy(r.x[:n*dim], s, r.projected[:n*dim])
+	r.eachToken((*runner).addToken, nil, 0)
+}
+
+// addToken adds token t's projection to its row of x.
+func (r *runner) addToken(_ *layer, _, t, _ int) {
+	dim := r.m.cfg.Dim
+	if y := r.projected[t*dim:][:dim]; r.m.cfg.ResidualScale != 0 {
+		kernels.Axpy(r.row(t), r.m.cfg.ResidualScale, y)
 	} else {
-		kernels.Add(r.x[:n*dim], r.projected[:n*dim])
+		kernels.Add(r.row(t), y)
 	}
 }
 
@@ -179,12 +191,23 @@ func (r *runner) logits() {
 
 // finite reports the first layer whose output is not finite.
 func (r *runner) finite(layer int) error {
-	for t := range r.ids {
-		x := r.row(t)
-		if s := kernels.Dot(x, x); s-s != 0 {
-			return fmt.Errorf("%w: output of layer %d at position %d", ErrNumber, layer, r.pos[t])
-		}
+	n := int32(len(r.ids))
+	r.infinite.Store(n)
+	r.eachToken((*runner).checkToken, nil, 0)
+	if t := r.infinite.Load(); t < n {
+		return fmt.Errorf("%w: output of layer %d at position %d", ErrNumber, layer, r.pos[t])
 	}
 	r.show(layer + 1)
 	return r.badID
+}
+
+// checkToken keeps the first token whose row is not finite.
+func (r *runner) checkToken(_ *layer, _, t, _ int) {
+	x := r.row(t)
+	if s := kernels.Dot(x, x); s-s == 0 {
+		return
+	}
+	for old := r.infinite.Load(); int32(t) < old && !r.infinite.CompareAndSwap(old, int32(t)); {
+		old = r.infinite.Load()
+	}
 }

@@ -16,10 +16,8 @@ func (r *runner) latentQKV(l *layer, i int) {
 	if l.qA != nil {
 		r.products.Add(l.qA, &r.h.Acts, r.qa.F32, a.QRank)
 		r.products.Run(r.m.pool, n)
-		for t := range n {
-			kernels.RMSNorm(r.qa.Row(t), r.qa.Row(t), l.qANorm, c.NormEps)
-		}
-		r.qa.Prepare(r.m.pool, n, r.forms(l.qBForms))
+		r.qa.Use(r.forms(l.qBForms))
+		r.eachToken((*runner).compressedQuery, l, i)
 		r.products.Reset()
 		r.products.Add(l.qB, &r.qa.Acts, r.qHeads, qn)
 	} else {
@@ -27,27 +25,37 @@ func (r *runner) latentQKV(l *layer, i int) {
 	}
 	r.products.Run(r.m.pool, n)
 
-	for _, sq := range r.seqs {
-		pages := sq.s.layers[i].pages
-		for t := sq.first; t < sq.first+sq.n; t++ {
-			kv := r.kv[t*kvn:][:kvn]
-			latent, rope := kv[:a.KVRank], kv[a.KVRank:]
-			kernels.RMSNorm(latent, latent, l.kvANorm, c.NormEps)
-			r.rotate(rope, t)
-			row := r.m.cache.keys(pages[r.pos[t]/kernels.AttnBlock].data, 0)
-			at := r.pos[t] % kernels.AttnBlock
-			row.SetRow(at, rope, latent)
-			for h := range c.Heads {
-				q := r.qHeads[t*qn+h*c.HeadDim:][:c.HeadDim]
-				copy(r.nope.Row(h*n+t), q[:a.NopeDim])
-				turned := r.q[(t*c.Heads+h)*r.m.cache.dk:][:a.RopeDim]
-				copy(turned, q[a.NopeDim:])
-				r.rotate(turned, t)
-			}
-		}
-	}
-	r.nope.Prepare(r.m.pool, n*c.Heads, r.forms(l.kBForms))
+	r.nope.Use(r.forms(l.kBForms))
+	r.eachToken((*runner).latentToken, l, i)
 	r.latent.run(r, l.kB, r.nope, r.q[a.RopeDim:], c.Heads*r.m.cache.dk, r.m.cache.dk)
+}
+
+// compressedQuery norms token t's compressed query.
+func (r *runner) compressedQuery(l *layer, _, t, _ int) {
+	kernels.RMSNorm(r.qa.Row(t), r.qa.Row(t), l.qANorm, r.m.cfg.NormEps)
+	r.qa.Quantize(t)
+}
+
+// latentToken writes token t's latent row to the cache and takes its queries
+// apart: what is turned goes to q, the rest to nope, head by head.
+func (r *runner) latentToken(l *layer, i, t, _ int) {
+	c, a, n := &r.m.cfg, r.m.cfg.Latent, len(r.ids)
+	qn, kvn := c.Heads*c.HeadDim, a.KVRank+a.RopeDim
+	kv := r.kv[t*kvn:][:kvn]
+	latent, rope := kv[:a.KVRank], kv[a.KVRank:]
+	kernels.RMSNorm(latent, latent, l.kvANorm, c.NormEps)
+	r.rotate(rope, t)
+	page, at := r.page(i, t)
+	row := r.m.cache.keys(page, 0)
+	row.SetRow(at, rope, latent)
+	for h := range c.Heads {
+		q := r.qHeads[t*qn+h*c.HeadDim:][:c.HeadDim]
+		copy(r.nope.Row(h*n+t), q[:a.NopeDim])
+		r.nope.Quantize(h*n + t)
+		turned := r.q[(t*c.Heads+h)*r.m.cache.dk:][:a.RopeDim]
+		copy(turned, q[a.NopeDim:])
+		r.rotate(turned, t)
+	}
 }
 
 // latentValues takes the attention's output from the latent space to the heads'.

@@ -2,6 +2,7 @@ package moe
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/coterie-go/coterie/expert"
 	"github.com/coterie-go/coterie/kernels"
@@ -25,8 +26,9 @@ type runner struct {
 	guardedRun func() error
 
 	// The batch: n tokens of one or several sequences.
-	ids    []int32 // (n)
-	pos    []int   // (n)
+	ids    []int32  // (n)
+	pos    []int    // (n)
+	owner  []*State // (n)
 	seqs   []seq
 	wanted []wanted
 
@@ -57,15 +59,17 @@ type runner struct {
 	bank    []expert.Expert
 	mixture expert.Input
 	experts expert.Mixture
-	lease   *expert.Lease // under a budget
-	routing router.Scratch
+	routing []router.Scratch // a worker each
+	lease   *expert.Lease    // under a budget
 	badID   error
 
 	last  *rows     // rows whose logits are wanted
 	vocab []float32 // (rows of last, Vocab)
 
 	products  tensor.Products
+	infinite  atomic.Int32 // first token whose row is not finite
 	norming   normTasks
+	tokens    tokenTasks
 	attending attnTasks
 	latent    latentTasks
 	work      []attnWork
@@ -87,7 +91,7 @@ type wanted struct {
 }
 
 func newRunner(m *Model) *runner {
-	r := &runner{m: m, work: make([]attnWork, m.pool.Workers())}
+	r := &runner{m: m, work: make([]attnWork, m.pool.Workers()), routing: make([]router.Scratch, m.pool.Workers())}
 	r.mixture.Expert = func(id int) *expert.Expert { return &r.bank[id] }
 	r.guardedRun = func() error { return r.run(r.ctx) }
 	r.mixture.Exact, r.mixture.Scale = m.opts.exact, m.cfg.ResidualScale
@@ -184,4 +188,20 @@ type normTasks struct {
 func (n *normTasks) Do(_, t int) {
 	n.r.m.cfg.norm(n.dst.Row(t), n.r.row(t), n.w, n.bias)
 	n.dst.Quantize(t)
+}
+
+// tokenTasks calls a method for each token of the batch.
+type tokenTasks struct {
+	r *runner
+	l *layer
+	i int
+	f func(r *runner, l *layer, i, t, worker int)
+}
+
+func (j *tokenTasks) Do(worker, t int) { j.f(j.r, j.l, j.i, t, worker) }
+
+// eachToken calls f for each token t of the batch, in parallel.
+func (r *runner) eachToken(f func(r *runner, l *layer, i, t, worker int), l *layer, i int) {
+	r.tokens = tokenTasks{r, l, i, f}
+	r.m.pool.Run(len(r.ids), &r.tokens)
 }
