@@ -39,14 +39,10 @@
 	ZERO(g); \
 	ZERO(h)
 
-// LOAD16 reads 16 values of eight rows to V20-V27, of four columns to V16-V19.
-#define LOAD16 \
+// LOADROWS reads 16 values of eight rows to V20-V27.
+#define LOADROWS \
 	VLD1.P 64(R1), [V20.B16, V21.B16, V22.B16, V23.B16]; \
-	VLD1.P 64(R1), [V24.B16, V25.B16, V26.B16, V27.B16]; \
-	VLD1.P 16(R4), [V16.B16]; \
-	VLD1.P 16(R5), [V17.B16]; \
-	VLD1.P 16(R6), [V18.B16]; \
-	VLD1.P 16(R7), [V19.B16]
+	VLD1.P 64(R1), [V24.B16, V25.B16, V26.B16, V27.B16]
 
 // Four values: rows in lo and hi, element i of the columns.
 #define STEP4(lo, hi, i) \
@@ -60,7 +56,11 @@
 	SDOT_4S_4B(7, hi, 19, i)
 
 #define STEPSDOT \
-	LOAD16; \
+	LOADROWS; \
+	VLD1.P 16(R4), [V16.B16]; \
+	VLD1.P 16(R5), [V17.B16]; \
+	VLD1.P 16(R6), [V18.B16]; \
+	VLD1.P 16(R7), [V19.B16]; \
 	STEP4(20, 21, 0); \
 	STEP4(22, 23, 1); \
 	STEP4(24, 25, 2); \
@@ -78,13 +78,10 @@
 	SMMLA_4S(7, s, y)
 
 #define STEPSMMLA \
-	LOAD16; \
-	VZIP1 V17.D2, V16.D2, V28.D2; \
-	VZIP1 V19.D2, V18.D2, V29.D2; \
-	VZIP2 V17.D2, V16.D2, V30.D2; \
-	VZIP2 V19.D2, V18.D2, V31.D2; \
-	STEP8(20, 21, 22, 23, 28, 29); \
-	STEP8(24, 25, 26, 27, 30, 31)
+	LOADROWS; \
+	VLD1.P 64(R4), [V16.B16, V17.B16, V18.B16, V19.B16]; \
+	STEP8(20, 21, 22, 23, 16, 17); \
+	STEP8(24, 25, 26, 27, 18, 19)
 
 // SCALE adds the sub-block, times its scales, to the block.
 #define SCALESDOT \
@@ -173,7 +170,7 @@
 
 // COLUMNSCALES reads the columns' scales to the lanes of V30.
 #define COLUMNSCALES \
-	VLD1.P 4(R8), V30.S[0]; \
+	FMOVS.P 4(R8), F30; \
 	VLD1.P 4(R9), V30.S[1]; \
 	VLD1.P 4(R10), V30.S[2]; \
 	VLD1.P 4(R11), V30.S[3]
@@ -291,6 +288,29 @@ nomin: \
 	BNE  block; \
 	RET
 
+// The sums of 32 products are below 2**22. Begun from the bits of 1.5 * 2**23, as
+// float32 they are that number and the sum: one subtraction makes them exact, where
+// conversions go through one pipe of several.
+#define BIASED8 \
+	VORR V31.B16, V31.B16, V0.B16; \
+	VORR V31.B16, V31.B16, V1.B16; \
+	VORR V31.B16, V31.B16, V2.B16; \
+	VORR V31.B16, V31.B16, V3.B16; \
+	VORR V31.B16, V31.B16, V4.B16; \
+	VORR V31.B16, V31.B16, V5.B16; \
+	VORR V31.B16, V31.B16, V6.B16; \
+	VORR V31.B16, V31.B16, V7.B16
+
+#define UNBIAS8 \
+	FSUB_4S(0, 0, 31); \
+	FSUB_4S(1, 1, 31); \
+	FSUB_4S(2, 2, 31); \
+	FSUB_4S(3, 3, 31); \
+	FSUB_4S(4, 4, 31); \
+	FSUB_4S(5, 5, 31); \
+	FSUB_4S(6, 6, 31); \
+	FSUB_4S(7, 7, 31)
+
 #define NONE
 
 #define ROWLANES07 \
@@ -315,14 +335,16 @@ nomin: \
 	MOVBU narrow+24(FP), R19; \
 	MOVBU min+25(FP), R20; \
 	LOADCOLUMNS; \
+	MOVW  $0x4b400000, R3; \
+	VDUP  R3, V31.S4; \
 	ZERO8(V8, V9, V10, V11, V12, V13, V14, V15); \
 block: \
 	ADD  $256, R1, R2; \
-	ZERO8(V0, V1, V2, V3, V4, V5, V6, V7); \
+	BIASED8; \
 	STEP; \
 	CBZ  R19, whole; \
 	ORDER; \
-	CONVERT8; \
+	UNBIAS8; \
 	FMOVS (R8), F30; \
 	VLD1 (R9), V30.S[1]; \
 	VLD1 (R10), V30.S[2]; \
@@ -330,11 +352,11 @@ block: \
 	FLDPQ (R2), (F28, F29); \
 	FLOAT(FMLA_4S); \
 	ADD  $32, R2; \
-	ZERO8(V0, V1, V2, V3, V4, V5, V6, V7); \
+	BIASED8; \
 whole: \
 	STEP; \
 	ORDER; \
-	CONVERT8; \
+	UNBIAS8; \
 	COLUMNSCALES; \
 	FLDPQ (R2), (F28, F29); \
 	FLOAT(FMLA_4S); \
@@ -350,6 +372,28 @@ nomin: \
 	SUBS $1, R16; \
 	BNE  block; \
 	STOREDST; \
+	RET
+
+// func pairColumns(dst *int8, c *tileActs, n int)
+TEXT ·pairColumns(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD c+8(FP), R2
+	MOVD n+16(FP), R3
+	LDP  0(R2), (R4, R5)
+	LDP  16(R2), (R6, R7)
+
+loop:
+	VLD1.P 16(R4), [V16.B16]
+	VLD1.P 16(R5), [V17.B16]
+	VLD1.P 16(R6), [V18.B16]
+	VLD1.P 16(R7), [V19.B16]
+	VZIP1  V17.D2, V16.D2, V0.D2
+	VZIP1  V19.D2, V18.D2, V1.D2
+	VZIP2  V17.D2, V16.D2, V2.D2
+	VZIP2  V19.D2, V18.D2, V3.D2
+	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(R0)
+	SUBS   $1, R3
+	BNE    loop
 	RET
 
 // func mulSuperSDOT(dst *products, t *superTile, c *tileActs, wide, min bool)
