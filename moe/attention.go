@@ -216,6 +216,10 @@ func (a *attnTasks) Do(worker, i int) {
 			}
 		}
 		k, v := lay.keys(pages[b].data, kvHead), lay.values(pages[b].data, kvHead)
+		w.attn.Next = nil
+		if b < lastPos/kernels.AttnBlock {
+			w.attn.Next = lay.keys(pages[b+1].data, kvHead).Data
+		}
 		w.attn.Attend(w.q, lay.dk, &k, &v, w.lo[:n], w.hi[:n], c.AttnScale, &w.scratch)
 	}
 	for t := range tokens {
