@@ -27,6 +27,7 @@ func (a *Attn) Reset(n, dv int, sink []float32) {
 		a.M, a.L, a.Acc = make([]float32, n), make([]float32, n), make([]float32, n*dv)
 	}
 	a.M, a.L, a.Acc = a.M[:n], a.L[:n], a.Acc[:n*dv]
+	a.Next = nil
 	clear(a.Acc)
 	for j := range n {
 		a.M[j], a.L[j] = float32(math.Inf(-1)), 0
@@ -98,7 +99,5 @@ func (a *Attn) join(j int, m, l float32, acc []float32) {
 
 // Values sets dst (dv) to Acc/L of query j: the attention's output.
 func (a *Attn) Values(dst []float32, j int) {
-	for i, v := range a.Acc[j*len(dst):][:len(dst)] {
-		dst[i] = v / a.L[j]
-	}
+	active.div(dst, a.Acc[j*len(dst):][:len(dst)], a.L[j])
 }

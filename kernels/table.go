@@ -17,6 +17,7 @@ type table struct {
 	dot           func(a, b []float32) float32
 	axpy          func(dst []float32, a float32, x []float32)
 	add           func(dst, x []float32)
+	div           func(dst, x []float32, d float32)
 	rmsNorm       func(dst, x, w []float32, eps float32)
 	softmax       func(dst, x []float32)
 	swiGLU        func(dst, gate, up []float32)
@@ -42,6 +43,7 @@ var portable = table{
 	dot:           dot,
 	axpy:          axpy,
 	add:           add,
+	div:           div,
 	rmsNorm:       rmsNorm,
 	softmax:       softmax,
 	swiGLU:        swiGLU,

@@ -30,6 +30,13 @@ var vectorTwins = []twin{
 		c.t.add(d, x)
 		c.same(d, want, "add")
 	}},
+	{"div", vectorLengths, func(c *trial) {
+		d, x, by := c.floats(c.n), c.floats(c.n), c.floats(1)[0]
+		want := make([]float32, c.n)
+		div(want, x, by)
+		c.t.div(d, x, by)
+		c.same(d, want, "div")
+	}},
 	{"rmsNorm", vectorLengths[1:], func(c *trial) {
 		d, x, w := c.floats(c.n), c.floats(c.n), c.floats(c.n)
 		want := make([]float32, c.n)
@@ -103,6 +110,7 @@ var vectorTwins = []twin{
 func FuzzDot(f *testing.F)           { fuzz(f, "dot") }
 func FuzzAxpy(f *testing.F)          { fuzz(f, "axpy") }
 func FuzzAdd(f *testing.F)           { fuzz(f, "add") }
+func FuzzDiv(f *testing.F)           { fuzz(f, "div") }
 func FuzzRMSNorm(f *testing.F)       { fuzz(f, "rmsNorm") }
 func FuzzSoftmax(f *testing.F)       { fuzz(f, "softmax") }
 func FuzzSwiGLU(f *testing.F)        { fuzz(f, "swiGLU") }

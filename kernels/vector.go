@@ -42,6 +42,13 @@ func add(dst, x []float32) {
 	}
 }
 
+// div sets dst[i] = x[i]/d.
+func div(dst, x []float32, d float32) {
+	for i, v := range x {
+		dst[i] = v / d
+	}
+}
+
 // SwiGLU sets dst[i] = silu(gate[i]) * up[i]. Slices may coincide.
 func SwiGLU(dst, gate, up []float32) {
 	if len(dst) != len(gate) || len(dst) != len(up) {

@@ -38,6 +38,7 @@ func (v *vectors) fill(t *table) {
 	t.dot = v.dotOf
 	t.axpy = v.axpyOf
 	t.add = v.addOf
+	t.div = v.divOf
 	t.rmsNorm = v.rmsNorm
 	t.softmax = v.softmax
 	t.swiGLU = v.swiGLUOf
@@ -57,6 +58,10 @@ func (v *vectors) axpyOf(dst []float32, a float32, x []float32) {
 
 func (v *vectors) addOf(dst, x []float32) {
 	v.add(unsafe.SliceData(dst), unsafe.SliceData(x), len(dst))
+}
+
+func (v *vectors) divOf(dst, x []float32, d float32) {
+	v.div(unsafe.SliceData(dst), unsafe.SliceData(x), d, len(dst))
 }
 
 func (v *vectors) rmsNorm(dst, x, w []float32, eps float32) {
