@@ -36,11 +36,7 @@ func (m *Model) ForwardAll(ctx context.Context, s *State, ids []int32) ([]float3
 // Tokens travel in chunks (WithChunk). On an error each State holds the tokens of
 // the chunks that were completed before it.
 func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
-	if err := m.enter(ctx); err != nil {
-		return err
-	}
-	defer m.leave()
-	r, err := m.acquire()
+	r, err := m.acquire(ctx, steps)
 	if err != nil {
 		return err
 	}
@@ -166,7 +162,7 @@ func (r *runner) guarded(ctx context.Context) error {
 // processed.
 func (r *runner) run(ctx context.Context) error {
 	n := len(r.ids)
-	r.grow(r.m.rows(n))
+	r.grow(max(n, r.least))
 	logitRows := r.m.opts.logitRows
 	if rows := min(len(r.wanted), logitRows); len(r.vocab) < rows*r.m.cfg.Vocab {
 		r.vocab = make([]float32, rows*r.m.cfg.Vocab)

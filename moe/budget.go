@@ -80,16 +80,11 @@ func (m *Model) ExpertMetrics() expert.Metrics {
 
 // budget is what a model with an expert budget has beside others.
 type budget struct {
-	store   *expert.Store
-	dense   []byte        // weights that every token reads
-	calls   chan struct{} // holds a token for each call that may run
-	closing chan struct{}
-	ahead   *ahead
+	store *expert.Store
+	dense []byte // weights that every token reads
+	ahead *ahead
+	turns
 }
-
-// callsAtOnce is how many calls run at a time under a budget: while one waits for
-// experts, another computes. Each has activations of its own, which count.
-const callsAtOnce = 2
 
 // limit puts the model under its budget, if it has one.
 func (m *Model) limit() (err error) {
@@ -107,10 +102,7 @@ func (m *Model) limit() (err error) {
 	if len(m.ckpt.shards) == 0 {
 		return fmt.Errorf("%w: expert budget: want a file, found a model in memory", ErrOption)
 	}
-	b := &budget{calls: make(chan struct{}, callsAtOnce), closing: make(chan struct{})}
-	for range callsAtOnce {
-		b.calls <- struct{}{}
-	}
+	b := &budget{}
 	c := expert.StoreConfig{Budget: o.bytes, Active: m.cfg.Router.TopK, Policy: o.policy}
 	for _, f := range m.ckpt.shards {
 		var s expert.Source = source{f}
@@ -138,8 +130,9 @@ func (m *Model) limit() (err error) {
 	if o.prefetch {
 		b.ahead = new(ahead)
 	}
-	m.budget = b
 	m.fitScratch()
+	b.turns = newTurns(m)
+	m.budget = b
 	return nil
 }
 
@@ -157,32 +150,6 @@ func (m *Model) locate(p []byte) (file int, off int64, ok bool) {
 type source struct{ *mmap.File }
 
 func (s source) ReadAt(p []byte, off int64) (int, error) { return s.ReadOnce(p, off) }
-
-// enter waits until a call may run, and leave lets the next one.
-func (m *Model) enter(ctx context.Context) error {
-	if m.budget == nil {
-		return nil
-	}
-	select {
-	case <-m.budget.closing:
-		return ErrClosed
-	default:
-	}
-	select {
-	case <-m.budget.calls:
-		return nil
-	case <-m.budget.closing:
-		return ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (m *Model) leave() {
-	if m.budget != nil {
-		m.budget.calls <- struct{}{}
-	}
-}
 
 // halted says why a call shall not go on to the next layer.
 func (m *Model) halted(ctx context.Context) error {
@@ -228,23 +195,11 @@ func (r *runner) leased(ctx context.Context, i int) error {
 	return fmt.Errorf("%w: %w", ErrFile, err)
 }
 
-// fitScratch shortens chunks so that the activations of all calls at once leave
-// half of the allowance to the collector, which lets the heap double.
+// fitScratch shortens chunks so that the activations leave room in the allowance
+// for the program and for the collector, which lets the heap double.
 func (m *Model) fitScratch() {
-	m.opts.logitRows = max(1, min(m.opts.logitRows, 4<<20/(4*m.cfg.Vocab)))
-	room := int64(Allowance)/2 - 8<<20 // the program itself
-	room = room/callsAtOnce - int64(4*m.opts.logitRows*m.cfg.Vocab)
-	m.opts.chunk = int(max(1, min(int64(m.opts.chunk), room/m.scratchPerToken())))
-}
-
-// rows returns how many tokens a runner makes room for that has n. Under a budget,
-// where outgrown buffers count until the collector comes, it is one of two sizes.
-func (m *Model) rows(n int) int {
-	if m.budget == nil || n > m.opts.chunk {
-		return n
-	}
-	if n <= 8 {
-		return min(8, m.opts.chunk)
-	}
-	return m.opts.chunk
+	room := int64(Allowance-16<<20) / 2
+	m.opts.logitRows = int(max(1, min(int64(m.opts.logitRows), room/8/int64(4*m.cfg.Vocab))))
+	room -= 2 * int64(4*m.opts.logitRows*m.cfg.Vocab)
+	m.opts.chunk = int(max(1, min(int64(m.opts.chunk), room/m.scratchPerToken()-fewTokens)))
 }

@@ -14,18 +14,32 @@ func (m *Model) scratchPerToken() int64 {
 	const n = 16
 	r := newRunner(m)
 	r.grow(n)
-	perToken := heapBytes(reflect.ValueOf(r).Elem(), 0) / n
+	var forms tensor.Forms
+	need := func(l *tensor.Linear) { forms.Need(l) }
+	eachLinear(reflect.ValueOf(m.w).Elem(), need)
+	for i := range m.w.layers {
+		l := &m.w.layers[i]
+		eachLinear(reflect.ValueOf(l).Elem(), need)
+		for e := range l.experts {
+			x := &l.experts[e]
+			need(&x.Gate)
+			need(&x.Up)
+			need(&x.Down)
+		}
+	}
+	acts := func(k int) int64 { return actBytes(k, forms) }
+	perToken := heapBytes(reflect.ValueOf(r).Elem(), acts, 0) / n
 
 	c := &m.cfg
 	k := c.Router.TopK
 	outputs := int64(k) * int64(c.Dim) * 4 // kept from wave to wave
-	hidden := int64(k) * actBytes(c.ExpertFF)
+	hidden := int64(k) * acts(c.ExpertFF)
 	if c.SharedFF > 0 {
 		outputs += int64(c.Dim) * 4
-		hidden += actBytes(c.SharedFF)
+		hidden += acts(c.SharedFF)
 	}
 	if c.DenseFF > 0 {
-		hidden += actBytes(c.DenseFF)
+		hidden += acts(c.DenseFF)
 	}
 	// A worker's outputs of 32 rows or fewer of all pairs, and its ups of the tokens
 	// of one expert, at worst all of them.
@@ -33,16 +47,21 @@ func (m *Model) scratchPerToken() int64 {
 	return perToken + outputs + hidden + worker*int64(m.pool.Workers()) + int64(k)*4*4
 }
 
-// actBytes returns the bytes of a row of n activations in float32 and both 8-bit
-// forms.
-func actBytes(n int) int64 {
-	q8 := func(block int) int64 { return int64(n) + int64(n/block*4) + int64(n/16*2) }
-	return int64(4*n) + q8(32) + q8(256)
+// actBytes returns the bytes of a row of n activations in float32 and 8-bit forms.
+func actBytes(n int, forms tensor.Forms) int64 {
+	size := int64(4 * n)
+	if forms.Q32 {
+		size += int64(n + n/32*4 + n/16*2)
+	}
+	if forms.Q256 {
+		size += int64(n + n/256*4 + n/16*2)
+	}
+	return size
 }
 
 // heapBytes sums up the slices that a runner's fields hold, 8-bit forms included
 // whether or not they have been made.
-func heapBytes(v reflect.Value, depth int) int64 {
+func heapBytes(v reflect.Value, acts func(k int) int64, depth int) int64 {
 	if depth > 4 {
 		return 0
 	}
@@ -51,14 +70,14 @@ func heapBytes(v reflect.Value, depth int) int64 {
 		n := int64(v.Cap()) * int64(v.Type().Elem().Size())
 		if v.Type().Elem().Kind() == reflect.Struct || v.Type().Elem().Kind() == reflect.Slice {
 			for i := range v.Len() {
-				n += heapBytes(v.Index(i), depth+1)
+				n += heapBytes(v.Index(i), acts, depth+1)
 			}
 		}
 		return n
 	case reflect.Struct:
 		var n int64
 		for i := range v.NumField() {
-			n += heapBytes(v.Field(i), depth+1)
+			n += heapBytes(v.Field(i), acts, depth+1)
 		}
 		return n
 	case reflect.Pointer:
@@ -67,10 +86,10 @@ func heapBytes(v reflect.Value, depth int) int64 {
 		case v.Type() == reflect.TypeFor[*tensor.Acts]():
 			a := v.Elem()
 			rows, k := a.FieldByName("rows").Int(), a.FieldByName("K").Int()
-			return rows * actBytes(int(k))
+			return rows * acts(int(k))
 		case v.Type() != reflect.TypeFor[*Model]() && v.Type().Elem().Kind() == reflect.Struct &&
 			v.Type().Elem().PkgPath() == reflect.TypeFor[kernels.Acts]().PkgPath():
-			return heapBytes(v.Elem(), depth+1)
+			return heapBytes(v.Elem(), acts, depth+1)
 		}
 	}
 	return 0

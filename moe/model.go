@@ -1,6 +1,7 @@
 package moe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -137,13 +138,21 @@ func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) {
 }
 
 // acquire returns a runner for a call; release gives it back.
-func (m *Model) acquire() (*runner, error) {
+func (m *Model) acquire(ctx context.Context, steps []Step) (*runner, error) {
+	own, err := m.budget.enter(ctx, steps)
+	if err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
+		own.leave()
 		return nil, ErrClosed
 	}
 	m.running.Add(1)
+	if own != nil {
+		return own, nil
+	}
 	if n := len(m.idle); n > 0 {
 		r := m.idle[n-1]
 		m.idle = m.idle[:n-1]
@@ -153,8 +162,11 @@ func (m *Model) acquire() (*runner, error) {
 }
 
 func (m *Model) release(r *runner) {
+	defer m.running.Done()
+	if r.leave() {
+		return
+	}
 	m.mu.Lock()
 	m.idle = append(m.idle, r)
 	m.mu.Unlock()
-	m.running.Done()
 }

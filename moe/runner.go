@@ -60,8 +60,13 @@ type runner struct {
 	mixture expert.Input
 	experts expert.Mixture
 	routing []router.Scratch // a worker each
-	lease   *expert.Lease    // under a budget
-	badID   error
+
+	// Under a budget.
+	lease *expert.Lease
+	turn  chan *runner // where the runner waits for its next call
+	least int          // tokens that it makes room for at least
+
+	badID error
 
 	last  *rows     // rows whose logits are wanted
 	vocab []float32 // (rows of last, Vocab)
