@@ -34,6 +34,7 @@ type checkpoint struct {
 	config Config
 	hub    bool
 	kv     map[string]any // GGUF metadata
+	inner  innerText      // where a hub checkpoint for more than text holds its text model
 
 	find   func(name string) (tensorView, bool, error)
 	names  []string
@@ -157,6 +158,7 @@ func openHub(dir string) (_ *checkpoint, err error) {
 		}
 		return v, true, nil
 	}
+	c.inner = findText(c)
 	read := func(name string) []byte {
 		data, err := readSmall(filepath.Join(dir, name))
 		if err != nil {
@@ -197,7 +199,20 @@ func readHubConfig(path string) (*checkpoint, keys, error) {
 	}
 	k.get = func(key string) (any, bool) { v, ok := m[key]; return v, ok }
 	c := &checkpoint{path: path, hub: true}
-	if c.family, err = familyOfHub(k); err != nil {
+	c.family, err = familyOfHub(k)
+	if text, ok := m["text_config"].(map[string]any); ok { // of a model for more than text
+		k.get = func(key string) (any, bool) {
+			if v, ok := text[key]; ok && v != nil {
+				return v, ok
+			}
+			v, ok := m[key]
+			return v, ok
+		}
+		if err != nil {
+			c.family, err = familyOfHub(k)
+		}
+	}
+	if err != nil {
 		return nil, k, fmt.Errorf("%s: %w", path, err)
 	}
 	c.config.Family = c.family.name
@@ -313,5 +328,5 @@ func (c *checkpoint) name(role string, l, e int) string {
 		}
 	}
 	t = strings.Replace(t, "{l}", strconv.Itoa(l), 1)
-	return strings.Replace(t, "{e}", strconv.Itoa(e), 1)
+	return c.inner.name(strings.Replace(t, "{e}", strconv.Itoa(e), 1))
 }

@@ -1,6 +1,7 @@
 package moe
 
 import (
+	"fmt"
 	"math"
 )
 
@@ -37,7 +38,7 @@ func readHub(k keys, c *Config) {
 	c.Router.TopK = k.int("num_experts_per_tok", 0)
 	c.Router.Scale = k.float("routed_scaling_factor", 1)
 	c.Router.Normalize = k.bool("norm_topk_prob", false)
-	c.ExpertFF = k.int(k.first("moe_intermediate_size", "intermediate_size"), 0)
+	c.ExpertFF = k.same(k.first("moe_intermediate_size", "intermediate_size"), 0)
 }
 
 func inverseRoot(n int) float32 { return float32(1 / math.Sqrt(float64(max(n, 1)))) }
@@ -78,8 +79,44 @@ func hubRoPE(k keys, c *Config) {
 	case "llama3":
 		s.Kind = Llama3
 		s.LowFreq, s.HighFreq = scaling.float("low_freq_factor", 1), scaling.float("high_freq_factor", 4)
+	case "longrope":
+		hubLongRoPE(scaling, c)
+	case "dynamic": // with alpha it is a larger base, whatever the length of the text
+		if !scaling.has("alpha") || r.Dim <= 2 {
+			k.fail("rope_type", "dynamic with alpha", "none")
+			return
+		}
+		d := float64(r.Dim)
+		r.Base *= float32(power(scaling.number("alpha", 1), d/(d-2)))
 	default:
-		k.fail("rope_type", "default, linear, yarn or llama3", kind)
+		k.fail("rope_type", "default, linear, yarn, llama3, longrope or dynamic with alpha", kind)
+	}
+}
+
+// hubLongRoPE reads divisors of the frequencies (LongRoPE, Ding et al., 2024). A
+// file has two sets, for texts up to the original context and for longer ones.
+// The model's context decides, so that a token's keys do not depend on what
+// follows.
+func hubLongRoPE(scaling keys, c *Config) {
+	s := &c.RoPE.Scaling
+	long := c.Context > s.Original
+	list, magnitude := "short_factor", "short_mscale"
+	if long {
+		list, magnitude = "long_factor", "long_mscale"
+	}
+	c.RoPE.Factors = scaling.floats(list)
+	if len(c.RoPE.Factors) != c.RoPE.Dim/2 {
+		scaling.fail(list, fmt.Sprint(c.RoPE.Dim/2, " numbers"), len(c.RoPE.Factors))
+		c.RoPE.Factors = nil
+		return
+	}
+	switch stretch := float64(c.Context) / float64(max(s.Original, 1)); {
+	case scaling.has(magnitude):
+		s.Magnitude = scaling.float(magnitude, 1)
+	case scaling.has("attention_factor"):
+		s.Magnitude = scaling.float("attention_factor", 1)
+	case stretch > 1 && s.Original > 1:
+		s.Magnitude = float32(math.Sqrt(1 + ln(stretch)/ln(float64(s.Original))))
 	}
 }
 

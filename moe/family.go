@@ -53,6 +53,7 @@ var hubNames = map[string]string{
 	"output_norm.weight": "model.norm.weight",
 	"output_norm.bias":   "model.norm.bias",
 	"output.weight":      "lm_head.weight",
+	"output.bias":        "lm_head.bias",
 
 	"attn_norm.weight":   "model.layers.{l}.input_layernorm.weight",
 	"attn_norm.bias":     "model.layers.{l}.input_layernorm.bias",

@@ -9,9 +9,9 @@ var hunyuan = family{
 	readHub: func(k keys, c *Config) {
 		c.QKNorm, c.LateQKNorm = HeadQKNorm, true
 		c.Router.Score, c.Router.Normalize, c.Router.Scale = router.Softmax, true, 1
-		c.Router.TopK = firstOf(k, "moe_topk", 1)
-		c.ExpertFF = firstOf(k, "moe_intermediate_size", c.DenseFF)
-		c.SharedFF = c.DenseFF * firstOf(k, "num_shared_expert", 1)
+		c.Router.TopK = k.same("moe_topk", 1)
+		c.ExpertFF = k.same("moe_intermediate_size", c.DenseFF)
+		c.SharedFF = c.DenseFF * k.same("num_shared_expert", 1)
 	},
 	names: map[string]string{
 		"attn_q_norm.weight":    "model.layers.{l}.self_attn.query_layernorm.weight",
@@ -21,20 +21,4 @@ var hunyuan = family{
 		"ffn_up_shexp.weight":   "model.layers.{l}.mlp.shared_mlp.up_proj.weight",
 		"ffn_down_shexp.weight": "model.layers.{l}.mlp.shared_mlp.down_proj.weight",
 	},
-}
-
-// firstOf returns a number that a config may give once or once a layer; the
-// layers must agree.
-func firstOf(k keys, key string, def int) int {
-	list := k.ints(key)
-	if len(list) == 0 {
-		return def
-	}
-	for _, v := range list {
-		if v != list[0] {
-			k.fail(key, "the same for all layers", list)
-			break
-		}
-	}
-	return list[0]
 }

@@ -29,7 +29,15 @@ var qwen35MoE = family{
 		qwenNextGGUF(k, c)
 		c.Delta.Tiled = true // the converter reorders the value heads
 	},
-	names:        qwen2MoE.names,
+	names: map[string]string{ // experts one by one, or together
+		"ffn_gate_shexp.weight":   qwen2MoE.names["ffn_gate_shexp.weight"],
+		"ffn_up_shexp.weight":     qwen2MoE.names["ffn_up_shexp.weight"],
+		"ffn_down_shexp.weight":   qwen2MoE.names["ffn_down_shexp.weight"],
+		"ffn_gate_up_exps.weight": "model.layers.{l}.mlp.experts.gate_up_proj",
+		"ffn_down_stack.weight":   "model.layers.{l}.mlp.experts.down_proj",
+	},
+	fused:        halves,
+	stackedRows:  true,
 	ggufNames:    qwen3Next.ggufNames,
 	normsFromOne: true,
 }

@@ -152,6 +152,40 @@ func (k keys) ints(key string) []int {
 	return out
 }
 
+// same returns a whole number that may be given once or once a layer; the layers
+// must agree.
+func (k keys) same(key string, def int) int {
+	list := k.ints(key)
+	if len(list) == 0 {
+		return def
+	}
+	for _, v := range list {
+		if v != list[0] {
+			k.fail(key, "the same for all layers", list)
+			break
+		}
+	}
+	return list[0]
+}
+
+// floats returns a list of numbers.
+func (k keys) floats(key string) []float32 {
+	v, ok := k.get(key)
+	if !ok || v == nil {
+		return nil
+	}
+	list, ok := v.([]any)
+	if !ok {
+		k.fail(key, "a list of numbers", v)
+	}
+	out := make([]float32, len(list))
+	for i, x := range list {
+		k.get = func(string) (any, bool) { return x, true }
+		out[i] = k.float(key, 0)
+	}
+	return out
+}
+
 // strings returns a list of texts.
 func (k keys) strings(key string) []string {
 	v, ok := k.get(key)

@@ -32,7 +32,7 @@ func (c *checkpoint) bind() (*weights, error) {
 	if cfg.TiedOutput {
 		w.output = w.embed
 	} else {
-		w.output = ld.linear("output", -1, cfg.Vocab, cfg.Dim, false)
+		w.output = ld.linear("output", -1, cfg.Vocab, cfg.Dim, true)
 	}
 	w.layers = make([]layer, len(cfg.Layers))
 	for i := range w.layers {
@@ -338,9 +338,13 @@ func (ld *loader) experts(i int) []expert.Expert {
 	n, ff := c.Router.Experts, c.ExpertFF
 	list := make([]expert.Expert, n)
 	before := len(ld.errs)
-	if ld.hub && ld.family.fused != separate {
+	if ld.hub && ld.family.fused != separate && !ld.exists("ffn_gate_exps.weight", i) {
 		ld.fusedPair(list, i)
-		ld.part(list, "ffn_down_exps", i, c.Dim, ff, func(e *expert.Expert) *tensor.Linear { return &e.Down })
+		down := "ffn_down_exps"
+		if _, both := ld.family.names["ffn_down_stack.weight"]; both {
+			down = "ffn_down_stack"
+		}
+		ld.part(list, down, i, c.Dim, ff, func(e *expert.Expert) *tensor.Linear { return &e.Down })
 	} else {
 		ld.part(list, "ffn_gate_exps", i, ff, c.Dim, func(e *expert.Expert) *tensor.Linear { return &e.Gate })
 		ld.part(list, "ffn_up_exps", i, ff, c.Dim, func(e *expert.Expert) *tensor.Linear { return &e.Up })

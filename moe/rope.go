@@ -51,10 +51,15 @@ func (r *RoPE) validate() error {
 		return fmt.Errorf("%w: rotary scaling factor: want 0 to 1e6, found %v", ErrConfig, s.Factor)
 	case s.Kind >= YaRN && (s.Original < 1 || s.Original > 1<<30):
 		return fmt.Errorf("%w: original context of rotary scaling: want 1 to %d, found %d", ErrConfig, 1<<30, s.Original)
-	case s.Kind == Llama3 && !(s.HighFreq > s.LowFreq && s.LowFreq > 0):
-		return fmt.Errorf("%w: rotary frequency factors: want 0 < low < high, found %v and %v", ErrConfig, s.LowFreq, s.HighFreq)
+	case s.Kind == Llama3 && !(s.HighFreq >= s.LowFreq && s.LowFreq > 0):
+		return fmt.Errorf("%w: rotary frequency factors: want 0 < low <= high, found %v and %v", ErrConfig, s.LowFreq, s.HighFreq)
 	case r.Factors != nil && len(r.Factors) != r.Dim/2:
 		return fmt.Errorf("%w: rotary factors: want %d, found %d", ErrConfig, r.Dim/2, len(r.Factors))
+	}
+	for i, f := range r.Factors {
+		if !(f > 0 && f <= 1e6) {
+			return fmt.Errorf("%w: rotary factor %d: want 0 to 1e6, found %v", ErrConfig, i, f)
+		}
 	}
 	return nil
 }
@@ -101,7 +106,7 @@ func (r *RoPE) frequencies() []float32 {
 			switch {
 			case wave > lowWave:
 				f[i] /= s.Factor
-			case wave >= highWave:
+			case wave >= highWave && lowWave > highWave:
 				smooth := (float32(s.Original)/wave - s.LowFreq) / (s.HighFreq - s.LowFreq)
 				f[i] = float32((1-smooth)*(f[i]/s.Factor)) + float32(smooth*f[i])
 			}
