@@ -183,8 +183,8 @@ func mulTiles(mm bool, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n
 		need += groups * tileColumns * w.K
 	}
 	room := unsafe.Pointer(&s.floats(need / 4)[0])
-	tile := unsafe.Add(room, unsafe.Sizeof(tileRoom{}))
-	pairs := unsafe.Add(tile, blocks*int(size)) // groups of four columns, as SMMLA takes them
+	pairs := unsafe.Add(room, unsafe.Sizeof(tileRoom{})) // groups of four columns, as SMMLA takes them
+	tile := unsafe.Add(room, need-blocks*int(size))
 	if mm {
 		for g := range groups {
 			c := x.columns(cols, g*tileColumns, n, w.K)
