@@ -129,12 +129,22 @@ func (c *checkpoint) check(k keys) error {
 	return nil
 }
 
-func openHub(dir string) (_ *checkpoint, err error) {
-	c, k, err := readHubConfig(filepath.Join(dir, "config.json"))
+func openHub(dir string) (*checkpoint, error) {
+	read := func(name string) ([]byte, error) { return readSmall(filepath.Join(dir, name)) }
+	return newHub(dir, read, func() (*safetensors.File, error) { return safetensors.Open(dir) })
+}
+
+// newHub opens a checkpoint in the hub's layout whose small files read returns.
+func newHub(dir string, readFile func(name string) ([]byte, error), open func() (*safetensors.File, error)) (_ *checkpoint, err error) {
+	data, err := readFile("config.json")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	c, k, err := parseHubConfig(filepath.Join(dir, "config.json"), data)
 	if err != nil {
 		return nil, err
 	}
-	f, err := safetensors.Open(dir)
+	f, err := open()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, dir, err)
 	}
@@ -160,14 +170,14 @@ func openHub(dir string) (_ *checkpoint, err error) {
 	}
 	c.inner = findText(c)
 	read := func(name string) []byte {
-		data, err := readSmall(filepath.Join(dir, name))
+		data, err := readFile(name)
 		if err != nil {
 			return nil
 		}
 		return data
 	}
 	c.tokenizer = func() (*tokenizer.Tokenizer, error) {
-		data, err := readSmall(filepath.Join(dir, "tokenizer.json"))
+		data, err := readFile("tokenizer.json")
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", tokenizer.ErrNoTokenizer, err)
 		}
@@ -186,11 +196,15 @@ var hubTypes = map[safetensors.Dtype]quant.Type{
 
 // readHubConfig reads a config.json; it suffices for everything but weights.
 func readHubConfig(path string) (*checkpoint, keys, error) {
-	k := keys{errs: new([]error), tensor: func(string) bool { return false }}
 	data, err := readSmall(path)
 	if err != nil {
-		return nil, k, fmt.Errorf("%w: %w", ErrFormat, err)
+		return nil, keys{}, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
+	return parseHubConfig(path, data)
+}
+
+func parseHubConfig(path string, data []byte) (_ *checkpoint, k keys, err error) {
+	k = keys{errs: new([]error), tensor: func(string) bool { return false }}
 	var m map[string]any
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()

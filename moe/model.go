@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 
 	"github.com/coterie-go/coterie/internal/gguf"
 	"github.com/coterie-go/coterie/internal/par"
+	"github.com/coterie-go/coterie/internal/safetensors"
 	"github.com/coterie-go/coterie/kernels"
 	"github.com/coterie-go/coterie/moe/tokenizer"
 	"github.com/coterie-go/coterie/quant"
@@ -64,6 +66,33 @@ func OpenBytes(data []byte, opts ...Option) (*Model, error) {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	c, err := newGGUF("GGUF in memory", f)
+	if err != nil {
+		return nil, err
+	}
+	return newModel(c, opts)
+}
+
+// OpenFiles opens a checkpoint in the hub's layout that lies in memory: the
+// contents of config.json and model.safetensors, and of tokenizer.json and the
+// other small files if there are any. The model refers to them; they must not
+// change.
+func OpenFiles(files map[string][]byte, opts ...Option) (*Model, error) {
+	if _, err := kernels.ISA(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOption, err)
+	}
+	read := func(name string) ([]byte, error) {
+		if data, ok := files[name]; ok {
+			return data, nil
+		}
+		return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+	}
+	c, err := newHub("files in memory", read, func() (*safetensors.File, error) {
+		data, err := read("model.safetensors")
+		if err != nil {
+			return nil, err
+		}
+		return safetensors.FromBytes(data)
+	})
 	if err != nil {
 		return nil, err
 	}
