@@ -62,9 +62,8 @@ func (r *runner) groupedToken(l *layer, i, t, _ int) {
 	}
 	page, at := r.page(i, t)
 	for h := range c.KVHeads {
-		kw, vw := r.m.cache.keys(page, h), r.m.cache.values(page, h)
-		kw.SetRow(at, k[h*c.HeadDim:][:c.HeadDim])
-		vw.SetRow(at, v[h*c.ValueDim:][:c.ValueDim])
+		r.m.cache.setKeys(page, h, at, k[h*c.HeadDim:][:c.HeadDim], nil)
+		r.m.cache.setValues(page, h, at, v[h*c.ValueDim:][:c.ValueDim])
 	}
 }
 
@@ -72,7 +71,7 @@ func (r *runner) groupedToken(l *layer, i, t, _ int) {
 // row in it.
 func (r *runner) page(i, t int) (page []byte, row int) {
 	p := r.pos[t]
-	return r.owner[t].layers[i].pages[p/kernels.AttnBlock].data, p % kernels.AttnBlock
+	return r.owner[t].layers[i].page(p / kernels.AttnBlock), p % kernels.AttnBlock
 }
 
 // normHeads norms all heads together or each by itself, as the length of w says.
@@ -137,7 +136,8 @@ type attnWork struct {
 	delta  kernels.DeltaRun
 	index  indexWork
 
-	gathered []byte // (AttnBlock rows of keys)
+	rows     []float32 // keys and values of a block, where they have to be expanded
+	gathered []byte    // (AttnBlock rows of keys)
 	scratch  kernels.Scratch
 }
 
@@ -195,16 +195,8 @@ func (a *attnTasks) Do(worker, i int) {
 		sinks = w.sinks[:n]
 	}
 	w.attn.Reset(n, lay.dv, sinks)
-	start := func(pos int) int { // first position that a query at pos sees
-		switch {
-		case a.l.window > 0:
-			return max(0, pos-a.l.window+1)
-		case a.l.chunk > 0:
-			return pos / a.l.chunk * a.l.chunk
-		}
-		return 0
-	}
-	pages := sq.s.layers[a.layer].pages
+	start := c.Layers[a.layer].firstSeen
+	cache := &sq.s.layers[a.layer]
 	lastPos := r.pos[first+tokens-1]
 	for b := start(r.pos[first]) / kernels.AttnBlock; b <= lastPos/kernels.AttnBlock; b++ {
 		base := b * kernels.AttnBlock
@@ -215,10 +207,10 @@ func (a *attnTasks) Do(worker, i int) {
 				w.lo[t*heads+g], w.hi[t*heads+g] = lo, hi
 			}
 		}
-		k, v := lay.keys(pages[b].data, kvHead), lay.values(pages[b].data, kvHead)
+		k, v := lay.block(cache.page(b), kvHead, 0, min(lastPos+1-base, kernels.AttnBlock), &w.rows)
 		w.attn.Next = nil
 		if b < lastPos/kernels.AttnBlock {
-			w.attn.Next = lay.keys(pages[b+1].data, kvHead).Data
+			w.attn.Next = cache.page(b + 1)[lay.keyAt(kvHead):]
 		}
 		w.attn.Attend(w.q, lay.dk, &k, &v, w.lo[:n], w.hi[:n], c.AttnScale, &w.scratch)
 	}

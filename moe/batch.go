@@ -186,7 +186,7 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	for _, sq := range r.seqs {
-		sq.s.n += sq.n
+		sq.s.advance(r.ids[sq.first:][:sq.n])
 		if size > 0 {
 			sq.s.rec.commit()
 		}

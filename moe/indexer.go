@@ -49,13 +49,12 @@ func (r *runner) index(l *layer, i int) {
 	r.products.Run(r.m.pool, n)
 	sparse := false
 	for _, sq := range r.seqs {
-		pages := sq.s.layers[i].pages
+		cache := &sq.s.layers[i]
 		for t := sq.first; t < sq.first+sq.n; t++ {
 			k := b.k[t*x.Dim:][:x.Dim]
 			kernels.LayerNorm(k, k, l.index.norm, l.index.bias, indexEps)
 			r.rotateIndex(k, t)
-			row := r.m.cache.index(pages[r.pos[t]/kernels.AttnBlock].data)
-			row.SetRow(r.pos[t]%kernels.AttnBlock, k)
+			r.m.cache.setIndex(cache.page(r.pos[t]/kernels.AttnBlock), r.pos[t]%kernels.AttnBlock, k)
 			for h := range x.Heads {
 				r.rotateIndex(b.q[(t*x.Heads+h)*x.Dim:][:x.Dim], t)
 			}
@@ -112,9 +111,9 @@ func (p *indexTasks) Do(worker, t int) {
 		w.block = make([]float32, x.Heads*block)
 	}
 	q := kernels.Acts{K: x.Dim, F32: b.q[t*x.Heads*x.Dim:][:x.Heads*x.Dim]}
-	pages := r.seqOf(t).s.layers[p.layer].pages
+	cache := &r.seqOf(t).s.layers[p.layer]
 	for i := range blocks {
-		keys := r.m.cache.index(pages[i].data)
+		keys := r.m.cache.indexKeys(cache.page(i))
 		kernels.Mul(w.block, block, &keys, &q, nil, x.Heads, &r.work[worker].scratch)
 		sum := w.scores[i*block:][:block]
 		clear(sum)
@@ -136,24 +135,24 @@ func (a *attnTasks) attendSparse(w *attnWork, sq *seq, t, h0, heads int) {
 	r := a.r
 	c, lay := &r.m.cfg, &r.m.cache
 	chosen := r.indexing.chosen[t*c.Indexer.TopK:][:c.Indexer.TopK]
-	if len(w.gathered) < kernels.AttnBlock*lay.kRow {
-		w.gathered = make([]byte, kernels.AttnBlock*lay.kRow)
+	row := lay.k.bytes
+	if len(w.gathered) < kernels.AttnBlock*row {
+		w.gathered = make([]byte, kernels.AttnBlock*row)
 	}
 	w.grow(heads, lay.dk)
 	w.attn.Reset(heads, lay.dv, nil)
 	q := r.q[(t*c.Heads+h0)*lay.dk:][:heads*lay.dk]
-	pages := sq.s.layers[a.layer].pages
+	cache := &sq.s.layers[a.layer]
 	for len(chosen) > 0 {
 		some := chosen[:min(len(chosen), kernels.AttnBlock)]
 		chosen = chosen[len(some):]
 		for i, pos := range some {
-			row := pages[pos/kernels.AttnBlock].data[int(pos%kernels.AttnBlock)*lay.kRow:]
-			copy(w.gathered[i*lay.kRow:], row[:lay.kRow])
+			copy(w.gathered[i*row:], cache.page(int(pos / kernels.AttnBlock))[int(pos%kernels.AttnBlock)*row:][:row])
 		}
 		for g := range heads {
 			w.lo[g], w.hi[g] = 0, int32(len(some))
 		}
-		k, v := lay.keys(w.gathered, 0), lay.values(w.gathered, 0)
+		k, v := lay.block(w.gathered, 0, 0, len(some), &w.rows)
 		w.attn.Attend(q, lay.dk, &k, &v, w.lo[:heads], w.hi[:heads], c.AttnScale, &w.scratch)
 	}
 	for g := range heads {

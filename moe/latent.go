@@ -46,8 +46,7 @@ func (r *runner) latentToken(l *layer, i, t, _ int) {
 	kernels.RMSNorm(latent, latent, l.kvANorm, c.NormEps)
 	r.rotate(rope, t)
 	page, at := r.page(i, t)
-	row := r.m.cache.keys(page, 0)
-	row.SetRow(at, rope, latent)
+	r.m.cache.setKeys(page, 0, at, rope, latent)
 	for h := range c.Heads {
 		q := r.qHeads[t*qn+h*c.HeadDim:][:c.HeadDim]
 		copy(r.nope.Row(h*n+t), q[:a.NopeDim])

@@ -50,12 +50,15 @@ func WithChunk(n int) Option {
 	}
 }
 
-// CacheType is the type of the keys and values that a State keeps.
+// CacheType is the type of the keys and values that a State keeps. Those of a head,
+// or the rotary or the latent part of a row, whose length is not a multiple of 32
+// stay in f16 with CacheQ8.
 type CacheType string
 
 const (
 	CacheF32 CacheType = "f32"
 	CacheF16 CacheType = "f16"
+	CacheQ8  CacheType = "q8_0" // blocks of 32 values in 8 bits with a common scale
 )
 
 // WithCache sets the type of keys and values; F16 by default.
@@ -66,8 +69,10 @@ func WithCache(t CacheType) Option {
 			o.cache = kernels.F32
 		case CacheF16:
 			o.cache = kernels.F16
+		case CacheQ8:
+			o.cache = kernels.Q8_0
 		default:
-			return fmt.Errorf("%w: cache type: want f32 or f16, found %q", ErrOption, string(t))
+			return fmt.Errorf("%w: cache type: want f32, f16 or q8_0, found %q", ErrOption, string(t))
 		}
 		return nil
 	}

@@ -2,6 +2,7 @@ package moe
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/coterie-go/coterie/kernels"
@@ -13,7 +14,8 @@ import (
 // of a model may be used at once.
 type State struct {
 	m      *Model
-	n      int // tokens processed
+	n      int     // tokens processed
+	ids    []int32 // (n)
 	layers []layerCache
 	rec    recurrent
 	logits []float32
@@ -21,69 +23,22 @@ type State struct {
 }
 
 // layerCache holds one layer's pages. A page is shared with other states until
-// one of them writes to it.
+// one of them writes to it. Layers with a window let go of their oldest pages.
 type layerCache struct {
-	pages []page
+	dropped int // pages before pages[0]
+	pages   []page
 }
+
+// page returns the page of tokens b*AttnBlock and following.
+func (l *layerCache) page(b int) []byte { return l.pages[b-l.dropped].data }
 
 type page struct {
 	data  []byte
 	owned bool
 }
 
-// cacheLayout says how a page holds the rows of AttnBlock tokens: for each
-// key-value head its keys, then for each its values. Latent attention has one
-// row, rotary values before latent ones, and its values lie within it.
-type cacheLayout struct {
-	format     *kernels.Format
-	heads      int // key-value heads
-	dk, dv     int
-	latent     bool
-	kRow, vRow int // bytes
-	indexDim   int // of the keys of an indexer, which lie behind all else; 0 for none
-}
-
-func newCacheLayout(c *Config, f *kernels.Format) cacheLayout {
-	l := cacheLayout{format: f, heads: c.KVHeads, dk: c.HeadDim, dv: c.ValueDim}
-	if a := c.Latent; a != nil {
-		l.heads, l.latent = 1, true
-		l.dk, l.dv = a.RopeDim+a.KVRank, a.KVRank
-	}
-	if c.Indexer != nil {
-		l.indexDim = c.Indexer.Dim
-	}
-	l.kRow, l.vRow = l.bytes(l.dk), l.bytes(l.dv)
-	return l
-}
-
-func (l *cacheLayout) bytes(n int) int { return n / l.format.Block * l.format.Bytes }
-
-// pageBytes is the size of one layer's page.
-func (l *cacheLayout) pageBytes() int {
-	if l.latent {
-		return kernels.AttnBlock * (l.kRow + l.bytes(l.indexDim))
-	}
-	return kernels.AttnBlock * l.heads * (l.kRow + l.vRow)
-}
-
-// keys and values return the rows of one head in a page.
-func (l *cacheLayout) keys(p []byte, head int) kernels.Weights {
-	return kernels.Weights{Format: l.format, Rows: kernels.AttnBlock, K: l.dk, Data: p[head*kernels.AttnBlock*l.kRow:], Stride: l.kRow}
-}
-
-// index returns the rows of an indexer's keys in a page.
-func (l *cacheLayout) index(p []byte) kernels.Weights {
-	row := l.bytes(l.indexDim)
-	return kernels.Weights{Format: l.format, Rows: kernels.AttnBlock, K: l.indexDim, Data: p[kernels.AttnBlock*l.kRow:], Stride: row}
-}
-
-func (l *cacheLayout) values(p []byte, head int) kernels.Weights {
-	if l.latent { // the last dv values of the keys' rows
-		return kernels.Weights{Format: l.format, Rows: kernels.AttnBlock, K: l.dv, Data: p[l.bytes(l.dk-l.dv):], Stride: l.kRow}
-	}
-	at := kernels.AttnBlock * (l.heads*l.kRow + head*l.vRow)
-	return kernels.Weights{Format: l.format, Rows: kernels.AttnBlock, K: l.dv, Data: p[at:], Stride: l.vRow}
-}
+// rewind is how many tokens, at least, layers with a window can go back.
+const rewind = kernels.AttnBlock
 
 // NewState returns an empty sequence.
 func (m *Model) NewState() *State {
@@ -93,6 +48,10 @@ func (m *Model) NewState() *State {
 // Len returns the number of tokens processed.
 func (s *State) Len() int { return s.n }
 
+// Tokens returns the tokens processed, valid until the next call with s. The caller
+// must not change them.
+func (s *State) Tokens() []int32 { return s.ids[:s.n:s.n] }
+
 // Fork returns a state with the same tokens. The two share their pages until one
 // of them writes to them.
 func (s *State) Fork() (*State, error) {
@@ -101,18 +60,21 @@ func (s *State) Fork() (*State, error) {
 	}
 	defer s.busy.Store(false)
 	f := s.m.NewState()
-	f.n, f.rec = s.n, s.rec.fork()
+	f.n, f.ids, f.rec = s.n, slices.Clone(s.ids), s.rec.fork()
 	for i := range s.layers {
 		p := s.layers[i].pages
 		for j := range p {
 			p[j].owned = false
 		}
-		f.layers[i].pages = append([]page(nil), p...)
+		f.layers[i] = layerCache{s.layers[i].dropped, slices.Clone(p)}
 	}
 	return f, nil
 }
 
-// Truncate forgets all tokens but the first n.
+// Truncate forgets all tokens but the first n. A model with layers that see a
+// window only can go back by at least 64 tokens, and to 0; one with recurrent
+// layers to where [State.Checkpoint] was called, and to 0. Anything else is an
+// error that leaves s as it was.
 func (s *State) Truncate(n int) error {
 	if !s.busy.CompareAndSwap(false, true) {
 		return fmt.Errorf("%w: truncate while a call runs", ErrState)
@@ -121,15 +83,24 @@ func (s *State) Truncate(n int) error {
 	if n < 0 || n > s.n {
 		return fmt.Errorf("%w: truncate: want 0 to %d tokens, found %d", ErrState, s.n, n)
 	}
+	for i := range s.layers {
+		first := s.layers[i].dropped * kernels.AttnBlock
+		if n > 0 && s.m.cfg.Layers[i].firstSeen(n) < first {
+			return fmt.Errorf("%w: truncate to %d tokens: layer %d has let go of those before %d", ErrState, n, i, first)
+		}
+	}
 	if err := s.rec.truncate(s.n, n); err != nil {
 		return err
 	}
-	s.n = n
+	s.n, s.ids = n, s.ids[:n]
 	for i := range s.layers {
 		l := &s.layers[i]
-		keep := (n + kernels.AttnBlock - 1) / kernels.AttnBlock
-		clear(l.pages[min(keep, len(l.pages)):])
-		l.pages = l.pages[:min(keep, len(l.pages))]
+		if n == 0 {
+			l.dropped = 0
+		}
+		keep := min(max((n+kernels.AttnBlock-1)/kernels.AttnBlock-l.dropped, 0), len(l.pages))
+		clear(l.pages[keep:])
+		l.pages = l.pages[:keep]
 	}
 	return nil
 }
@@ -143,20 +114,48 @@ func (s *State) grow(n int) {
 			continue
 		}
 		l := &s.layers[i]
-		for len(l.pages) < end {
+		for l.dropped+len(l.pages) < end {
 			l.pages = append(l.pages, page{make([]byte, size), true})
 		}
 		for j := first; j < end; j++ {
-			if p := &l.pages[j]; !p.owned {
-				p.data, p.owned = append([]byte(nil), p.data...), true
+			if p := &l.pages[j-l.dropped]; !p.owned {
+				p.data, p.owned = slices.Clone(p.data), true
 			}
 		}
 	}
 }
 
+// advance counts tokens as processed, and lets go of pages that no token after
+// them sees, nor any after the last rewind of them.
+func (s *State) advance(ids []int32) {
+	s.n += len(ids)
+	s.ids = append(s.ids, ids...)
+	for i := range s.layers {
+		l := &s.layers[i]
+		n := s.m.cfg.Layers[i].firstSeen(max(s.n-rewind, 0))/kernels.AttnBlock - l.dropped
+		if n <= 0 || len(l.pages) == 0 {
+			continue
+		}
+		left := copy(l.pages, l.pages[n:])
+		clear(l.pages[left:])
+		l.pages, l.dropped = l.pages[:left], l.dropped+n
+	}
+}
+
+// firstSeen returns the first position that a query at pos sees.
+func (l *LayerConfig) firstSeen(pos int) int {
+	switch {
+	case l.Window > 0:
+		return max(0, pos-l.Window+1)
+	case l.Chunk > 0:
+		return pos / l.Chunk * l.Chunk
+	}
+	return 0
+}
+
 // Bytes returns the memory that the state takes, what it shares included.
 func (s *State) Bytes() int64 {
-	n := s.rec.bytes()
+	n := s.rec.bytes() + 4*int64(s.n)
 	for i := range s.layers {
 		for _, p := range s.layers[i].pages {
 			n += int64(len(p.data))
