@@ -5,11 +5,17 @@
 #include "textflag.h"
 
 // func dotIQ4NLAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotIQ4NLAVX512(SB), NOSPLIT, $0-64
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	XORL AX, AX
+	MOVL  $0x00000002, DX
+	KMOVD DX, K1
+	MOVL  $0x00000004, DX
+	KMOVD DX, K2
+	MOVL  $0x00000008, DX
+	KMOVD DX, K3
+	MOVQ  ahead+32(FP), CX
+	ADDQ  src+8(FP), CX
+	XORL  AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -28,15 +34,16 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VXORPS          X1, X1, X1
-	VPINSRW         $0x00, (R8), X1, X1
-	VPINSRW         $0x01, (R8)(R10*1), X1, X1
-	VPINSRW         $0x02, (R8)(R10*2), X1, X1
-	VPINSRW         $0x03, (R8)(R11*1), X1, X1
-	VPINSRW         $0x04, (R9), X1, X1
-	VPINSRW         $0x05, (R9)(R10*1), X1, X1
-	VPINSRW         $0x06, (R9)(R10*2), X1, X1
-	VPINSRW         $0x07, (R9)(R11*1), X1, X1
+	VPBROADCASTD    (R8), Y1
+	VPBROADCASTD    (R8)(R10*1), K1, X1
+	VPBROADCASTD    (R8)(R10*2), K2, X1
+	VPBROADCASTD    (R8)(R11*1), K3, X1
+	VPBROADCASTD    (R9), Y2
+	VPBROADCASTD    (R9)(R10*1), K1, X2
+	VPBROADCASTD    (R9)(R10*2), K2, X2
+	VPBROADCASTD    (R9)(R11*1), K3, X2
+	VINSERTI32X4    $0x01, X2, Y1, Y1
+	VPMOVDW         Y1, X1
 	VCVTPH2PS       X1, Y1
 	VMOVDQU64       levels<>+0(SB), Y2
 	VBROADCASTI32X4 2(R8), Y3
@@ -139,3 +146,172 @@ DATA bias0<>+20(SB)/4, $0xff80ff80
 DATA bias0<>+24(SB)/4, $0xff80ff80
 DATA bias0<>+28(SB)/4, $0xff80ff80
 GLOBL bias0<>(SB), RODATA|NOPTR, $32
+
+// func dotIQ4NLAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·dotIQ4NLAVX2(SB), NOSPLIT, $0-64
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
+
+half:
+	MOVQ  src+8(FP), R8
+	MOVQ  stride+16(FP), R10
+	LEAQ  (R10)(R10*2), R11
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (R8)(R10*8), R8
+
+src0:
+	LEAQ   (R8)(R10*4), R9
+	MOVQ   q+40(FP), DX
+	MOVQ   d+48(FP), BX
+	MOVQ   sums+56(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   blocks+24(FP), DI
+
+block:
+	VXORPS         X1, X1, X1
+	VPINSRW        $0x00, (R8), X1, X1
+	VPINSRW        $0x01, (R8)(R10*1), X1, X1
+	VPINSRW        $0x02, (R8)(R10*2), X1, X1
+	VPINSRW        $0x03, (R8)(R11*1), X1, X1
+	VPINSRW        $0x04, (R9), X1, X1
+	VPINSRW        $0x05, (R9)(R10*1), X1, X1
+	VPINSRW        $0x06, (R9)(R10*2), X1, X1
+	VPINSRW        $0x07, (R9)(R11*1), X1, X1
+	VCVTPH2PS      X1, Y1
+	VMOVDQU        levels<>+0(SB), Y2
+	VBROADCASTI128 2(R8), Y3
+	VINSERTI128    $0x01, 2(R9), Y3, Y3
+	VBROADCASTI128 2(R8)(R10*1), Y4
+	VINSERTI128    $0x01, 2(R9)(R10*1), Y4, Y4
+	VBROADCASTI128 2(R8)(R10*2), Y5
+	VINSERTI128    $0x01, 2(R9)(R10*2), Y5, Y5
+	VBROADCASTI128 2(R8)(R11*1), Y6
+	VINSERTI128    $0x01, 2(R9)(R11*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLQDQ    Y4, Y7, Y6
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y5, Y3, Y7
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          low4<>+0(SB), Y6, Y6
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y2, Y6
+	VPSHUFB        Y5, Y2, Y5
+	PREFETCHT1     (CX)
+	VPBROADCASTD   (DX), Y8
+	VPXOR          flip<>+0(SB), Y6, Y6
+	VPABSB         Y6, Y9
+	VPSIGNB        Y6, Y8, Y8
+	VPMADDUBSW     Y8, Y9, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPBROADCASTD   16(DX), Y6
+	VPXOR          flip<>+0(SB), Y5, Y5
+	VPABSB         Y5, Y9
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y9, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y8, Y6, Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          low4<>+0(SB), Y4, Y4
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        Y4, Y2, Y4
+	VPSHUFB        Y5, Y2, Y5
+	VPBROADCASTD   4(DX), Y8
+	VPXOR          flip<>+0(SB), Y4, Y4
+	VPABSB         Y4, Y9
+	VPSIGNB        Y4, Y8, Y8
+	VPMADDUBSW     Y8, Y9, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y6, Y8, Y8
+	PREFETCHT1     64(CX)
+	VPBROADCASTD   20(DX), Y4
+	VPXOR          flip<>+0(SB), Y5, Y5
+	VPABSB         Y5, Y6
+	VPSIGNB        Y5, Y4, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y8, Y4, Y4
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          low4<>+0(SB), Y7, Y7
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        Y7, Y2, Y7
+	VPSHUFB        Y5, Y2, Y5
+	VPBROADCASTD   8(DX), Y6
+	VPXOR          flip<>+0(SB), Y7, Y7
+	VPABSB         Y7, Y8
+	VPSIGNB        Y7, Y6, Y6
+	VPMADDUBSW     Y6, Y8, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y4, Y6, Y6
+	VPBROADCASTD   24(DX), Y4
+	VPXOR          flip<>+0(SB), Y5, Y5
+	VPABSB         Y5, Y7
+	VPSIGNB        Y5, Y4, Y4
+	VPMADDUBSW     Y4, Y7, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y6, Y4, Y4
+	VPSRLW         $0x04, Y3, Y5
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        Y3, Y2, Y3
+	VPSHUFB        Y5, Y2, Y5
+	PREFETCHT1     128(CX)
+	VPBROADCASTD   12(DX), Y2
+	VPXOR          flip<>+0(SB), Y3, Y3
+	VPABSB         Y3, Y6
+	VPSIGNB        Y3, Y2, Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y4, Y2, Y2
+	VPBROADCASTD   28(DX), Y3
+	VPXOR          flip<>+0(SB), Y5, Y5
+	VPABSB         Y5, Y4
+	VPSIGNB        Y5, Y3, Y3
+	VPMADDUBSW     Y3, Y4, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y2, Y3, Y3
+	VBROADCASTSS   (BX), Y2
+	VMULPS         Y1, Y2, Y2
+	VCVTDQ2PS      Y3, Y3
+	VFMADD231PS    Y2, Y3, Y0
+	ADDQ           $0x20, DX
+	ADDQ           $0x04, BX
+	ADDQ           $0x04, SI
+	ADDQ           $0x00000090, CX
+	ADDQ           $0x00000012, R8
+	ADDQ           $0x00000012, R9
+	DECQ           DI
+	JNZ            block
+	MOVQ           dst+0(FP), DX
+	VMOVUPS        Y0, (DX)(AX*1)
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
+	VZEROUPPER
+	RET
+
+DATA flip<>+0(SB)/4, $0x80808080
+DATA flip<>+4(SB)/4, $0x80808080
+DATA flip<>+8(SB)/4, $0x80808080
+DATA flip<>+12(SB)/4, $0x80808080
+DATA flip<>+16(SB)/4, $0x80808080
+DATA flip<>+20(SB)/4, $0x80808080
+DATA flip<>+24(SB)/4, $0x80808080
+DATA flip<>+28(SB)/4, $0x80808080
+GLOBL flip<>(SB), RODATA|NOPTR, $32
+
+DATA ones<>+0(SB)/4, $0x00010001
+DATA ones<>+4(SB)/4, $0x00010001
+DATA ones<>+8(SB)/4, $0x00010001
+DATA ones<>+12(SB)/4, $0x00010001
+DATA ones<>+16(SB)/4, $0x00010001
+DATA ones<>+20(SB)/4, $0x00010001
+DATA ones<>+24(SB)/4, $0x00010001
+DATA ones<>+28(SB)/4, $0x00010001
+GLOBL ones<>(SB), RODATA|NOPTR, $32

@@ -5,11 +5,17 @@
 #include "textflag.h"
 
 // func dotMXFP4HubAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
 TEXT ·dotMXFP4HubAVX512(SB), NOSPLIT, $0-80
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	XORL AX, AX
+	MOVL  $0x00000002, DX
+	KMOVD DX, K1
+	MOVL  $0x00000004, DX
+	KMOVD DX, K1
+	MOVL  $0x00000008, DX
+	KMOVD DX, K1
+	MOVQ  ahead+32(FP), CX
+	ADDQ  src+8(FP), CX
+	XORL  AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -199,3 +205,165 @@ DATA bias0<>+20(SB)/4, $0xfff4fff4
 DATA bias0<>+24(SB)/4, $0xfff4fff4
 DATA bias0<>+28(SB)/4, $0xfff4fff4
 GLOBL bias0<>(SB), RODATA|NOPTR, $32
+
+// func dotMXFP4HubAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotMXFP4HubAVX2(SB), NOSPLIT, $0-80
+	MOVQ ahead+32(FP), CX
+	ADDQ src+8(FP), CX
+	XORL AX, AX
+
+half:
+	MOVQ  src+8(FP), R8
+	MOVQ  stride+16(FP), R10
+	LEAQ  (R10)(R10*2), R11
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (R8)(R10*8), R8
+
+src0:
+	LEAQ  (R8)(R10*4), R9
+	MOVQ  scales+64(FP), R12
+	MOVQ  scaleStride+72(FP), R14
+	LEAQ  (R14)(R14*2), R15
+	TESTQ AX, AX
+	JZ    scales0
+	LEAQ  (R12)(R14*8), R12
+
+scales0:
+	LEAQ   (R12)(R14*4), R13
+	MOVQ   q+40(FP), DX
+	MOVQ   d+48(FP), BX
+	MOVQ   sums+56(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   blocks+24(FP), DI
+
+block:
+	VXORPS         X1, X1, X1
+	VPINSRB        $0x00, (R12), X1, X1
+	VPINSRB        $0x01, (R12)(R14*1), X1, X1
+	VPINSRB        $0x02, (R12)(R14*2), X1, X1
+	VPINSRB        $0x03, (R12)(R15*1), X1, X1
+	VPINSRB        $0x04, (R13), X1, X1
+	VPINSRB        $0x05, (R13)(R14*1), X1, X1
+	VPINSRB        $0x06, (R13)(R14*2), X1, X1
+	VPINSRB        $0x07, (R13)(R15*1), X1, X1
+	VPMOVZXBD      X1, Y1
+	VPSLLD         $0x17, Y1, Y1
+	VMULPS         half<>+0(SB), Y1, Y1
+	VPMAXSD        least<>+0(SB), Y1, Y1
+	VPMINSD        most<>+0(SB), Y1, Y1
+	VMOVDQU        levels<>+0(SB), Y2
+	VBROADCASTI128 (R8), Y3
+	VINSERTI128    $0x01, (R9), Y3, Y3
+	VBROADCASTI128 (R8)(R10*1), Y4
+	VINSERTI128    $0x01, (R9)(R10*1), Y4, Y4
+	VBROADCASTI128 (R8)(R10*2), Y5
+	VINSERTI128    $0x01, (R9)(R10*2), Y5, Y5
+	VBROADCASTI128 (R8)(R11*1), Y6
+	VINSERTI128    $0x01, (R9)(R11*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLQDQ    Y4, Y7, Y6
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y5, Y3, Y7
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          low4<>+0(SB), Y6, Y6
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y2, Y6
+	VPSHUFB        Y5, Y2, Y5
+	VPUNPCKHBW     Y5, Y6, Y8
+	VPUNPCKLBW     Y5, Y6, Y6
+	VSHUFPS        $0x88, Y8, Y6, Y5
+	PREFETCHT1     (CX)
+	VPBROADCASTD   (DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VSHUFPS        $0xdd, Y8, Y6, Y5
+	VPBROADCASTD   4(DX), Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPADDW         Y9, Y6, Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          low4<>+0(SB), Y4, Y4
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        Y4, Y2, Y4
+	VPSHUFB        Y5, Y2, Y5
+	VPUNPCKHBW     Y5, Y4, Y8
+	VPUNPCKLBW     Y5, Y4, Y4
+	VSHUFPS        $0x88, Y8, Y4, Y5
+	VPBROADCASTD   8(DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDW         Y6, Y9, Y9
+	VSHUFPS        $0xdd, Y8, Y4, Y5
+	VPBROADCASTD   12(DX), Y4
+	VPMADDUBSW     Y4, Y5, Y4
+	VPADDW         Y9, Y4, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          low4<>+0(SB), Y7, Y7
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        Y7, Y2, Y7
+	VPSHUFB        Y5, Y2, Y5
+	VPUNPCKHBW     Y5, Y7, Y6
+	VPUNPCKLBW     Y5, Y7, Y7
+	VSHUFPS        $0x88, Y6, Y7, Y5
+	PREFETCHT1     64(CX)
+	VPBROADCASTD   16(DX), Y8
+	VPMADDUBSW     Y8, Y5, Y8
+	VSHUFPS        $0xdd, Y6, Y7, Y5
+	VPBROADCASTD   20(DX), Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPADDW         Y8, Y6, Y6
+	VPSRLW         $0x04, Y3, Y5
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        Y3, Y2, Y3
+	VPSHUFB        Y5, Y2, Y5
+	VPUNPCKHBW     Y5, Y3, Y2
+	VPUNPCKLBW     Y5, Y3, Y3
+	VSHUFPS        $0x88, Y2, Y3, Y5
+	VPBROADCASTD   24(DX), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPADDW         Y6, Y7, Y7
+	VSHUFPS        $0xdd, Y2, Y3, Y5
+	VPBROADCASTD   28(DX), Y2
+	VPMADDUBSW     Y2, Y5, Y2
+	VPADDW         Y7, Y2, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y4, Y2, Y2
+	VPBROADCASTD   (SI), Y3
+	VPMADDWD       bias0<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y2, Y2
+	VBROADCASTSS   (BX), Y3
+	VMULPS         Y1, Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VFMADD231PS    Y3, Y2, Y0
+	ADDQ           $0x20, DX
+	ADDQ           $0x04, BX
+	ADDQ           $0x04, SI
+	ADDQ           $0x00000080, CX
+	ADDQ           $0x00000010, R8
+	ADDQ           $0x00000010, R9
+	INCQ           R12
+	INCQ           R13
+	DECQ           DI
+	JNZ            block
+	MOVQ           dst+0(FP), DX
+	VMOVUPS        Y0, (DX)(AX*1)
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
+	VZEROUPPER
+	RET
+
+DATA ones<>+0(SB)/4, $0x00010001
+DATA ones<>+4(SB)/4, $0x00010001
+DATA ones<>+8(SB)/4, $0x00010001
+DATA ones<>+12(SB)/4, $0x00010001
+DATA ones<>+16(SB)/4, $0x00010001
+DATA ones<>+20(SB)/4, $0x00010001
+DATA ones<>+24(SB)/4, $0x00010001
+DATA ones<>+28(SB)/4, $0x00010001
+GLOBL ones<>(SB), RODATA|NOPTR, $32

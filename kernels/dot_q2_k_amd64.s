@@ -5,11 +5,17 @@
 #include "textflag.h"
 
 // func dotQ2KAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ2KAVX512(SB), NOSPLIT, $0-64
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	XORL AX, AX
+	MOVL  $0x00000002, DX
+	KMOVD DX, K1
+	MOVL  $0x00000004, DX
+	KMOVD DX, K2
+	MOVL  $0x00000008, DX
+	KMOVD DX, K3
+	MOVQ  ahead+32(FP), CX
+	ADDQ  src+8(FP), CX
+	XORL  AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -30,399 +36,399 @@ src0:
 block:
 	VXORPS          Y1, Y1, Y1
 	VXORPS          Y2, Y2, Y2
-	VMOVD           80(R8), X3
-	VPINSRD         $0x01, 80(R8)(R10*1), X3, X3
-	VPINSRD         $0x02, 80(R8)(R10*2), X3, X3
-	VPINSRD         $0x03, 80(R8)(R11*1), X3, X3
-	VMOVD           80(R9), X4
-	VPINSRD         $0x01, 80(R9)(R10*1), X4, X4
-	VPINSRD         $0x02, 80(R9)(R10*2), X4, X4
-	VPINSRD         $0x03, 80(R9)(R11*1), X4, X4
-	VINSERTI32X4    $0x01, X4, Y3, Y4
-	VPSHUFB         unzip<>+0(SB), Y4, Y4
-	VPERMQ          $0xd8, Y4, Y4
-	VEXTRACTI32X4   $0x01, Y4, X3
+	VPBROADCASTD    80(R8), Y3
+	VPBROADCASTD    80(R8)(R10*1), K1, X3
+	VPBROADCASTD    80(R8)(R10*2), K2, X3
+	VPBROADCASTD    80(R8)(R11*1), K3, X3
+	VPBROADCASTD    80(R9), Y4
+	VPBROADCASTD    80(R9)(R10*1), K1, X4
+	VPBROADCASTD    80(R9)(R10*2), K2, X4
+	VPBROADCASTD    80(R9)(R11*1), K3, X4
+	VINSERTI32X4    $0x01, X4, Y3, Y3
+	VPSHUFB         unzip<>+0(SB), Y3, Y3
+	VPERMQ          $0xd8, Y3, Y3
+	VEXTRACTI32X4   $0x01, Y3, X4
+	VCVTPH2PS       X3, Y3
 	VCVTPH2PS       X4, Y4
-	VCVTPH2PS       X3, Y5
-	VBROADCASTI32X4 (R8), Y6
-	VINSERTI32X4    $0x01, (R9), Y6, Y6
-	VBROADCASTI32X4 (R8)(R10*1), Y7
-	VINSERTI32X4    $0x01, (R9)(R10*1), Y7, Y7
-	VBROADCASTI32X4 (R8)(R10*2), Y8
-	VINSERTI32X4    $0x01, (R9)(R10*2), Y8, Y8
-	VBROADCASTI32X4 (R8)(R11*1), Y9
-	VINSERTI32X4    $0x01, (R9)(R11*1), Y9, Y9
-	VPUNPCKLDQ      Y7, Y6, Y10
-	VPUNPCKHDQ      Y7, Y6, Y6
-	VPUNPCKLDQ      Y9, Y8, Y7
-	VPUNPCKHDQ      Y9, Y8, Y8
-	VPUNPCKLQDQ     Y7, Y10, Y9
-	VPUNPCKHQDQ     Y7, Y10, Y7
-	VPUNPCKLQDQ     Y8, Y6, Y10
-	VPUNPCKHQDQ     Y8, Y6, Y6
-	VPANDD          low4<>+0(SB), Y9, Y8
-	VPSRLW          $0x04, Y9, Y9
-	VPANDD          low4<>+0(SB), Y9, Y9
-	VPSHUFB         min0<>+0(SB), Y9, Y11
-	VPDPWSSD.BCST   (SI), Y11, Y2
-	VPSHUFB         min1<>+0(SB), Y9, Y9
-	VPDPWSSD.BCST   4(SI), Y9, Y2
-	VPANDD          low4<>+0(SB), Y7, Y9
-	VPSRLW          $0x04, Y7, Y7
-	VPANDD          low4<>+0(SB), Y7, Y7
-	VPSHUFB         min0<>+0(SB), Y7, Y11
-	VPDPWSSD.BCST   8(SI), Y11, Y2
-	VPSHUFB         min1<>+0(SB), Y7, Y7
-	VPDPWSSD.BCST   12(SI), Y7, Y2
-	VPANDD          low4<>+0(SB), Y10, Y7
-	VPSRLW          $0x04, Y10, Y10
-	VPANDD          low4<>+0(SB), Y10, Y10
-	VPSHUFB         min0<>+0(SB), Y10, Y11
-	VPDPWSSD.BCST   16(SI), Y11, Y2
-	VPSHUFB         min1<>+0(SB), Y10, Y10
-	VPDPWSSD.BCST   20(SI), Y10, Y2
-	VPANDD          low4<>+0(SB), Y6, Y10
+	VBROADCASTI32X4 (R8), Y5
+	VINSERTI32X4    $0x01, (R9), Y5, Y5
+	VBROADCASTI32X4 (R8)(R10*1), Y6
+	VINSERTI32X4    $0x01, (R9)(R10*1), Y6, Y6
+	VBROADCASTI32X4 (R8)(R10*2), Y7
+	VINSERTI32X4    $0x01, (R9)(R10*2), Y7, Y7
+	VBROADCASTI32X4 (R8)(R11*1), Y8
+	VINSERTI32X4    $0x01, (R9)(R11*1), Y8, Y8
+	VPUNPCKLDQ      Y6, Y5, Y9
+	VPUNPCKHDQ      Y6, Y5, Y5
+	VPUNPCKLDQ      Y8, Y7, Y6
+	VPUNPCKHDQ      Y8, Y7, Y7
+	VPUNPCKLQDQ     Y6, Y9, Y8
+	VPUNPCKHQDQ     Y6, Y9, Y6
+	VPUNPCKLQDQ     Y7, Y5, Y9
+	VPUNPCKHQDQ     Y7, Y5, Y5
+	VPANDD          low4<>+0(SB), Y8, Y7
+	VPSRLW          $0x04, Y8, Y8
+	VPANDD          low4<>+0(SB), Y8, Y8
+	VPSHUFB         min0<>+0(SB), Y8, Y10
+	VPDPWSSD.BCST   (SI), Y10, Y2
+	VPSHUFB         min1<>+0(SB), Y8, Y8
+	VPDPWSSD.BCST   4(SI), Y8, Y2
+	VPANDD          low4<>+0(SB), Y6, Y8
 	VPSRLW          $0x04, Y6, Y6
 	VPANDD          low4<>+0(SB), Y6, Y6
-	VPSHUFB         min0<>+0(SB), Y6, Y11
-	VPDPWSSD.BCST   24(SI), Y11, Y2
+	VPSHUFB         min0<>+0(SB), Y6, Y10
+	VPDPWSSD.BCST   8(SI), Y10, Y2
 	VPSHUFB         min1<>+0(SB), Y6, Y6
-	VPDPWSSD.BCST   28(SI), Y6, Y2
-	VBROADCASTI32X4 16(R8), Y6
-	VINSERTI32X4    $0x01, 16(R9), Y6, Y6
-	VBROADCASTI32X4 16(R8)(R10*1), Y11
-	VINSERTI32X4    $0x01, 16(R9)(R10*1), Y11, Y11
-	VBROADCASTI32X4 16(R8)(R10*2), Y12
-	VINSERTI32X4    $0x01, 16(R9)(R10*2), Y12, Y12
-	VBROADCASTI32X4 16(R8)(R11*1), Y13
-	VINSERTI32X4    $0x01, 16(R9)(R11*1), Y13, Y13
-	VPUNPCKLDQ      Y11, Y6, Y14
-	VPUNPCKHDQ      Y11, Y6, Y6
-	VPUNPCKLDQ      Y13, Y12, Y11
-	VPUNPCKHDQ      Y13, Y12, Y12
-	VPUNPCKLQDQ     Y11, Y14, Y13
-	VPUNPCKHQDQ     Y11, Y14, Y11
-	VPUNPCKLQDQ     Y12, Y6, Y14
-	VPUNPCKHQDQ     Y12, Y6, Y6
-	VPANDD          low2<>+0(SB), Y13, Y12
+	VPDPWSSD.BCST   12(SI), Y6, Y2
+	VPANDD          low4<>+0(SB), Y9, Y6
+	VPSRLW          $0x04, Y9, Y9
+	VPANDD          low4<>+0(SB), Y9, Y9
+	VPSHUFB         min0<>+0(SB), Y9, Y10
+	VPDPWSSD.BCST   16(SI), Y10, Y2
+	VPSHUFB         min1<>+0(SB), Y9, Y9
+	VPDPWSSD.BCST   20(SI), Y9, Y2
+	VPANDD          low4<>+0(SB), Y5, Y9
+	VPSRLW          $0x04, Y5, Y5
+	VPANDD          low4<>+0(SB), Y5, Y5
+	VPSHUFB         min0<>+0(SB), Y5, Y10
+	VPDPWSSD.BCST   24(SI), Y10, Y2
+	VPSHUFB         min1<>+0(SB), Y5, Y5
+	VPDPWSSD.BCST   28(SI), Y5, Y2
+	VBROADCASTI32X4 16(R8), Y5
+	VINSERTI32X4    $0x01, 16(R9), Y5, Y5
+	VBROADCASTI32X4 16(R8)(R10*1), Y10
+	VINSERTI32X4    $0x01, 16(R9)(R10*1), Y10, Y10
+	VBROADCASTI32X4 16(R8)(R10*2), Y11
+	VINSERTI32X4    $0x01, 16(R9)(R10*2), Y11, Y11
+	VBROADCASTI32X4 16(R8)(R11*1), Y12
+	VINSERTI32X4    $0x01, 16(R9)(R11*1), Y12, Y12
+	VPUNPCKLDQ      Y10, Y5, Y13
+	VPUNPCKHDQ      Y10, Y5, Y5
+	VPUNPCKLDQ      Y12, Y11, Y10
+	VPUNPCKHDQ      Y12, Y11, Y11
+	VPUNPCKLQDQ     Y10, Y13, Y12
+	VPUNPCKHQDQ     Y10, Y13, Y10
+	VPUNPCKLQDQ     Y11, Y5, Y13
+	VPUNPCKHQDQ     Y11, Y5, Y5
+	VPANDD          low2<>+0(SB), Y12, Y11
 	PREFETCHT1      (CX)
+	VXORPS          Y14, Y14, Y14
+	VPDPBUSD.BCST   (DX), Y11, Y14
+	VPSRLW          $0x02, Y12, Y11
+	VPANDD          low2<>+0(SB), Y11, Y11
 	VXORPS          Y15, Y15, Y15
-	VPDPBUSD.BCST   (DX), Y12, Y15
-	VPSRLW          $0x02, Y13, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
+	VPDPBUSD.BCST   32(DX), Y11, Y15
+	VPSRLW          $0x04, Y12, Y11
+	VPANDD          low2<>+0(SB), Y11, Y11
 	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   32(DX), Y12, Y16
-	VPSRLW          $0x04, Y13, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VXORPS          Y17, Y17, Y17
-	VPDPBUSD.BCST   64(DX), Y12, Y17
-	VPSRLW          $0x06, Y13, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   96(DX), Y12, Y13
-	VPANDD          low2<>+0(SB), Y11, Y12
-	VPDPBUSD.BCST   4(DX), Y12, Y15
-	VPSRLW          $0x02, Y11, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPDPBUSD.BCST   36(DX), Y12, Y16
-	VPSRLW          $0x04, Y11, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
+	VPDPBUSD.BCST   64(DX), Y11, Y16
+	VPSRLW          $0x06, Y12, Y11
+	VPANDD          low2<>+0(SB), Y11, Y11
+	VXORPS          Y12, Y12, Y12
+	VPDPBUSD.BCST   96(DX), Y11, Y12
+	VPANDD          low2<>+0(SB), Y10, Y11
+	VPDPBUSD.BCST   4(DX), Y11, Y14
+	VPSRLW          $0x02, Y10, Y11
+	VPANDD          low2<>+0(SB), Y11, Y11
+	VPDPBUSD.BCST   36(DX), Y11, Y15
+	VPSRLW          $0x04, Y10, Y11
+	VPANDD          low2<>+0(SB), Y11, Y11
 	PREFETCHT1      64(CX)
-	VPDPBUSD.BCST   68(DX), Y12, Y17
-	VPSRLW          $0x06, Y11, Y11
-	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   100(DX), Y11, Y13
-	VPANDD          low2<>+0(SB), Y14, Y11
-	VPDPBUSD.BCST   8(DX), Y11, Y15
-	VPSRLW          $0x02, Y14, Y11
-	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   40(DX), Y11, Y16
-	VPSRLW          $0x04, Y14, Y11
-	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   72(DX), Y11, Y17
-	VPSRLW          $0x06, Y14, Y11
-	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   104(DX), Y11, Y13
-	VPANDD          low2<>+0(SB), Y6, Y11
+	VPDPBUSD.BCST   68(DX), Y11, Y16
+	VPSRLW          $0x06, Y10, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   100(DX), Y10, Y12
+	VPANDD          low2<>+0(SB), Y13, Y10
+	VPDPBUSD.BCST   8(DX), Y10, Y14
+	VPSRLW          $0x02, Y13, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   40(DX), Y10, Y15
+	VPSRLW          $0x04, Y13, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   72(DX), Y10, Y16
+	VPSRLW          $0x06, Y13, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   104(DX), Y10, Y12
+	VPANDD          low2<>+0(SB), Y5, Y10
 	PREFETCHT1      128(CX)
-	VPDPBUSD.BCST   12(DX), Y11, Y15
-	VPSHUFB         pair0<>+0(SB), Y8, Y11
-	VPSRAD          $0x10, Y11, Y11
-	VPMULLD         Y11, Y15, Y15
+	VPDPBUSD.BCST   12(DX), Y10, Y14
+	VPSHUFB         pair0<>+0(SB), Y7, Y10
+	VPSRAD          $0x10, Y10, Y10
+	VPMULLD         Y10, Y14, Y14
+	VPADDD          Y14, Y1, Y1
+	VPSRLW          $0x02, Y5, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   44(DX), Y10, Y15
+	VPSHUFB         pair2<>+0(SB), Y7, Y10
+	VPSRAD          $0x10, Y10, Y10
+	VPMULLD         Y10, Y15, Y15
 	VPADDD          Y15, Y1, Y1
-	VPSRLW          $0x02, Y6, Y11
-	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   44(DX), Y11, Y16
-	VPSHUFB         pair2<>+0(SB), Y8, Y11
-	VPSRAD          $0x10, Y11, Y11
-	VPMULLD         Y11, Y16, Y16
+	VPSRLW          $0x04, Y5, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   76(DX), Y10, Y16
+	VPSHUFB         pair0<>+0(SB), Y8, Y10
+	VPSRAD          $0x10, Y10, Y10
+	VPMULLD         Y10, Y16, Y16
 	VPADDD          Y16, Y1, Y1
-	VPSRLW          $0x04, Y6, Y11
+	VPSRLW          $0x06, Y5, Y5
+	VPANDD          low2<>+0(SB), Y5, Y5
+	VPDPBUSD.BCST   108(DX), Y5, Y12
+	VPSHUFB         pair2<>+0(SB), Y8, Y5
+	VPSRAD          $0x10, Y5, Y5
+	VPMULLD         Y5, Y12, Y12
+	VPADDD          Y12, Y1, Y1
+	VBROADCASTI32X4 32(R8), Y5
+	VINSERTI32X4    $0x01, 32(R9), Y5, Y5
+	VBROADCASTI32X4 32(R8)(R10*1), Y10
+	VINSERTI32X4    $0x01, 32(R9)(R10*1), Y10, Y10
+	VBROADCASTI32X4 32(R8)(R10*2), Y11
+	VINSERTI32X4    $0x01, 32(R9)(R10*2), Y11, Y11
+	VBROADCASTI32X4 32(R8)(R11*1), Y12
+	VINSERTI32X4    $0x01, 32(R9)(R11*1), Y12, Y12
+	VPUNPCKLDQ      Y10, Y5, Y13
+	VPUNPCKHDQ      Y10, Y5, Y5
+	VPUNPCKLDQ      Y12, Y11, Y10
+	VPUNPCKHDQ      Y12, Y11, Y11
+	VPUNPCKLQDQ     Y10, Y13, Y12
+	VPUNPCKHQDQ     Y10, Y13, Y10
+	VPUNPCKLQDQ     Y11, Y5, Y13
+	VPUNPCKHQDQ     Y11, Y5, Y5
+	VPANDD          low2<>+0(SB), Y12, Y11
+	VXORPS          Y14, Y14, Y14
+	VPDPBUSD.BCST   16(DX), Y11, Y14
+	VPSRLW          $0x02, Y12, Y11
 	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   76(DX), Y11, Y17
-	VPSHUFB         pair0<>+0(SB), Y9, Y11
-	VPSRAD          $0x10, Y11, Y11
-	VPMULLD         Y11, Y17, Y17
-	VPADDD          Y17, Y1, Y1
-	VPSRLW          $0x06, Y6, Y6
-	VPANDD          low2<>+0(SB), Y6, Y6
-	VPDPBUSD.BCST   108(DX), Y6, Y13
-	VPSHUFB         pair2<>+0(SB), Y9, Y6
-	VPSRAD          $0x10, Y6, Y6
-	VPMULLD         Y6, Y13, Y13
-	VPADDD          Y13, Y1, Y1
-	VBROADCASTI32X4 32(R8), Y6
-	VINSERTI32X4    $0x01, 32(R9), Y6, Y6
-	VBROADCASTI32X4 32(R8)(R10*1), Y11
-	VINSERTI32X4    $0x01, 32(R9)(R10*1), Y11, Y11
-	VBROADCASTI32X4 32(R8)(R10*2), Y12
-	VINSERTI32X4    $0x01, 32(R9)(R10*2), Y12, Y12
-	VBROADCASTI32X4 32(R8)(R11*1), Y13
-	VINSERTI32X4    $0x01, 32(R9)(R11*1), Y13, Y13
-	VPUNPCKLDQ      Y11, Y6, Y14
-	VPUNPCKHDQ      Y11, Y6, Y6
-	VPUNPCKLDQ      Y13, Y12, Y11
-	VPUNPCKHDQ      Y13, Y12, Y12
-	VPUNPCKLQDQ     Y11, Y14, Y13
-	VPUNPCKHQDQ     Y11, Y14, Y11
-	VPUNPCKLQDQ     Y12, Y6, Y14
-	VPUNPCKHQDQ     Y12, Y6, Y6
-	VPANDD          low2<>+0(SB), Y13, Y12
 	VXORPS          Y15, Y15, Y15
-	VPDPBUSD.BCST   16(DX), Y12, Y15
-	VPSRLW          $0x02, Y13, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   48(DX), Y12, Y16
-	VPSRLW          $0x04, Y13, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
+	VPDPBUSD.BCST   48(DX), Y11, Y15
+	VPSRLW          $0x04, Y12, Y11
+	VPANDD          low2<>+0(SB), Y11, Y11
 	PREFETCHT1      192(CX)
-	VXORPS          Y17, Y17, Y17
-	VPDPBUSD.BCST   80(DX), Y12, Y17
-	VPSRLW          $0x06, Y13, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   112(DX), Y12, Y13
-	VPANDD          low2<>+0(SB), Y11, Y12
-	VPDPBUSD.BCST   20(DX), Y12, Y15
-	VPSRLW          $0x02, Y11, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPDPBUSD.BCST   52(DX), Y12, Y16
-	VPSRLW          $0x04, Y11, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPDPBUSD.BCST   84(DX), Y12, Y17
-	VPSRLW          $0x06, Y11, Y11
+	VXORPS          Y16, Y16, Y16
+	VPDPBUSD.BCST   80(DX), Y11, Y16
+	VPSRLW          $0x06, Y12, Y11
 	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   116(DX), Y11, Y13
-	VPANDD          low2<>+0(SB), Y14, Y11
+	VXORPS          Y12, Y12, Y12
+	VPDPBUSD.BCST   112(DX), Y11, Y12
+	VPANDD          low2<>+0(SB), Y10, Y11
+	VPDPBUSD.BCST   20(DX), Y11, Y14
+	VPSRLW          $0x02, Y10, Y11
+	VPANDD          low2<>+0(SB), Y11, Y11
+	VPDPBUSD.BCST   52(DX), Y11, Y15
+	VPSRLW          $0x04, Y10, Y11
+	VPANDD          low2<>+0(SB), Y11, Y11
+	VPDPBUSD.BCST   84(DX), Y11, Y16
+	VPSRLW          $0x06, Y10, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   116(DX), Y10, Y12
+	VPANDD          low2<>+0(SB), Y13, Y10
 	PREFETCHT1      256(CX)
-	VPDPBUSD.BCST   24(DX), Y11, Y15
-	VPSRLW          $0x02, Y14, Y11
-	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   56(DX), Y11, Y16
-	VPSRLW          $0x04, Y14, Y11
-	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   88(DX), Y11, Y17
-	VPSRLW          $0x06, Y14, Y11
-	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   120(DX), Y11, Y13
-	VPANDD          low2<>+0(SB), Y6, Y11
-	VPDPBUSD.BCST   28(DX), Y11, Y15
-	VPSHUFB         pair1<>+0(SB), Y8, Y11
-	VPSRAD          $0x10, Y11, Y11
-	VPMULLD         Y11, Y15, Y15
-	VPADDD          Y15, Y1, Y1
-	VPSRLW          $0x02, Y6, Y11
-	VPANDD          low2<>+0(SB), Y11, Y11
-	VPDPBUSD.BCST   60(DX), Y11, Y16
-	VPSHUFB         pair3<>+0(SB), Y8, Y8
-	VPSRAD          $0x10, Y8, Y8
-	VPMULLD         Y8, Y16, Y16
-	VPADDD          Y16, Y1, Y1
-	VPSRLW          $0x04, Y6, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	PREFETCHT1      320(CX)
-	VPDPBUSD.BCST   92(DX), Y8, Y17
-	VPSHUFB         pair1<>+0(SB), Y9, Y8
-	VPSRAD          $0x10, Y8, Y8
-	VPMULLD         Y8, Y17, Y17
-	VPADDD          Y17, Y1, Y1
-	VPSRLW          $0x06, Y6, Y6
-	VPANDD          low2<>+0(SB), Y6, Y6
-	VPDPBUSD.BCST   124(DX), Y6, Y13
-	VPSHUFB         pair3<>+0(SB), Y9, Y6
-	VPSRAD          $0x10, Y6, Y6
-	VPMULLD         Y6, Y13, Y13
-	VPADDD          Y13, Y1, Y1
-	VBROADCASTI32X4 48(R8), Y6
-	VINSERTI32X4    $0x01, 48(R9), Y6, Y6
-	VBROADCASTI32X4 48(R8)(R10*1), Y8
-	VINSERTI32X4    $0x01, 48(R9)(R10*1), Y8, Y8
-	VBROADCASTI32X4 48(R8)(R10*2), Y9
-	VINSERTI32X4    $0x01, 48(R9)(R10*2), Y9, Y9
-	VBROADCASTI32X4 48(R8)(R11*1), Y11
-	VINSERTI32X4    $0x01, 48(R9)(R11*1), Y11, Y11
-	VPUNPCKLDQ      Y8, Y6, Y12
-	VPUNPCKHDQ      Y8, Y6, Y6
-	VPUNPCKLDQ      Y11, Y9, Y8
-	VPUNPCKHDQ      Y11, Y9, Y9
-	VPUNPCKLQDQ     Y8, Y12, Y11
-	VPUNPCKHQDQ     Y8, Y12, Y8
-	VPUNPCKLQDQ     Y9, Y6, Y12
-	VPUNPCKHQDQ     Y9, Y6, Y6
-	VPANDD          low2<>+0(SB), Y11, Y9
-	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   128(DX), Y9, Y13
-	VPSRLW          $0x02, Y11, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   160(DX), Y9, Y14
-	VPSRLW          $0x04, Y11, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VXORPS          Y15, Y15, Y15
-	VPDPBUSD.BCST   192(DX), Y9, Y15
-	VPSRLW          $0x06, Y11, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	PREFETCHT1      384(CX)
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   224(DX), Y9, Y11
-	VPANDD          low2<>+0(SB), Y8, Y9
-	VPDPBUSD.BCST   132(DX), Y9, Y13
-	VPSRLW          $0x02, Y8, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VPDPBUSD.BCST   164(DX), Y9, Y14
-	VPSRLW          $0x04, Y8, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VPDPBUSD.BCST   196(DX), Y9, Y15
-	VPSRLW          $0x06, Y8, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPDPBUSD.BCST   228(DX), Y8, Y11
-	VPANDD          low2<>+0(SB), Y12, Y8
-	VPDPBUSD.BCST   136(DX), Y8, Y13
-	VPSRLW          $0x02, Y12, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	PREFETCHT1      448(CX)
-	VPDPBUSD.BCST   168(DX), Y8, Y14
-	VPSRLW          $0x04, Y12, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPDPBUSD.BCST   200(DX), Y8, Y15
-	VPSRLW          $0x06, Y12, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPDPBUSD.BCST   232(DX), Y8, Y11
-	VPANDD          low2<>+0(SB), Y6, Y8
-	VPDPBUSD.BCST   140(DX), Y8, Y13
-	VPSHUFB         pair0<>+0(SB), Y7, Y8
-	VPSRAD          $0x10, Y8, Y8
-	VPMULLD         Y8, Y13, Y13
-	VPADDD          Y13, Y1, Y1
-	VPSRLW          $0x02, Y6, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPDPBUSD.BCST   172(DX), Y8, Y14
-	VPSHUFB         pair2<>+0(SB), Y7, Y8
-	VPSRAD          $0x10, Y8, Y8
-	VPMULLD         Y8, Y14, Y14
+	VPDPBUSD.BCST   24(DX), Y10, Y14
+	VPSRLW          $0x02, Y13, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   56(DX), Y10, Y15
+	VPSRLW          $0x04, Y13, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   88(DX), Y10, Y16
+	VPSRLW          $0x06, Y13, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   120(DX), Y10, Y12
+	VPANDD          low2<>+0(SB), Y5, Y10
+	VPDPBUSD.BCST   28(DX), Y10, Y14
+	VPSHUFB         pair1<>+0(SB), Y7, Y10
+	VPSRAD          $0x10, Y10, Y10
+	VPMULLD         Y10, Y14, Y14
 	VPADDD          Y14, Y1, Y1
-	VPSRLW          $0x04, Y6, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPDPBUSD.BCST   204(DX), Y8, Y15
-	VPSHUFB         pair0<>+0(SB), Y10, Y8
-	VPSRAD          $0x10, Y8, Y8
-	VPMULLD         Y8, Y15, Y15
-	VPADDD          Y15, Y1, Y1
-	VPSRLW          $0x06, Y6, Y6
-	VPANDD          low2<>+0(SB), Y6, Y6
-	PREFETCHT1      512(CX)
-	VPDPBUSD.BCST   236(DX), Y6, Y11
-	VPSHUFB         pair2<>+0(SB), Y10, Y6
-	VPSRAD          $0x10, Y6, Y6
-	VPMULLD         Y6, Y11, Y11
-	VPADDD          Y11, Y1, Y1
-	VBROADCASTI32X4 64(R8), Y6
-	VINSERTI32X4    $0x01, 64(R9), Y6, Y6
-	VBROADCASTI32X4 64(R8)(R10*1), Y8
-	VINSERTI32X4    $0x01, 64(R9)(R10*1), Y8, Y8
-	VBROADCASTI32X4 64(R8)(R10*2), Y9
-	VINSERTI32X4    $0x01, 64(R9)(R10*2), Y9, Y9
-	VBROADCASTI32X4 64(R8)(R11*1), Y11
-	VINSERTI32X4    $0x01, 64(R9)(R11*1), Y11, Y11
-	VPUNPCKLDQ      Y8, Y6, Y12
-	VPUNPCKHDQ      Y8, Y6, Y6
-	VPUNPCKLDQ      Y11, Y9, Y8
-	VPUNPCKHDQ      Y11, Y9, Y9
-	VPUNPCKLQDQ     Y8, Y12, Y11
-	VPUNPCKHQDQ     Y8, Y12, Y8
-	VPUNPCKLQDQ     Y9, Y6, Y12
-	VPUNPCKHQDQ     Y9, Y6, Y6
-	VPANDD          low2<>+0(SB), Y11, Y9
-	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   144(DX), Y9, Y13
-	VPSRLW          $0x02, Y11, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   176(DX), Y9, Y14
-	VPSRLW          $0x04, Y11, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VXORPS          Y15, Y15, Y15
-	VPDPBUSD.BCST   208(DX), Y9, Y15
-	VPSRLW          $0x06, Y11, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   240(DX), Y9, Y11
-	VPANDD          low2<>+0(SB), Y8, Y9
-	VPDPBUSD.BCST   148(DX), Y9, Y13
-	VPSRLW          $0x02, Y8, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	PREFETCHT1      576(CX)
-	VPDPBUSD.BCST   180(DX), Y9, Y14
-	VPSRLW          $0x04, Y8, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VPDPBUSD.BCST   212(DX), Y9, Y15
-	VPSRLW          $0x06, Y8, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPDPBUSD.BCST   244(DX), Y8, Y11
-	VPANDD          low2<>+0(SB), Y12, Y8
-	VPDPBUSD.BCST   152(DX), Y8, Y13
-	VPSRLW          $0x02, Y12, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPDPBUSD.BCST   184(DX), Y8, Y14
-	VPSRLW          $0x04, Y12, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPDPBUSD.BCST   216(DX), Y8, Y15
-	VPSRLW          $0x06, Y12, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	PREFETCHT1      640(CX)
-	VPDPBUSD.BCST   248(DX), Y8, Y11
-	VPANDD          low2<>+0(SB), Y6, Y8
-	VPDPBUSD.BCST   156(DX), Y8, Y13
-	VPSHUFB         pair1<>+0(SB), Y7, Y8
-	VPSRAD          $0x10, Y8, Y8
-	VPMULLD         Y8, Y13, Y13
-	VPADDD          Y13, Y1, Y1
-	VPSRLW          $0x02, Y6, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPDPBUSD.BCST   188(DX), Y8, Y14
+	VPSRLW          $0x02, Y5, Y10
+	VPANDD          low2<>+0(SB), Y10, Y10
+	VPDPBUSD.BCST   60(DX), Y10, Y15
 	VPSHUFB         pair3<>+0(SB), Y7, Y7
-	VPSRAD          $0x10, Y7, Y7
-	VPMULLD         Y7, Y14, Y14
-	VPADDD          Y14, Y1, Y1
-	VPSRLW          $0x04, Y6, Y7
-	VPANDD          low2<>+0(SB), Y7, Y7
-	VPDPBUSD.BCST   220(DX), Y7, Y15
-	VPSHUFB         pair1<>+0(SB), Y10, Y7
 	VPSRAD          $0x10, Y7, Y7
 	VPMULLD         Y7, Y15, Y15
 	VPADDD          Y15, Y1, Y1
-	VPSRLW          $0x06, Y6, Y6
-	VPANDD          low2<>+0(SB), Y6, Y6
-	VPDPBUSD.BCST   252(DX), Y6, Y11
-	VPSHUFB         pair3<>+0(SB), Y10, Y6
+	VPSRLW          $0x04, Y5, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	PREFETCHT1      320(CX)
+	VPDPBUSD.BCST   92(DX), Y7, Y16
+	VPSHUFB         pair1<>+0(SB), Y8, Y7
+	VPSRAD          $0x10, Y7, Y7
+	VPMULLD         Y7, Y16, Y16
+	VPADDD          Y16, Y1, Y1
+	VPSRLW          $0x06, Y5, Y5
+	VPANDD          low2<>+0(SB), Y5, Y5
+	VPDPBUSD.BCST   124(DX), Y5, Y12
+	VPSHUFB         pair3<>+0(SB), Y8, Y5
+	VPSRAD          $0x10, Y5, Y5
+	VPMULLD         Y5, Y12, Y12
+	VPADDD          Y12, Y1, Y1
+	VBROADCASTI32X4 48(R8), Y5
+	VINSERTI32X4    $0x01, 48(R9), Y5, Y5
+	VBROADCASTI32X4 48(R8)(R10*1), Y7
+	VINSERTI32X4    $0x01, 48(R9)(R10*1), Y7, Y7
+	VBROADCASTI32X4 48(R8)(R10*2), Y8
+	VINSERTI32X4    $0x01, 48(R9)(R10*2), Y8, Y8
+	VBROADCASTI32X4 48(R8)(R11*1), Y10
+	VINSERTI32X4    $0x01, 48(R9)(R11*1), Y10, Y10
+	VPUNPCKLDQ      Y7, Y5, Y11
+	VPUNPCKHDQ      Y7, Y5, Y5
+	VPUNPCKLDQ      Y10, Y8, Y7
+	VPUNPCKHDQ      Y10, Y8, Y8
+	VPUNPCKLQDQ     Y7, Y11, Y10
+	VPUNPCKHQDQ     Y7, Y11, Y7
+	VPUNPCKLQDQ     Y8, Y5, Y11
+	VPUNPCKHQDQ     Y8, Y5, Y5
+	VPANDD          low2<>+0(SB), Y10, Y8
+	VXORPS          Y12, Y12, Y12
+	VPDPBUSD.BCST   128(DX), Y8, Y12
+	VPSRLW          $0x02, Y10, Y8
+	VPANDD          low2<>+0(SB), Y8, Y8
+	VXORPS          Y13, Y13, Y13
+	VPDPBUSD.BCST   160(DX), Y8, Y13
+	VPSRLW          $0x04, Y10, Y8
+	VPANDD          low2<>+0(SB), Y8, Y8
+	VXORPS          Y14, Y14, Y14
+	VPDPBUSD.BCST   192(DX), Y8, Y14
+	VPSRLW          $0x06, Y10, Y8
+	VPANDD          low2<>+0(SB), Y8, Y8
+	PREFETCHT1      384(CX)
+	VXORPS          Y10, Y10, Y10
+	VPDPBUSD.BCST   224(DX), Y8, Y10
+	VPANDD          low2<>+0(SB), Y7, Y8
+	VPDPBUSD.BCST   132(DX), Y8, Y12
+	VPSRLW          $0x02, Y7, Y8
+	VPANDD          low2<>+0(SB), Y8, Y8
+	VPDPBUSD.BCST   164(DX), Y8, Y13
+	VPSRLW          $0x04, Y7, Y8
+	VPANDD          low2<>+0(SB), Y8, Y8
+	VPDPBUSD.BCST   196(DX), Y8, Y14
+	VPSRLW          $0x06, Y7, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	VPDPBUSD.BCST   228(DX), Y7, Y10
+	VPANDD          low2<>+0(SB), Y11, Y7
+	VPDPBUSD.BCST   136(DX), Y7, Y12
+	VPSRLW          $0x02, Y11, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	PREFETCHT1      448(CX)
+	VPDPBUSD.BCST   168(DX), Y7, Y13
+	VPSRLW          $0x04, Y11, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	VPDPBUSD.BCST   200(DX), Y7, Y14
+	VPSRLW          $0x06, Y11, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	VPDPBUSD.BCST   232(DX), Y7, Y10
+	VPANDD          low2<>+0(SB), Y5, Y7
+	VPDPBUSD.BCST   140(DX), Y7, Y12
+	VPSHUFB         pair0<>+0(SB), Y6, Y7
+	VPSRAD          $0x10, Y7, Y7
+	VPMULLD         Y7, Y12, Y12
+	VPADDD          Y12, Y1, Y1
+	VPSRLW          $0x02, Y5, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	VPDPBUSD.BCST   172(DX), Y7, Y13
+	VPSHUFB         pair2<>+0(SB), Y6, Y7
+	VPSRAD          $0x10, Y7, Y7
+	VPMULLD         Y7, Y13, Y13
+	VPADDD          Y13, Y1, Y1
+	VPSRLW          $0x04, Y5, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	VPDPBUSD.BCST   204(DX), Y7, Y14
+	VPSHUFB         pair0<>+0(SB), Y9, Y7
+	VPSRAD          $0x10, Y7, Y7
+	VPMULLD         Y7, Y14, Y14
+	VPADDD          Y14, Y1, Y1
+	VPSRLW          $0x06, Y5, Y5
+	VPANDD          low2<>+0(SB), Y5, Y5
+	PREFETCHT1      512(CX)
+	VPDPBUSD.BCST   236(DX), Y5, Y10
+	VPSHUFB         pair2<>+0(SB), Y9, Y5
+	VPSRAD          $0x10, Y5, Y5
+	VPMULLD         Y5, Y10, Y10
+	VPADDD          Y10, Y1, Y1
+	VBROADCASTI32X4 64(R8), Y5
+	VINSERTI32X4    $0x01, 64(R9), Y5, Y5
+	VBROADCASTI32X4 64(R8)(R10*1), Y7
+	VINSERTI32X4    $0x01, 64(R9)(R10*1), Y7, Y7
+	VBROADCASTI32X4 64(R8)(R10*2), Y8
+	VINSERTI32X4    $0x01, 64(R9)(R10*2), Y8, Y8
+	VBROADCASTI32X4 64(R8)(R11*1), Y10
+	VINSERTI32X4    $0x01, 64(R9)(R11*1), Y10, Y10
+	VPUNPCKLDQ      Y7, Y5, Y11
+	VPUNPCKHDQ      Y7, Y5, Y5
+	VPUNPCKLDQ      Y10, Y8, Y7
+	VPUNPCKHDQ      Y10, Y8, Y8
+	VPUNPCKLQDQ     Y7, Y11, Y10
+	VPUNPCKHQDQ     Y7, Y11, Y7
+	VPUNPCKLQDQ     Y8, Y5, Y11
+	VPUNPCKHQDQ     Y8, Y5, Y5
+	VPANDD          low2<>+0(SB), Y10, Y8
+	VXORPS          Y12, Y12, Y12
+	VPDPBUSD.BCST   144(DX), Y8, Y12
+	VPSRLW          $0x02, Y10, Y8
+	VPANDD          low2<>+0(SB), Y8, Y8
+	VXORPS          Y13, Y13, Y13
+	VPDPBUSD.BCST   176(DX), Y8, Y13
+	VPSRLW          $0x04, Y10, Y8
+	VPANDD          low2<>+0(SB), Y8, Y8
+	VXORPS          Y14, Y14, Y14
+	VPDPBUSD.BCST   208(DX), Y8, Y14
+	VPSRLW          $0x06, Y10, Y8
+	VPANDD          low2<>+0(SB), Y8, Y8
+	VXORPS          Y10, Y10, Y10
+	VPDPBUSD.BCST   240(DX), Y8, Y10
+	VPANDD          low2<>+0(SB), Y7, Y8
+	VPDPBUSD.BCST   148(DX), Y8, Y12
+	VPSRLW          $0x02, Y7, Y8
+	VPANDD          low2<>+0(SB), Y8, Y8
+	PREFETCHT1      576(CX)
+	VPDPBUSD.BCST   180(DX), Y8, Y13
+	VPSRLW          $0x04, Y7, Y8
+	VPANDD          low2<>+0(SB), Y8, Y8
+	VPDPBUSD.BCST   212(DX), Y8, Y14
+	VPSRLW          $0x06, Y7, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	VPDPBUSD.BCST   244(DX), Y7, Y10
+	VPANDD          low2<>+0(SB), Y11, Y7
+	VPDPBUSD.BCST   152(DX), Y7, Y12
+	VPSRLW          $0x02, Y11, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	VPDPBUSD.BCST   184(DX), Y7, Y13
+	VPSRLW          $0x04, Y11, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	VPDPBUSD.BCST   216(DX), Y7, Y14
+	VPSRLW          $0x06, Y11, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	PREFETCHT1      640(CX)
+	VPDPBUSD.BCST   248(DX), Y7, Y10
+	VPANDD          low2<>+0(SB), Y5, Y7
+	VPDPBUSD.BCST   156(DX), Y7, Y12
+	VPSHUFB         pair1<>+0(SB), Y6, Y7
+	VPSRAD          $0x10, Y7, Y7
+	VPMULLD         Y7, Y12, Y12
+	VPADDD          Y12, Y1, Y1
+	VPSRLW          $0x02, Y5, Y7
+	VPANDD          low2<>+0(SB), Y7, Y7
+	VPDPBUSD.BCST   188(DX), Y7, Y13
+	VPSHUFB         pair3<>+0(SB), Y6, Y6
 	VPSRAD          $0x10, Y6, Y6
-	VPMULLD         Y6, Y11, Y11
-	VPADDD          Y11, Y1, Y1
-	VMULPS.BCST     (BX), Y4, Y4
+	VPMULLD         Y6, Y13, Y13
+	VPADDD          Y13, Y1, Y1
+	VPSRLW          $0x04, Y5, Y6
+	VPANDD          low2<>+0(SB), Y6, Y6
+	VPDPBUSD.BCST   220(DX), Y6, Y14
+	VPSHUFB         pair1<>+0(SB), Y9, Y6
+	VPSRAD          $0x10, Y6, Y6
+	VPMULLD         Y6, Y14, Y14
+	VPADDD          Y14, Y1, Y1
+	VPSRLW          $0x06, Y5, Y5
+	VPANDD          low2<>+0(SB), Y5, Y5
+	VPDPBUSD.BCST   252(DX), Y5, Y10
+	VPSHUFB         pair3<>+0(SB), Y9, Y5
+	VPSRAD          $0x10, Y5, Y5
+	VPMULLD         Y5, Y10, Y10
+	VPADDD          Y10, Y1, Y1
+	VMULPS.BCST     (BX), Y3, Y3
 	VCVTDQ2PS       Y1, Y1
-	VFMADD231PS     Y4, Y1, Y0
-	VMULPS.BCST     (BX), Y5, Y1
+	VFMADD231PS     Y3, Y1, Y0
+	VMULPS.BCST     (BX), Y4, Y1
 	VCVTDQ2PS       Y2, Y2
 	VFNMADD231PS    Y1, Y2, Y0
 	ADDQ            $0x00000100, DX

@@ -5,11 +5,17 @@
 #include "textflag.h"
 
 // func dotQ3KAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ3KAVX512(SB), NOSPLIT, $0-64
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	XORL AX, AX
+	MOVL  $0x00000002, DX
+	KMOVD DX, K1
+	MOVL  $0x00000004, DX
+	KMOVD DX, K2
+	MOVL  $0x00000008, DX
+	KMOVD DX, K3
+	MOVQ  ahead+32(FP), CX
+	ADDQ  src+8(FP), CX
+	XORL  AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -29,15 +35,17 @@ src0:
 
 block:
 	VXORPS          Y1, Y1, Y1
-	VXORPS          X2, X2, X2
-	VPINSRW         $0x00, 108(R8), X2, X2
-	VPINSRW         $0x01, 108(R8)(R10*1), X2, X2
-	VPINSRW         $0x02, 108(R8)(R10*2), X2, X2
-	VPINSRW         $0x03, 108(R8)(R11*1), X2, X2
-	VPINSRW         $0x04, 108(R9), X2, X2
-	VPINSRW         $0x05, 108(R9)(R10*1), X2, X2
-	VPINSRW         $0x06, 108(R9)(R10*2), X2, X2
-	VPINSRW         $0x07, 108(R9)(R11*1), X2, X2
+	VPBROADCASTD    106(R8), Y2
+	VPBROADCASTD    106(R8)(R10*1), K1, X2
+	VPBROADCASTD    106(R8)(R10*2), K2, X2
+	VPBROADCASTD    106(R8)(R11*1), K3, X2
+	VPBROADCASTD    106(R9), Y3
+	VPBROADCASTD    106(R9)(R10*1), K1, X3
+	VPBROADCASTD    106(R9)(R10*2), K2, X3
+	VPBROADCASTD    106(R9)(R11*1), K3, X3
+	VINSERTI32X4    $0x01, X3, Y2, Y2
+	VPSRLD          $0x10, Y2, Y2
+	VPMOVDW         Y2, X2
 	VCVTPH2PS       X2, Y2
 	VBROADCASTI32X4 92(R8), Y3
 	VINSERTI32X4    $0x01, 92(R9), Y3, Y3

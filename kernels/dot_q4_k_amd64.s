@@ -5,11 +5,17 @@
 #include "textflag.h"
 
 // func dotQ4KAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ4KAVX512(SB), NOSPLIT, $0-64
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	XORL AX, AX
+	MOVL  $0x00000002, DX
+	KMOVD DX, K1
+	MOVL  $0x00000004, DX
+	KMOVD DX, K1
+	MOVL  $0x00000008, DX
+	KMOVD DX, K1
+	MOVQ  ahead+32(FP), CX
+	ADDQ  src+8(FP), CX
+	XORL  AX, AX
 
 half:
 	MOVQ  src+8(FP), R8

@@ -5,8 +5,231 @@
 #include "textflag.h"
 
 // func dotQ5_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-64
+	MOVL  $0x00000002, DX
+	KMOVD DX, K1
+	MOVL  $0x00000004, DX
+	KMOVD DX, K2
+	MOVL  $0x00000008, DX
+	KMOVD DX, K3
+	MOVQ  ahead+32(FP), CX
+	ADDQ  src+8(FP), CX
+	XORL  AX, AX
+
+half:
+	MOVQ  src+8(FP), R8
+	MOVQ  stride+16(FP), R10
+	LEAQ  (R10)(R10*2), R11
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (R8)(R10*8), R8
+
+src0:
+	LEAQ   (R8)(R10*4), R9
+	MOVQ   q+40(FP), DX
+	MOVQ   d+48(FP), BX
+	MOVQ   sums+56(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   blocks+24(FP), DI
+
+block:
+	VPBROADCASTD    (R8), Y1
+	VPBROADCASTD    (R8)(R10*1), K1, X1
+	VPBROADCASTD    (R8)(R10*2), K2, X1
+	VPBROADCASTD    (R8)(R11*1), K3, X1
+	VPBROADCASTD    (R9), Y2
+	VPBROADCASTD    (R9)(R10*1), K1, X2
+	VPBROADCASTD    (R9)(R10*2), K2, X2
+	VPBROADCASTD    (R9)(R11*1), K3, X2
+	VINSERTI32X4    $0x01, X2, Y1, Y1
+	VPMOVDW         Y1, X1
+	VCVTPH2PS       X1, Y1
+	VPBROADCASTD    2(R8), Y2
+	VPBROADCASTD    2(R8)(R10*1), K1, X2
+	VPBROADCASTD    2(R8)(R10*2), K2, X2
+	VPBROADCASTD    2(R8)(R11*1), K3, X2
+	VPBROADCASTD    2(R9), Y3
+	VPBROADCASTD    2(R9)(R10*1), K1, X3
+	VPBROADCASTD    2(R9)(R10*2), K2, X3
+	VPBROADCASTD    2(R9)(R11*1), K3, X3
+	VINSERTI32X4    $0x01, X3, Y2, Y2
+	VPSHUFB         byte0<>+0(SB), Y2, Y3
+	VPSHUFB         byte1<>+0(SB), Y2, Y4
+	VPSHUFB         byte2<>+0(SB), Y2, Y5
+	VPSHUFB         byte3<>+0(SB), Y2, Y2
+	VBROADCASTI32X4 6(R8), Y6
+	VINSERTI32X4    $0x01, 6(R9), Y6, Y6
+	VBROADCASTI32X4 6(R8)(R10*1), Y7
+	VINSERTI32X4    $0x01, 6(R9)(R10*1), Y7, Y7
+	VBROADCASTI32X4 6(R8)(R10*2), Y8
+	VINSERTI32X4    $0x01, 6(R9)(R10*2), Y8, Y8
+	VBROADCASTI32X4 6(R8)(R11*1), Y9
+	VINSERTI32X4    $0x01, 6(R9)(R11*1), Y9, Y9
+	VPUNPCKLDQ      Y7, Y6, Y10
+	VPUNPCKHDQ      Y7, Y6, Y6
+	VPUNPCKLDQ      Y9, Y8, Y7
+	VPUNPCKHDQ      Y9, Y8, Y8
+	VPUNPCKLQDQ     Y7, Y10, Y9
+	VPUNPCKHQDQ     Y7, Y10, Y7
+	VPUNPCKLQDQ     Y8, Y6, Y10
+	VPUNPCKHQDQ     Y8, Y6, Y6
+	VPSRLW          $0x04, Y9, Y8
+	VPANDD          low4<>+0(SB), Y9, Y9
+	VPANDD          low4<>+0(SB), Y8, Y8
+	VPTESTMB        bit0<>+0(SB), Y3, K4
+	VPADDB          sixteen<>+0(SB), Y9, K4, Y9
+	VPTESTMB        bit0<>+0(SB), Y5, K4
+	VPADDB          sixteen<>+0(SB), Y8, K4, Y8
+	PREFETCHT1      (CX)
+	VXORPS          Y11, Y11, Y11
+	VPDPBUSD.BCST   (DX), Y9, Y11
+	VXORPS          Y9, Y9, Y9
+	VPDPBUSD.BCST   16(DX), Y8, Y9
+	VPSRLW          $0x04, Y7, Y8
+	VPANDD          low4<>+0(SB), Y7, Y7
+	VPANDD          low4<>+0(SB), Y8, Y8
+	VPTESTMB        bit1<>+0(SB), Y3, K4
+	VPADDB          sixteen<>+0(SB), Y7, K4, Y7
+	VPTESTMB        bit1<>+0(SB), Y5, K4
+	VPADDB          sixteen<>+0(SB), Y8, K4, Y8
+	VPDPBUSD.BCST   4(DX), Y7, Y11
+	PREFETCHT1      64(CX)
+	VPDPBUSD.BCST   20(DX), Y8, Y9
+	VPSRLW          $0x04, Y10, Y3
+	VPANDD          low4<>+0(SB), Y10, Y10
+	VPANDD          low4<>+0(SB), Y3, Y3
+	VPTESTMB        bit0<>+0(SB), Y4, K4
+	VPADDB          sixteen<>+0(SB), Y10, K4, Y10
+	VPTESTMB        bit0<>+0(SB), Y2, K4
+	VPADDB          sixteen<>+0(SB), Y3, K4, Y3
+	VPDPBUSD.BCST   8(DX), Y10, Y11
+	VPDPBUSD.BCST   24(DX), Y3, Y9
+	VPSRLW          $0x04, Y6, Y3
+	VPANDD          low4<>+0(SB), Y6, Y6
+	VPANDD          low4<>+0(SB), Y3, Y3
+	VPTESTMB        bit1<>+0(SB), Y4, K4
+	VPADDB          sixteen<>+0(SB), Y6, K4, Y6
+	VPTESTMB        bit1<>+0(SB), Y2, K4
+	VPADDB          sixteen<>+0(SB), Y3, K4, Y3
+	PREFETCHT1      128(CX)
+	VPDPBUSD.BCST   12(DX), Y6, Y11
+	VPDPBUSD.BCST   28(DX), Y3, Y9
+	VPADDD          Y9, Y11, Y11
+	VMOVDQU64       bias0<>+0(SB), Y2
+	VPDPWSSD.BCST   (SI), Y2, Y11
+	VMULPS.BCST     (BX), Y1, Y1
+	VCVTDQ2PS       Y11, Y11
+	VFMADD231PS     Y1, Y11, Y0
+	ADDQ            $0x20, DX
+	ADDQ            $0x04, BX
+	ADDQ            $0x04, SI
+	ADDQ            $0x000000b0, CX
+	ADDQ            $0x00000016, R8
+	ADDQ            $0x00000016, R9
+	DECQ            DI
+	JNZ             block
+	MOVQ            dst+0(FP), DX
+	VMOVUPS         Y0, (DX)(AX*1)
+	ADDQ            $0x20, AX
+	CMPQ            AX, $0x40
+	JNE             half
+	VZEROUPPER
+	RET
+
+DATA byte0<>+0(SB)/4, $0x00000000
+DATA byte0<>+4(SB)/4, $0x04040404
+DATA byte0<>+8(SB)/4, $0x08080808
+DATA byte0<>+12(SB)/4, $0x0c0c0c0c
+DATA byte0<>+16(SB)/4, $0x00000000
+DATA byte0<>+20(SB)/4, $0x04040404
+DATA byte0<>+24(SB)/4, $0x08080808
+DATA byte0<>+28(SB)/4, $0x0c0c0c0c
+GLOBL byte0<>(SB), RODATA|NOPTR, $32
+
+DATA byte1<>+0(SB)/4, $0x01010101
+DATA byte1<>+4(SB)/4, $0x05050505
+DATA byte1<>+8(SB)/4, $0x09090909
+DATA byte1<>+12(SB)/4, $0x0d0d0d0d
+DATA byte1<>+16(SB)/4, $0x01010101
+DATA byte1<>+20(SB)/4, $0x05050505
+DATA byte1<>+24(SB)/4, $0x09090909
+DATA byte1<>+28(SB)/4, $0x0d0d0d0d
+GLOBL byte1<>(SB), RODATA|NOPTR, $32
+
+DATA byte2<>+0(SB)/4, $0x02020202
+DATA byte2<>+4(SB)/4, $0x06060606
+DATA byte2<>+8(SB)/4, $0x0a0a0a0a
+DATA byte2<>+12(SB)/4, $0x0e0e0e0e
+DATA byte2<>+16(SB)/4, $0x02020202
+DATA byte2<>+20(SB)/4, $0x06060606
+DATA byte2<>+24(SB)/4, $0x0a0a0a0a
+DATA byte2<>+28(SB)/4, $0x0e0e0e0e
+GLOBL byte2<>(SB), RODATA|NOPTR, $32
+
+DATA byte3<>+0(SB)/4, $0x03030303
+DATA byte3<>+4(SB)/4, $0x07070707
+DATA byte3<>+8(SB)/4, $0x0b0b0b0b
+DATA byte3<>+12(SB)/4, $0x0f0f0f0f
+DATA byte3<>+16(SB)/4, $0x03030303
+DATA byte3<>+20(SB)/4, $0x07070707
+DATA byte3<>+24(SB)/4, $0x0b0b0b0b
+DATA byte3<>+28(SB)/4, $0x0f0f0f0f
+GLOBL byte3<>(SB), RODATA|NOPTR, $32
+
+DATA low4<>+0(SB)/4, $0x0f0f0f0f
+DATA low4<>+4(SB)/4, $0x0f0f0f0f
+DATA low4<>+8(SB)/4, $0x0f0f0f0f
+DATA low4<>+12(SB)/4, $0x0f0f0f0f
+DATA low4<>+16(SB)/4, $0x0f0f0f0f
+DATA low4<>+20(SB)/4, $0x0f0f0f0f
+DATA low4<>+24(SB)/4, $0x0f0f0f0f
+DATA low4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL low4<>(SB), RODATA|NOPTR, $32
+
+DATA bit0<>+0(SB)/4, $0x08040201
+DATA bit0<>+4(SB)/4, $0x08040201
+DATA bit0<>+8(SB)/4, $0x08040201
+DATA bit0<>+12(SB)/4, $0x08040201
+DATA bit0<>+16(SB)/4, $0x08040201
+DATA bit0<>+20(SB)/4, $0x08040201
+DATA bit0<>+24(SB)/4, $0x08040201
+DATA bit0<>+28(SB)/4, $0x08040201
+GLOBL bit0<>(SB), RODATA|NOPTR, $32
+
+DATA sixteen<>+0(SB)/4, $0x10101010
+DATA sixteen<>+4(SB)/4, $0x10101010
+DATA sixteen<>+8(SB)/4, $0x10101010
+DATA sixteen<>+12(SB)/4, $0x10101010
+DATA sixteen<>+16(SB)/4, $0x10101010
+DATA sixteen<>+20(SB)/4, $0x10101010
+DATA sixteen<>+24(SB)/4, $0x10101010
+DATA sixteen<>+28(SB)/4, $0x10101010
+GLOBL sixteen<>(SB), RODATA|NOPTR, $32
+
+DATA bit1<>+0(SB)/4, $0x80402010
+DATA bit1<>+4(SB)/4, $0x80402010
+DATA bit1<>+8(SB)/4, $0x80402010
+DATA bit1<>+12(SB)/4, $0x80402010
+DATA bit1<>+16(SB)/4, $0x80402010
+DATA bit1<>+20(SB)/4, $0x80402010
+DATA bit1<>+24(SB)/4, $0x80402010
+DATA bit1<>+28(SB)/4, $0x80402010
+GLOBL bit1<>(SB), RODATA|NOPTR, $32
+
+DATA bias0<>+0(SB)/4, $0xfff0fff0
+DATA bias0<>+4(SB)/4, $0xfff0fff0
+DATA bias0<>+8(SB)/4, $0xfff0fff0
+DATA bias0<>+12(SB)/4, $0xfff0fff0
+DATA bias0<>+16(SB)/4, $0xfff0fff0
+DATA bias0<>+20(SB)/4, $0xfff0fff0
+DATA bias0<>+24(SB)/4, $0xfff0fff0
+DATA bias0<>+28(SB)/4, $0xfff0fff0
+GLOBL bias0<>(SB), RODATA|NOPTR, $32
+
+// func dotQ5_0AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·dotQ5_0AVX2(SB), NOSPLIT, $0-64
 	MOVQ ahead+32(FP), CX
 	ADDQ src+8(FP), CX
 	XORL AX, AX
@@ -28,143 +251,139 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VXORPS          X1, X1, X1
-	VPINSRW         $0x00, (R8), X1, X1
-	VPINSRW         $0x01, (R8)(R10*1), X1, X1
-	VPINSRW         $0x02, (R8)(R10*2), X1, X1
-	VPINSRW         $0x03, (R8)(R11*1), X1, X1
-	VPINSRW         $0x04, (R9), X1, X1
-	VPINSRW         $0x05, (R9)(R10*1), X1, X1
-	VPINSRW         $0x06, (R9)(R10*2), X1, X1
-	VPINSRW         $0x07, (R9)(R11*1), X1, X1
-	VCVTPH2PS       X1, Y1
-	VMOVD           2(R8), X2
-	VPINSRD         $0x01, 2(R8)(R10*1), X2, X2
-	VPINSRD         $0x02, 2(R8)(R10*2), X2, X2
-	VPINSRD         $0x03, 2(R8)(R11*1), X2, X2
-	VMOVD           2(R9), X3
-	VPINSRD         $0x01, 2(R9)(R10*1), X3, X3
-	VPINSRD         $0x02, 2(R9)(R10*2), X3, X3
-	VPINSRD         $0x03, 2(R9)(R11*1), X3, X3
-	VINSERTI32X4    $0x01, X3, Y2, Y3
-	VBROADCASTI32X4 6(R8), Y4
-	VINSERTI32X4    $0x01, 6(R9), Y4, Y4
-	VBROADCASTI32X4 6(R8)(R10*1), Y5
-	VINSERTI32X4    $0x01, 6(R9)(R10*1), Y5, Y5
-	VBROADCASTI32X4 6(R8)(R10*2), Y6
-	VINSERTI32X4    $0x01, 6(R9)(R10*2), Y6, Y6
-	VBROADCASTI32X4 6(R8)(R11*1), Y7
-	VINSERTI32X4    $0x01, 6(R9)(R11*1), Y7, Y7
-	VPUNPCKLDQ      Y5, Y4, Y8
-	VPUNPCKHDQ      Y5, Y4, Y4
-	VPUNPCKLDQ      Y7, Y6, Y5
-	VPUNPCKHDQ      Y7, Y6, Y6
-	VPUNPCKLQDQ     Y5, Y8, Y7
-	VPUNPCKHQDQ     Y5, Y8, Y5
-	VPUNPCKLQDQ     Y6, Y4, Y8
-	VPUNPCKHQDQ     Y6, Y4, Y4
-	VPSRLW          $0x04, Y7, Y6
-	VPANDD          low4<>+0(SB), Y7, Y7
-	VPANDD          low4<>+0(SB), Y6, Y6
-	VPSHUFB         byte0<>+0(SB), Y3, Y9
-	VPSLLW          $0x04, Y9, Y9
-	VPANDD          top4<>+0(SB), Y9, Y9
-	VPMINUB         sixteen<>+0(SB), Y9, Y9
-	VPORD           Y9, Y7, Y7
-	VPSHUFB         byte2<>+0(SB), Y3, Y9
-	VPSLLW          $0x04, Y9, Y9
-	VPANDD          top4<>+0(SB), Y9, Y9
-	VPMINUB         sixteen<>+0(SB), Y9, Y9
-	VPORD           Y9, Y6, Y6
-	PREFETCHT1      (CX)
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD.BCST   (DX), Y7, Y9
-	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   16(DX), Y6, Y7
-	VPSRLW          $0x04, Y5, Y6
-	VPANDD          low4<>+0(SB), Y5, Y5
-	VPANDD          low4<>+0(SB), Y6, Y6
-	VPSHUFB         byte0<>+0(SB), Y3, Y10
-	VPANDD          top4<>+0(SB), Y10, Y10
-	VPMINUB         sixteen<>+0(SB), Y10, Y10
-	VPORD           Y10, Y5, Y5
-	VPSHUFB         byte2<>+0(SB), Y3, Y10
-	VPANDD          top4<>+0(SB), Y10, Y10
-	VPMINUB         sixteen<>+0(SB), Y10, Y10
-	VPORD           Y10, Y6, Y6
-	VPDPBUSD.BCST   4(DX), Y5, Y9
-	PREFETCHT1      64(CX)
-	VPDPBUSD.BCST   20(DX), Y6, Y7
-	VPSRLW          $0x04, Y8, Y5
-	VPANDD          low4<>+0(SB), Y8, Y8
-	VPANDD          low4<>+0(SB), Y5, Y5
-	VPSHUFB         byte1<>+0(SB), Y3, Y6
-	VPSLLW          $0x04, Y6, Y6
-	VPANDD          top4<>+0(SB), Y6, Y6
-	VPMINUB         sixteen<>+0(SB), Y6, Y6
-	VPORD           Y6, Y8, Y8
-	VPSHUFB         byte3<>+0(SB), Y3, Y6
-	VPSLLW          $0x04, Y6, Y6
-	VPANDD          top4<>+0(SB), Y6, Y6
-	VPMINUB         sixteen<>+0(SB), Y6, Y6
-	VPORD           Y6, Y5, Y5
-	VPDPBUSD.BCST   8(DX), Y8, Y9
-	VPDPBUSD.BCST   24(DX), Y5, Y7
-	VPSRLW          $0x04, Y4, Y5
-	VPANDD          low4<>+0(SB), Y4, Y4
-	VPANDD          low4<>+0(SB), Y5, Y5
-	VPSHUFB         byte1<>+0(SB), Y3, Y6
-	VPANDD          top4<>+0(SB), Y6, Y6
-	VPMINUB         sixteen<>+0(SB), Y6, Y6
-	VPORD           Y6, Y4, Y4
-	VPSHUFB         byte3<>+0(SB), Y3, Y3
-	VPANDD          top4<>+0(SB), Y3, Y3
-	VPMINUB         sixteen<>+0(SB), Y3, Y3
-	VPORD           Y3, Y5, Y5
-	PREFETCHT1      128(CX)
-	VPDPBUSD.BCST   12(DX), Y4, Y9
-	VPDPBUSD.BCST   28(DX), Y5, Y7
-	VPADDD          Y7, Y9, Y9
-	VMOVDQU64       bias0<>+0(SB), Y3
-	VPDPWSSD.BCST   (SI), Y3, Y9
-	VMULPS.BCST     (BX), Y1, Y1
-	VCVTDQ2PS       Y9, Y9
-	VFMADD231PS     Y1, Y9, Y0
-	ADDQ            $0x20, DX
-	ADDQ            $0x04, BX
-	ADDQ            $0x04, SI
-	ADDQ            $0x000000b0, CX
-	ADDQ            $0x00000016, R8
-	ADDQ            $0x00000016, R9
-	DECQ            DI
-	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
-	ADDQ            $0x20, AX
-	CMPQ            AX, $0x40
-	JNE             half
+	VXORPS         X1, X1, X1
+	VPINSRW        $0x00, (R8), X1, X1
+	VPINSRW        $0x01, (R8)(R10*1), X1, X1
+	VPINSRW        $0x02, (R8)(R10*2), X1, X1
+	VPINSRW        $0x03, (R8)(R11*1), X1, X1
+	VPINSRW        $0x04, (R9), X1, X1
+	VPINSRW        $0x05, (R9)(R10*1), X1, X1
+	VPINSRW        $0x06, (R9)(R10*2), X1, X1
+	VPINSRW        $0x07, (R9)(R11*1), X1, X1
+	VCVTPH2PS      X1, Y1
+	VPBROADCASTD   2(R8), Y2
+	VPINSRD        $0x01, 2(R8)(R10*1), X2, X2
+	VPINSRD        $0x02, 2(R8)(R10*2), X2, X2
+	VPINSRD        $0x03, 2(R8)(R11*1), X2, X2
+	VPBROADCASTD   2(R9), Y3
+	VPINSRD        $0x01, 2(R9)(R10*1), X3, X3
+	VPINSRD        $0x02, 2(R9)(R10*2), X3, X3
+	VPINSRD        $0x03, 2(R9)(R11*1), X3, X3
+	VINSERTI128    $0x01, X3, Y2, Y2
+	VBROADCASTI128 6(R8), Y3
+	VINSERTI128    $0x01, 6(R9), Y3, Y3
+	VBROADCASTI128 6(R8)(R10*1), Y4
+	VINSERTI128    $0x01, 6(R9)(R10*1), Y4, Y4
+	VBROADCASTI128 6(R8)(R10*2), Y5
+	VINSERTI128    $0x01, 6(R9)(R10*2), Y5, Y5
+	VBROADCASTI128 6(R8)(R11*1), Y6
+	VINSERTI128    $0x01, 6(R9)(R11*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLQDQ    Y4, Y7, Y6
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y5, Y3, Y7
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPSRLW         $0x04, Y6, Y5
+	VPAND          low4<>+0(SB), Y6, Y6
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        byte0<>+0(SB), Y2, Y8
+	VPSLLW         $0x04, Y8, Y8
+	VPAND          top4<>+0(SB), Y8, Y8
+	VPMINUB        sixteen<>+0(SB), Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPSHUFB        byte2<>+0(SB), Y2, Y8
+	VPSLLW         $0x04, Y8, Y8
+	VPAND          top4<>+0(SB), Y8, Y8
+	VPMINUB        sixteen<>+0(SB), Y8, Y8
+	VPOR           Y8, Y5, Y5
+	PREFETCHT1     (CX)
+	VPBROADCASTD   (DX), Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPBROADCASTD   16(DX), Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPADDW         Y8, Y6, Y6
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          low4<>+0(SB), Y4, Y4
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        byte0<>+0(SB), Y2, Y8
+	VPAND          top4<>+0(SB), Y8, Y8
+	VPMINUB        sixteen<>+0(SB), Y8, Y8
+	VPOR           Y8, Y4, Y4
+	VPSHUFB        byte2<>+0(SB), Y2, Y8
+	VPAND          top4<>+0(SB), Y8, Y8
+	VPMINUB        sixteen<>+0(SB), Y8, Y8
+	VPOR           Y8, Y5, Y5
+	VPBROADCASTD   4(DX), Y8
+	VPMADDUBSW     Y8, Y4, Y8
+	VPADDW         Y6, Y8, Y8
+	PREFETCHT1     64(CX)
+	VPBROADCASTD   20(DX), Y4
+	VPMADDUBSW     Y4, Y5, Y4
+	VPADDW         Y8, Y4, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          low4<>+0(SB), Y7, Y7
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        byte1<>+0(SB), Y2, Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          top4<>+0(SB), Y6, Y6
+	VPMINUB        sixteen<>+0(SB), Y6, Y6
+	VPOR           Y6, Y7, Y7
+	VPSHUFB        byte3<>+0(SB), Y2, Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          top4<>+0(SB), Y6, Y6
+	VPMINUB        sixteen<>+0(SB), Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VPBROADCASTD   8(DX), Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPBROADCASTD   24(DX), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPADDW         Y6, Y7, Y7
+	VPSRLW         $0x04, Y3, Y5
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        byte1<>+0(SB), Y2, Y6
+	VPAND          top4<>+0(SB), Y6, Y6
+	VPMINUB        sixteen<>+0(SB), Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSHUFB        byte3<>+0(SB), Y2, Y2
+	VPAND          top4<>+0(SB), Y2, Y2
+	VPMINUB        sixteen<>+0(SB), Y2, Y2
+	VPOR           Y2, Y5, Y5
+	PREFETCHT1     128(CX)
+	VPBROADCASTD   12(DX), Y2
+	VPMADDUBSW     Y2, Y3, Y2
+	VPADDW         Y7, Y2, Y2
+	VPBROADCASTD   28(DX), Y3
+	VPMADDUBSW     Y3, Y5, Y3
+	VPADDW         Y2, Y3, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y4, Y3, Y3
+	VPBROADCASTD   (SI), Y2
+	VPMADDWD       bias0<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y3, Y3
+	VBROADCASTSS   (BX), Y2
+	VMULPS         Y1, Y2, Y2
+	VCVTDQ2PS      Y3, Y3
+	VFMADD231PS    Y2, Y3, Y0
+	ADDQ           $0x20, DX
+	ADDQ           $0x04, BX
+	ADDQ           $0x04, SI
+	ADDQ           $0x000000b0, CX
+	ADDQ           $0x00000016, R8
+	ADDQ           $0x00000016, R9
+	DECQ           DI
+	JNZ            block
+	MOVQ           dst+0(FP), DX
+	VMOVUPS        Y0, (DX)(AX*1)
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
-
-DATA low4<>+0(SB)/4, $0x0f0f0f0f
-DATA low4<>+4(SB)/4, $0x0f0f0f0f
-DATA low4<>+8(SB)/4, $0x0f0f0f0f
-DATA low4<>+12(SB)/4, $0x0f0f0f0f
-DATA low4<>+16(SB)/4, $0x0f0f0f0f
-DATA low4<>+20(SB)/4, $0x0f0f0f0f
-DATA low4<>+24(SB)/4, $0x0f0f0f0f
-DATA low4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL low4<>(SB), RODATA|NOPTR, $32
-
-DATA byte0<>+0(SB)/4, $0x00000000
-DATA byte0<>+4(SB)/4, $0x04040404
-DATA byte0<>+8(SB)/4, $0x08080808
-DATA byte0<>+12(SB)/4, $0x0c0c0c0c
-DATA byte0<>+16(SB)/4, $0x00000000
-DATA byte0<>+20(SB)/4, $0x04040404
-DATA byte0<>+24(SB)/4, $0x08080808
-DATA byte0<>+28(SB)/4, $0x0c0c0c0c
-GLOBL byte0<>(SB), RODATA|NOPTR, $32
 
 DATA top4<>+0(SB)/4, $0x80402010
 DATA top4<>+4(SB)/4, $0x80402010
@@ -176,52 +395,12 @@ DATA top4<>+24(SB)/4, $0x80402010
 DATA top4<>+28(SB)/4, $0x80402010
 GLOBL top4<>(SB), RODATA|NOPTR, $32
 
-DATA sixteen<>+0(SB)/4, $0x10101010
-DATA sixteen<>+4(SB)/4, $0x10101010
-DATA sixteen<>+8(SB)/4, $0x10101010
-DATA sixteen<>+12(SB)/4, $0x10101010
-DATA sixteen<>+16(SB)/4, $0x10101010
-DATA sixteen<>+20(SB)/4, $0x10101010
-DATA sixteen<>+24(SB)/4, $0x10101010
-DATA sixteen<>+28(SB)/4, $0x10101010
-GLOBL sixteen<>(SB), RODATA|NOPTR, $32
-
-DATA byte2<>+0(SB)/4, $0x02020202
-DATA byte2<>+4(SB)/4, $0x06060606
-DATA byte2<>+8(SB)/4, $0x0a0a0a0a
-DATA byte2<>+12(SB)/4, $0x0e0e0e0e
-DATA byte2<>+16(SB)/4, $0x02020202
-DATA byte2<>+20(SB)/4, $0x06060606
-DATA byte2<>+24(SB)/4, $0x0a0a0a0a
-DATA byte2<>+28(SB)/4, $0x0e0e0e0e
-GLOBL byte2<>(SB), RODATA|NOPTR, $32
-
-DATA byte1<>+0(SB)/4, $0x01010101
-DATA byte1<>+4(SB)/4, $0x05050505
-DATA byte1<>+8(SB)/4, $0x09090909
-DATA byte1<>+12(SB)/4, $0x0d0d0d0d
-DATA byte1<>+16(SB)/4, $0x01010101
-DATA byte1<>+20(SB)/4, $0x05050505
-DATA byte1<>+24(SB)/4, $0x09090909
-DATA byte1<>+28(SB)/4, $0x0d0d0d0d
-GLOBL byte1<>(SB), RODATA|NOPTR, $32
-
-DATA byte3<>+0(SB)/4, $0x03030303
-DATA byte3<>+4(SB)/4, $0x07070707
-DATA byte3<>+8(SB)/4, $0x0b0b0b0b
-DATA byte3<>+12(SB)/4, $0x0f0f0f0f
-DATA byte3<>+16(SB)/4, $0x03030303
-DATA byte3<>+20(SB)/4, $0x07070707
-DATA byte3<>+24(SB)/4, $0x0b0b0b0b
-DATA byte3<>+28(SB)/4, $0x0f0f0f0f
-GLOBL byte3<>(SB), RODATA|NOPTR, $32
-
-DATA bias0<>+0(SB)/4, $0xfff0fff0
-DATA bias0<>+4(SB)/4, $0xfff0fff0
-DATA bias0<>+8(SB)/4, $0xfff0fff0
-DATA bias0<>+12(SB)/4, $0xfff0fff0
-DATA bias0<>+16(SB)/4, $0xfff0fff0
-DATA bias0<>+20(SB)/4, $0xfff0fff0
-DATA bias0<>+24(SB)/4, $0xfff0fff0
-DATA bias0<>+28(SB)/4, $0xfff0fff0
-GLOBL bias0<>(SB), RODATA|NOPTR, $32
+DATA ones<>+0(SB)/4, $0x00010001
+DATA ones<>+4(SB)/4, $0x00010001
+DATA ones<>+8(SB)/4, $0x00010001
+DATA ones<>+12(SB)/4, $0x00010001
+DATA ones<>+16(SB)/4, $0x00010001
+DATA ones<>+20(SB)/4, $0x00010001
+DATA ones<>+24(SB)/4, $0x00010001
+DATA ones<>+28(SB)/4, $0x00010001
+GLOBL ones<>(SB), RODATA|NOPTR, $32

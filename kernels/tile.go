@@ -117,8 +117,7 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 		if r < last {
 			ahead = tileRows * w.Stride
 		}
-		if n == 1 && mul.dot != nil {
-			mul.dot(w, ts, &dst[r], r, x, col(cols, 0), ahead)
+		if n == 1 && mul.dot(w, ts, &dst[r], r, x, col(cols, 0), ahead) {
 			if r == last {
 				return
 			}
@@ -144,8 +143,8 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 
 // tileKernel adds products of tiles to dst.
 type tileKernel struct {
-	columns int                                                                        // at most, in one call
-	dot     func(w *Weights, s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) // one column, straight from the blocks
+	columns int                                                                             // at most, in one call
+	dot     func(w *Weights, s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool // one column, straight from the blocks
 	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int)
 }
 

@@ -115,7 +115,8 @@ func codebook[T uint32 | uint64](grid *T) *byte { return (*byte)(unsafe.Pointer(
 
 // dotAVX512 sets 16 values at dst to the products of rows r to r+15 with row c of
 // x, and asks for the cache lines that many bytes ahead.
-func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) {
+// It reports whether it has a kernel for that.
+func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
 	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/w.Format.Block
 	q, d, sums := &x.Q[c*w.K], &x.D[c*(w.K/x.Block)], &x.Sums[c*(w.K/16)]
 	switch w.Format.kind {
@@ -162,6 +163,37 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 			dotExpandedAVX512(dst, &s.expanded[:1][0], m*expandedSize, m, 0, &x.Q[c*w.K+i*256], &x.D[c*n+i], &x.Sums[(c*n+i)*16])
 		}
 	}
+	return true
+}
+
+// dotAVX2 is dotAVX512 for blocks of 32 and 64 values; those of 256 need more than
+// 16 registers.
+func (w *Weights) dotAVX2(_ *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
+	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/w.Format.Block
+	q, d, sums := &x.Q[c*w.K], &x.D[c*(w.K/x.Block)], &x.Sums[c*(w.K/16)]
+	switch w.Format.kind {
+	case kindQ4_0:
+		dotQ4_0AVX2(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ4_1:
+		dotQ4_1AVX2(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ5_0:
+		dotQ5_0AVX2(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ5_1:
+		dotQ5_1AVX2(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ8_0:
+		dotQ8_0AVX2(dst, src, stride, n, ahead, q, d, sums)
+	case kindIQ4NL:
+		dotIQ4NLAVX2(dst, src, stride, n, ahead, q, d, sums)
+	case kindMXFP4:
+		dotMXFP4AVX2(dst, src, stride, n, ahead, q, d, sums)
+	case kindMXFP4Hub:
+		dotMXFP4HubAVX2(dst, src, stride, n, ahead, q, d, sums, &w.Scale8[r*w.ScaleStride], w.ScaleStride)
+	case kindNVFP4:
+		dotNVFP4AVX2(dst, src, stride, n, ahead, q, d, sums)
+	default:
+		return false
+	}
+	return true
 }
 
 func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
@@ -189,7 +221,7 @@ func mulQ8AVX2(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s 
 	mulTiles(&tilesAVX2, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX2 = tileKernel{4, nil, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+var tilesAVX2 = tileKernel{4, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
 	if f.super {
 		switch corr := f.bias != 0; {
 		case f.bits == 5 && f.sub == 32:

@@ -26,506 +26,506 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          (SI), X0
+	VPBROADCASTD   (SI), Y0
 	VPINSRD        $0x01, (SI)(R8*1), X0, X0
 	VPINSRD        $0x02, (SI)(R8*2), X0, X0
 	VPINSRD        $0x03, (SI)(R9*1), X0, X0
-	VMOVD          (DI), X1
+	VPBROADCASTD   (DI), Y1
 	VPINSRD        $0x01, (DI)(R8*1), X1, X1
 	VPINSRD        $0x02, (DI)(R8*2), X1, X1
 	VPINSRD        $0x03, (DI)(R9*1), X1, X1
-	VINSERTI128    $0x01, X1, Y0, Y1
-	VMOVD          4(SI), X0
-	VPINSRD        $0x01, 4(SI)(R8*1), X0, X0
-	VPINSRD        $0x02, 4(SI)(R8*2), X0, X0
-	VPINSRD        $0x03, 4(SI)(R9*1), X0, X0
-	VMOVD          4(DI), X2
+	VINSERTI128    $0x01, X1, Y0, Y0
+	VPBROADCASTD   4(SI), Y1
+	VPINSRD        $0x01, 4(SI)(R8*1), X1, X1
+	VPINSRD        $0x02, 4(SI)(R8*2), X1, X1
+	VPINSRD        $0x03, 4(SI)(R9*1), X1, X1
+	VPBROADCASTD   4(DI), Y2
 	VPINSRD        $0x01, 4(DI)(R8*1), X2, X2
 	VPINSRD        $0x02, 4(DI)(R8*2), X2, X2
 	VPINSRD        $0x03, 4(DI)(R9*1), X2, X2
-	VINSERTI128    $0x01, X2, Y0, Y2
-	VXORPS         Y4, Y4, Y4
-	VPSRLD         $0x10, Y1, Y3
-	VPSHUFB        unzip<>+0(SB), Y1, Y1
-	VPERMQ         $0xd8, Y1, Y1
-	VEXTRACTI128   $0x01, Y1, X0
-	VCVTPH2PS      X1, Y1
-	VCVTPH2PS      X0, Y5
-	VMOVDQU        Y1, 6144(DX)
-	VPSRLD         $0x00, Y2, Y1
-	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x00, Y3, Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPAND          d2<>+0(SB), Y5, Y5
-	VPOR           Y5, Y1, Y1
-	VPSUBD         d32<>+0(SB), Y1, Y1
-	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 512(DX)
-	VMOVDQU        Y1, 576(DX)
-	VPSLLW         $0x07, Y1, Y1
-	VPSUBW         Y1, Y4, Y1
-	VMOVDQU        Y1, 5120(DX)
-	VPSRLD         $0x04, Y2, Y1
-	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x02, Y3, Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPAND          d2<>+0(SB), Y5, Y5
-	VPOR           Y5, Y1, Y1
-	VPSUBD         d32<>+0(SB), Y1, Y1
-	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1152(DX)
-	VMOVDQU        Y1, 1216(DX)
-	VPSLLW         $0x07, Y1, Y1
-	VPSUBW         Y1, Y4, Y1
-	VMOVDQU        Y1, 5184(DX)
-	VPSRLD         $0x08, Y2, Y1
-	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x04, Y3, Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPAND          d2<>+0(SB), Y5, Y5
-	VPOR           Y5, Y1, Y1
-	VPSUBD         d32<>+0(SB), Y1, Y1
-	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1792(DX)
-	VMOVDQU        Y1, 1856(DX)
-	VPSLLW         $0x07, Y1, Y1
-	VPSUBW         Y1, Y4, Y1
-	VMOVDQU        Y1, 5248(DX)
-	VPSRLD         $0x0c, Y2, Y1
-	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x06, Y3, Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPAND          d2<>+0(SB), Y5, Y5
-	VPOR           Y5, Y1, Y1
-	VPSUBD         d32<>+0(SB), Y1, Y1
-	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2432(DX)
-	VMOVDQU        Y1, 2496(DX)
-	VPSLLW         $0x07, Y1, Y1
-	VPSUBW         Y1, Y4, Y1
-	VMOVDQU        Y1, 5312(DX)
-	VPSRLD         $0x10, Y2, Y1
-	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x08, Y3, Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPAND          d2<>+0(SB), Y5, Y5
-	VPOR           Y5, Y1, Y1
-	VPSUBD         d32<>+0(SB), Y1, Y1
-	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3072(DX)
-	VMOVDQU        Y1, 3136(DX)
-	VPSLLW         $0x07, Y1, Y1
-	VPSUBW         Y1, Y4, Y1
-	VMOVDQU        Y1, 5376(DX)
-	VPSRLD         $0x14, Y2, Y1
-	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x0a, Y3, Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPAND          d2<>+0(SB), Y5, Y5
-	VPOR           Y5, Y1, Y1
-	VPSUBD         d32<>+0(SB), Y1, Y1
-	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3712(DX)
-	VMOVDQU        Y1, 3776(DX)
-	VPSLLW         $0x07, Y1, Y1
-	VPSUBW         Y1, Y4, Y1
-	VMOVDQU        Y1, 5440(DX)
-	VPSRLD         $0x18, Y2, Y1
-	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x0c, Y3, Y5
-	VPSLLD         $0x04, Y5, Y5
-	VPAND          d2<>+0(SB), Y5, Y5
-	VPOR           Y5, Y1, Y1
-	VPSUBD         d32<>+0(SB), Y1, Y1
-	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4352(DX)
-	VMOVDQU        Y1, 4416(DX)
-	VPSLLW         $0x07, Y1, Y1
-	VPSUBW         Y1, Y4, Y1
-	VMOVDQU        Y1, 5504(DX)
-	VPSRLD         $0x1c, Y2, Y1
-	VPAND          d4<>+0(SB), Y1, Y1
-	VPSRLD         $0x0e, Y3, Y2
-	VPSLLD         $0x04, Y2, Y2
-	VPAND          d2<>+0(SB), Y2, Y2
-	VPOR           Y2, Y1, Y1
-	VPSUBD         d32<>+0(SB), Y1, Y1
-	VPSHUFB        twice<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4992(DX)
-	VMOVDQU        Y1, 5056(DX)
-	VPSLLW         $0x07, Y1, Y1
-	VPSUBW         Y1, Y4, Y1
-	VMOVDQU        Y1, 5568(DX)
-	VMOVDQU        levels<>+0(SB), Y1
-	VBROADCASTI128 8(SI), Y2
-	VINSERTI128    $0x01, 8(DI), Y2, Y2
-	VBROADCASTI128 8(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 8(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 8(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 8(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 8(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 8(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
+	VINSERTI128    $0x01, X2, Y1, Y1
+	VXORPS         Y3, Y3, Y3
+	VPSRLD         $0x10, Y0, Y2
+	VPSHUFB        unzip<>+0(SB), Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VEXTRACTI128   $0x01, Y0, X4
+	VCVTPH2PS      X0, Y0
+	VCVTPH2PS      X4, Y4
+	VMOVDQU        Y0, 6144(DX)
+	VPSRLD         $0x00, Y1, Y0
+	VPAND          d4<>+0(SB), Y0, Y0
+	VPSRLD         $0x00, Y2, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPAND          d2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y0, Y0
+	VPSUBD         d32<>+0(SB), Y0, Y0
+	VPSHUFB        twice<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 512(DX)
+	VMOVDQU        Y0, 576(DX)
+	VPSLLW         $0x07, Y0, Y0
+	VPSUBW         Y0, Y3, Y0
+	VMOVDQU        Y0, 5120(DX)
+	VPSRLD         $0x04, Y1, Y0
+	VPAND          d4<>+0(SB), Y0, Y0
+	VPSRLD         $0x02, Y2, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPAND          d2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y0, Y0
+	VPSUBD         d32<>+0(SB), Y0, Y0
+	VPSHUFB        twice<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 1152(DX)
+	VMOVDQU        Y0, 1216(DX)
+	VPSLLW         $0x07, Y0, Y0
+	VPSUBW         Y0, Y3, Y0
+	VMOVDQU        Y0, 5184(DX)
+	VPSRLD         $0x08, Y1, Y0
+	VPAND          d4<>+0(SB), Y0, Y0
+	VPSRLD         $0x04, Y2, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPAND          d2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y0, Y0
+	VPSUBD         d32<>+0(SB), Y0, Y0
+	VPSHUFB        twice<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 1792(DX)
+	VMOVDQU        Y0, 1856(DX)
+	VPSLLW         $0x07, Y0, Y0
+	VPSUBW         Y0, Y3, Y0
+	VMOVDQU        Y0, 5248(DX)
+	VPSRLD         $0x0c, Y1, Y0
+	VPAND          d4<>+0(SB), Y0, Y0
+	VPSRLD         $0x06, Y2, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPAND          d2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y0, Y0
+	VPSUBD         d32<>+0(SB), Y0, Y0
+	VPSHUFB        twice<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 2432(DX)
+	VMOVDQU        Y0, 2496(DX)
+	VPSLLW         $0x07, Y0, Y0
+	VPSUBW         Y0, Y3, Y0
+	VMOVDQU        Y0, 5312(DX)
+	VPSRLD         $0x10, Y1, Y0
+	VPAND          d4<>+0(SB), Y0, Y0
+	VPSRLD         $0x08, Y2, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPAND          d2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y0, Y0
+	VPSUBD         d32<>+0(SB), Y0, Y0
+	VPSHUFB        twice<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 3072(DX)
+	VMOVDQU        Y0, 3136(DX)
+	VPSLLW         $0x07, Y0, Y0
+	VPSUBW         Y0, Y3, Y0
+	VMOVDQU        Y0, 5376(DX)
+	VPSRLD         $0x14, Y1, Y0
+	VPAND          d4<>+0(SB), Y0, Y0
+	VPSRLD         $0x0a, Y2, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPAND          d2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y0, Y0
+	VPSUBD         d32<>+0(SB), Y0, Y0
+	VPSHUFB        twice<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 3712(DX)
+	VMOVDQU        Y0, 3776(DX)
+	VPSLLW         $0x07, Y0, Y0
+	VPSUBW         Y0, Y3, Y0
+	VMOVDQU        Y0, 5440(DX)
+	VPSRLD         $0x18, Y1, Y0
+	VPAND          d4<>+0(SB), Y0, Y0
+	VPSRLD         $0x0c, Y2, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPAND          d2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y0, Y0
+	VPSUBD         d32<>+0(SB), Y0, Y0
+	VPSHUFB        twice<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 4352(DX)
+	VMOVDQU        Y0, 4416(DX)
+	VPSLLW         $0x07, Y0, Y0
+	VPSUBW         Y0, Y3, Y0
+	VMOVDQU        Y0, 5504(DX)
+	VPSRLD         $0x1c, Y1, Y0
+	VPAND          d4<>+0(SB), Y0, Y0
+	VPSRLD         $0x0e, Y2, Y1
+	VPSLLD         $0x04, Y1, Y1
+	VPAND          d2<>+0(SB), Y1, Y1
+	VPOR           Y1, Y0, Y0
+	VPSUBD         d32<>+0(SB), Y0, Y0
+	VPSHUFB        twice<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 4992(DX)
+	VMOVDQU        Y0, 5056(DX)
+	VPSLLW         $0x07, Y0, Y0
+	VPSUBW         Y0, Y3, Y0
+	VMOVDQU        Y0, 5568(DX)
+	VMOVDQU        levels<>+0(SB), Y0
+	VBROADCASTI128 8(SI), Y1
+	VINSERTI128    $0x01, 8(DI), Y1, Y1
+	VBROADCASTI128 8(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 8(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 8(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 8(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 8(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 8(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
 	PREFETCHT1     (CX)
-	VMOVDQU        Y5, (DX)
-	VMOVDQU        Y4, 256(DX)
-	VPSRLW         $0x04, Y3, Y4
+	VMOVDQU        Y4, (DX)
+	VMOVDQU        Y3, 256(DX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 64(DX)
-	VMOVDQU        Y4, 320(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y2, 64(DX)
+	VMOVDQU        Y3, 320(DX)
+	VPSRLW         $0x04, Y5, Y2
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
 	PREFETCHT1     64(CX)
-	VMOVDQU        Y6, 128(DX)
-	VMOVDQU        Y3, 384(DX)
-	VPSRLW         $0x04, Y2, Y3
+	VMOVDQU        Y5, 128(DX)
+	VMOVDQU        Y2, 384(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 192(DX)
-	VMOVDQU        Y3, 448(DX)
-	VBROADCASTI128 24(SI), Y2
-	VINSERTI128    $0x01, 24(DI), Y2, Y2
-	VBROADCASTI128 24(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 24(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 24(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 24(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 24(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 24(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y1, 192(DX)
+	VMOVDQU        Y2, 448(DX)
+	VBROADCASTI128 24(SI), Y1
+	VINSERTI128    $0x01, 24(DI), Y1, Y1
+	VBROADCASTI128 24(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 24(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 24(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 24(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 24(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 24(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
 	PREFETCHT1     128(CX)
-	VMOVDQU        Y5, 640(DX)
-	VMOVDQU        Y4, 896(DX)
-	VPSRLW         $0x04, Y3, Y4
+	VMOVDQU        Y4, 640(DX)
+	VMOVDQU        Y3, 896(DX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 704(DX)
-	VMOVDQU        Y4, 960(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y2, 704(DX)
+	VMOVDQU        Y3, 960(DX)
+	VPSRLW         $0x04, Y5, Y2
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
 	PREFETCHT1     192(CX)
-	VMOVDQU        Y6, 768(DX)
-	VMOVDQU        Y3, 1024(DX)
-	VPSRLW         $0x04, Y2, Y3
+	VMOVDQU        Y5, 768(DX)
+	VMOVDQU        Y2, 1024(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 832(DX)
-	VMOVDQU        Y3, 1088(DX)
-	VBROADCASTI128 40(SI), Y2
-	VINSERTI128    $0x01, 40(DI), Y2, Y2
-	VBROADCASTI128 40(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 40(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 40(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 40(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 40(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 40(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y1, 832(DX)
+	VMOVDQU        Y2, 1088(DX)
+	VBROADCASTI128 40(SI), Y1
+	VINSERTI128    $0x01, 40(DI), Y1, Y1
+	VBROADCASTI128 40(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 40(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 40(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 40(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 40(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 40(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
 	PREFETCHT1     256(CX)
-	VMOVDQU        Y5, 1280(DX)
-	VMOVDQU        Y4, 1536(DX)
-	VPSRLW         $0x04, Y3, Y4
+	VMOVDQU        Y4, 1280(DX)
+	VMOVDQU        Y3, 1536(DX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 1344(DX)
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y2, 1344(DX)
 	PREFETCHT1     320(CX)
-	VMOVDQU        Y4, 1600(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 1408(DX)
-	VMOVDQU        Y3, 1664(DX)
-	VPSRLW         $0x04, Y2, Y3
+	VMOVDQU        Y3, 1600(DX)
+	VPSRLW         $0x04, Y5, Y2
+	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 1472(DX)
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y5, 1408(DX)
+	VMOVDQU        Y2, 1664(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y1, 1472(DX)
 	PREFETCHT1     384(CX)
-	VMOVDQU        Y3, 1728(DX)
-	VBROADCASTI128 56(SI), Y2
-	VINSERTI128    $0x01, 56(DI), Y2, Y2
-	VBROADCASTI128 56(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 56(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 56(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 56(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 56(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 56(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
+	VMOVDQU        Y2, 1728(DX)
+	VBROADCASTI128 56(SI), Y1
+	VINSERTI128    $0x01, 56(DI), Y1, Y1
+	VBROADCASTI128 56(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 56(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 56(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 56(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 56(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 56(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 1920(DX)
-	VMOVDQU        Y4, 2176(DX)
-	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 1984(DX)
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y4, 1920(DX)
+	VMOVDQU        Y3, 2176(DX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y2, 1984(DX)
 	PREFETCHT1     448(CX)
-	VMOVDQU        Y4, 2240(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 2048(DX)
-	VMOVDQU        Y3, 2304(DX)
-	VPSRLW         $0x04, Y2, Y3
+	VMOVDQU        Y3, 2240(DX)
+	VPSRLW         $0x04, Y5, Y2
+	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 2112(DX)
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y5, 2048(DX)
+	VMOVDQU        Y2, 2304(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y1, 2112(DX)
 	PREFETCHT1     512(CX)
-	VMOVDQU        Y3, 2368(DX)
-	VBROADCASTI128 72(SI), Y2
-	VINSERTI128    $0x01, 72(DI), Y2, Y2
-	VBROADCASTI128 72(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 72(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 72(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 72(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 72(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 72(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
+	VMOVDQU        Y2, 2368(DX)
+	VBROADCASTI128 72(SI), Y1
+	VINSERTI128    $0x01, 72(DI), Y1, Y1
+	VBROADCASTI128 72(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 72(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 72(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 72(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 72(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 72(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 2560(DX)
-	VMOVDQU        Y4, 2816(DX)
-	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y4, 2560(DX)
+	VMOVDQU        Y3, 2816(DX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
 	PREFETCHT1     576(CX)
-	VMOVDQU        Y3, 2624(DX)
-	VMOVDQU        Y4, 2880(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 2688(DX)
-	VMOVDQU        Y3, 2944(DX)
-	VPSRLW         $0x04, Y2, Y3
+	VMOVDQU        Y2, 2624(DX)
+	VMOVDQU        Y3, 2880(DX)
+	VPSRLW         $0x04, Y5, Y2
+	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y5, 2688(DX)
+	VMOVDQU        Y2, 2944(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
 	PREFETCHT1     640(CX)
-	VMOVDQU        Y2, 2752(DX)
-	VMOVDQU        Y3, 3008(DX)
-	VBROADCASTI128 88(SI), Y2
-	VINSERTI128    $0x01, 88(DI), Y2, Y2
-	VBROADCASTI128 88(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 88(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 88(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 88(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 88(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 88(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
+	VMOVDQU        Y1, 2752(DX)
+	VMOVDQU        Y2, 3008(DX)
+	VBROADCASTI128 88(SI), Y1
+	VINSERTI128    $0x01, 88(DI), Y1, Y1
+	VBROADCASTI128 88(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 88(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 88(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 88(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 88(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 88(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 3200(DX)
-	VMOVDQU        Y4, 3456(DX)
-	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y4, 3200(DX)
+	VMOVDQU        Y3, 3456(DX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
 	PREFETCHT1     704(CX)
-	VMOVDQU        Y3, 3264(DX)
-	VMOVDQU        Y4, 3520(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 3328(DX)
-	VMOVDQU        Y3, 3584(DX)
-	VPSRLW         $0x04, Y2, Y3
+	VMOVDQU        Y2, 3264(DX)
+	VMOVDQU        Y3, 3520(DX)
+	VPSRLW         $0x04, Y5, Y2
+	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y5, 3328(DX)
+	VMOVDQU        Y2, 3584(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
 	PREFETCHT1     768(CX)
-	VMOVDQU        Y2, 3392(DX)
-	VMOVDQU        Y3, 3648(DX)
-	VBROADCASTI128 104(SI), Y2
-	VINSERTI128    $0x01, 104(DI), Y2, Y2
-	VBROADCASTI128 104(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 104(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 104(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 104(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 104(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 104(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
+	VMOVDQU        Y1, 3392(DX)
+	VMOVDQU        Y2, 3648(DX)
+	VBROADCASTI128 104(SI), Y1
+	VINSERTI128    $0x01, 104(DI), Y1, Y1
+	VBROADCASTI128 104(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 104(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 104(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 104(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 104(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 104(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 3840(DX)
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y4, 3840(DX)
 	PREFETCHT1     832(CX)
-	VMOVDQU        Y4, 4096(DX)
-	VPSRLW         $0x04, Y3, Y4
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 3904(DX)
-	VMOVDQU        Y4, 4160(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 3968(DX)
-	PREFETCHT1     896(CX)
-	VMOVDQU        Y3, 4224(DX)
+	VMOVDQU        Y3, 4096(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 4032(DX)
-	VMOVDQU        Y3, 4288(DX)
-	VBROADCASTI128 120(SI), Y2
-	VINSERTI128    $0x01, 120(DI), Y2, Y2
-	VBROADCASTI128 120(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 120(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 120(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 120(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 120(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 120(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y2, 3904(DX)
+	VMOVDQU        Y3, 4160(DX)
+	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y5, 3968(DX)
+	PREFETCHT1     896(CX)
+	VMOVDQU        Y2, 4224(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y1, 4032(DX)
+	VMOVDQU        Y2, 4288(DX)
+	VBROADCASTI128 120(SI), Y1
+	VINSERTI128    $0x01, 120(DI), Y1, Y1
+	VBROADCASTI128 120(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 120(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 120(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 120(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 120(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 120(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 4480(DX)
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y4, 4480(DX)
 	PREFETCHT1     960(CX)
-	VMOVDQU        Y4, 4736(DX)
-	VPSRLW         $0x04, Y3, Y4
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 4544(DX)
-	VMOVDQU        Y4, 4800(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 4608(DX)
-	PREFETCHT1     1024(CX)
-	VMOVDQU        Y3, 4864(DX)
+	VMOVDQU        Y3, 4736(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 4672(DX)
-	VMOVDQU        Y3, 4928(DX)
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y2, 4544(DX)
+	VMOVDQU        Y3, 4800(DX)
+	VPSRLW         $0x04, Y5, Y2
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y5, 4608(DX)
+	PREFETCHT1     1024(CX)
+	VMOVDQU        Y2, 4864(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y1, 4672(DX)
+	VMOVDQU        Y2, 4928(DX)
 	ADDQ           $0x00001880, DX
 	ADDQ           $0x00000440, CX
 	ADDQ           $0x00000088, SI

@@ -26,69 +26,69 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          (SI), X0
+	VPBROADCASTD   (SI), Y0
 	VPINSRD        $0x01, (SI)(R8*1), X0, X0
 	VPINSRD        $0x02, (SI)(R8*2), X0, X0
 	VPINSRD        $0x03, (SI)(R9*1), X0, X0
-	VMOVD          (DI), X1
+	VPBROADCASTD   (DI), Y1
 	VPINSRD        $0x01, (DI)(R8*1), X1, X1
 	VPINSRD        $0x02, (DI)(R8*2), X1, X1
 	VPINSRD        $0x03, (DI)(R9*1), X1, X1
-	VINSERTI128    $0x01, X1, Y0, Y1
-	VPAND          low8<>+0(SB), Y1, Y1
-	VPSLLD         $0x17, Y1, Y1
-	VMULPS         half<>+0(SB), Y1, Y1
-	VPMAXSD        least<>+0(SB), Y1, Y1
-	VPMINSD        most<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 512(DX)
-	VMOVDQU        levels<>+0(SB), Y1
-	VBROADCASTI128 1(SI), Y2
-	VINSERTI128    $0x01, 1(DI), Y2, Y2
-	VBROADCASTI128 1(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 1(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 1(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 1(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 1(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 1(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
+	VINSERTI128    $0x01, X1, Y0, Y0
+	VPAND          low8<>+0(SB), Y0, Y0
+	VPSLLD         $0x17, Y0, Y0
+	VMULPS         half<>+0(SB), Y0, Y0
+	VPMAXSD        least<>+0(SB), Y0, Y0
+	VPMINSD        most<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 512(DX)
+	VMOVDQU        levels<>+0(SB), Y0
+	VBROADCASTI128 1(SI), Y1
+	VINSERTI128    $0x01, 1(DI), Y1, Y1
+	VBROADCASTI128 1(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 1(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 1(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 1(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 1(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 1(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
 	PREFETCHT1     (CX)
-	VMOVDQU        Y5, (DX)
-	VMOVDQU        Y4, 256(DX)
-	VPSRLW         $0x04, Y3, Y4
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 64(DX)
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y4, 320(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 128(DX)
-	VMOVDQU        Y3, 384(DX)
+	VMOVDQU        Y4, (DX)
+	VMOVDQU        Y3, 256(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y2, 64(DX)
+	PREFETCHT1     64(CX)
+	VMOVDQU        Y3, 320(DX)
+	VPSRLW         $0x04, Y5, Y2
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y5, 128(DX)
+	VMOVDQU        Y2, 384(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
 	PREFETCHT1     128(CX)
-	VMOVDQU        Y2, 192(DX)
-	VMOVDQU        Y3, 448(DX)
+	VMOVDQU        Y1, 192(DX)
+	VMOVDQU        Y2, 448(DX)
 	ADDQ           $0x000002c0, DX
 	ADDQ           $0x00000088, CX
 	ADDQ           $0x00000011, SI

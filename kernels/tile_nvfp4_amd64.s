@@ -26,49 +26,16 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          (SI), X0
+	VPBROADCASTD   (SI), Y0
 	VPINSRD        $0x01, (SI)(R8*1), X0, X0
 	VPINSRD        $0x02, (SI)(R8*2), X0, X0
 	VPINSRD        $0x03, (SI)(R9*1), X0, X0
-	VMOVD          (DI), X1
+	VPBROADCASTD   (DI), Y1
 	VPINSRD        $0x01, (DI)(R8*1), X1, X1
 	VPINSRD        $0x02, (DI)(R8*2), X1, X1
 	VPINSRD        $0x03, (DI)(R9*1), X1, X1
-	VINSERTI128    $0x01, X1, Y0, Y1
-	VPSLLD         $0x18, Y1, Y2
-	VPSLLD         $0x01, Y2, Y2
-	VPSRLD         $0x19, Y2, Y2
-	VPADDD         d1<>+0(SB), Y2, Y3
-	VPSRLD         $0x07, Y3, Y3
-	VXORPS         Y4, Y4, Y4
-	VPSUBD         Y3, Y4, Y3
-	VPSLLD         $0x14, Y2, Y2
-	VMULPS         scale<>+0(SB), Y2, Y2
-	VPOR           Y3, Y2, Y2
-	VMOVDQU        Y2, 512(DX)
-	VPSLLD         $0x10, Y1, Y2
-	VPSLLD         $0x01, Y2, Y2
-	VPSRLD         $0x19, Y2, Y2
-	VPADDD         d1<>+0(SB), Y2, Y3
-	VPSRLD         $0x07, Y3, Y3
-	VXORPS         Y4, Y4, Y4
-	VPSUBD         Y3, Y4, Y3
-	VPSLLD         $0x14, Y2, Y2
-	VMULPS         scale<>+0(SB), Y2, Y2
-	VPOR           Y3, Y2, Y2
-	VMOVDQU        Y2, 576(DX)
-	VPSLLD         $0x08, Y1, Y2
-	VPSLLD         $0x01, Y2, Y2
-	VPSRLD         $0x19, Y2, Y2
-	VPADDD         d1<>+0(SB), Y2, Y3
-	VPSRLD         $0x07, Y3, Y3
-	VXORPS         Y4, Y4, Y4
-	VPSUBD         Y3, Y4, Y3
-	VPSLLD         $0x14, Y2, Y2
-	VMULPS         scale<>+0(SB), Y2, Y2
-	VPOR           Y3, Y2, Y2
-	VMOVDQU        Y2, 1216(DX)
-	VPSLLD         $0x00, Y1, Y1
+	VINSERTI128    $0x01, X1, Y0, Y0
+	VPSLLD         $0x18, Y0, Y1
 	VPSLLD         $0x01, Y1, Y1
 	VPSRLD         $0x19, Y1, Y1
 	VPADDD         d1<>+0(SB), Y1, Y2
@@ -78,101 +45,134 @@ block:
 	VPSLLD         $0x14, Y1, Y1
 	VMULPS         scale<>+0(SB), Y1, Y1
 	VPOR           Y2, Y1, Y1
-	VMOVDQU        Y1, 1280(DX)
-	VMOVDQU        levels<>+0(SB), Y1
-	VBROADCASTI128 4(SI), Y2
-	VINSERTI128    $0x01, 4(DI), Y2, Y2
-	VBROADCASTI128 4(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 4(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 4(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 4(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 4(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 4(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
+	VMOVDQU        Y1, 512(DX)
+	VPSLLD         $0x10, Y0, Y1
+	VPSLLD         $0x01, Y1, Y1
+	VPSRLD         $0x19, Y1, Y1
+	VPADDD         d1<>+0(SB), Y1, Y2
+	VPSRLD         $0x07, Y2, Y2
+	VXORPS         Y3, Y3, Y3
+	VPSUBD         Y2, Y3, Y2
+	VPSLLD         $0x14, Y1, Y1
+	VMULPS         scale<>+0(SB), Y1, Y1
+	VPOR           Y2, Y1, Y1
+	VMOVDQU        Y1, 576(DX)
+	VPSLLD         $0x08, Y0, Y1
+	VPSLLD         $0x01, Y1, Y1
+	VPSRLD         $0x19, Y1, Y1
+	VPADDD         d1<>+0(SB), Y1, Y2
+	VPSRLD         $0x07, Y2, Y2
+	VXORPS         Y3, Y3, Y3
+	VPSUBD         Y2, Y3, Y2
+	VPSLLD         $0x14, Y1, Y1
+	VMULPS         scale<>+0(SB), Y1, Y1
+	VPOR           Y2, Y1, Y1
+	VMOVDQU        Y1, 1216(DX)
+	VPSLLD         $0x00, Y0, Y0
+	VPSLLD         $0x01, Y0, Y0
+	VPSRLD         $0x19, Y0, Y0
+	VPADDD         d1<>+0(SB), Y0, Y1
+	VPSRLD         $0x07, Y1, Y1
+	VXORPS         Y2, Y2, Y2
+	VPSUBD         Y1, Y2, Y1
+	VPSLLD         $0x14, Y0, Y0
+	VMULPS         scale<>+0(SB), Y0, Y0
+	VPOR           Y1, Y0, Y0
+	VMOVDQU        Y0, 1280(DX)
+	VMOVDQU        levels<>+0(SB), Y0
+	VBROADCASTI128 4(SI), Y1
+	VINSERTI128    $0x01, 4(DI), Y1, Y1
+	VBROADCASTI128 4(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 4(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 4(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 4(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 4(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 4(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
 	PREFETCHT1     (CX)
-	VMOVDQU        Y5, (DX)
-	VMOVDQU        Y4, 128(DX)
-	VPSRLW         $0x04, Y3, Y4
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y3, 64(DX)
-	VMOVDQU        Y4, 192(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y6, 256(DX)
-	VMOVDQU        Y3, 384(DX)
+	VMOVDQU        Y4, (DX)
+	VMOVDQU        Y3, 128(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 320(DX)
-	PREFETCHT1     128(CX)
-	VMOVDQU        Y3, 448(DX)
-	VBROADCASTI128 20(SI), Y2
-	VINSERTI128    $0x01, 20(DI), Y2, Y2
-	VBROADCASTI128 20(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 20(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 20(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 20(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 20(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 20(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y2, 64(DX)
+	VMOVDQU        Y3, 192(DX)
+	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
+	PREFETCHT1     64(CX)
+	VMOVDQU        Y5, 256(DX)
+	VMOVDQU        Y2, 384(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y1, 320(DX)
+	PREFETCHT1     128(CX)
+	VMOVDQU        Y2, 448(DX)
+	VBROADCASTI128 20(SI), Y1
+	VINSERTI128    $0x01, 20(DI), Y1, Y1
+	VBROADCASTI128 20(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 20(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 20(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 20(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 20(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 20(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y5, Y1, Y5
-	VPSHUFB        Y4, Y1, Y4
-	VMOVDQU        Y5, 704(DX)
-	VMOVDQU        Y4, 832(DX)
-	VPSRLW         $0x04, Y3, Y4
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        Y3, Y1, Y3
-	VPSHUFB        Y4, Y1, Y4
-	PREFETCHT1     192(CX)
-	VMOVDQU        Y3, 768(DX)
-	VMOVDQU        Y4, 896(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y6, Y1, Y6
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y6, 960(DX)
-	PREFETCHT1     256(CX)
-	VMOVDQU        Y3, 1088(DX)
+	VPSHUFB        Y4, Y0, Y4
+	VPSHUFB        Y3, Y0, Y3
+	VMOVDQU        Y4, 704(DX)
+	VMOVDQU        Y3, 832(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y1, Y2
-	VPSHUFB        Y3, Y1, Y3
-	VMOVDQU        Y2, 1024(DX)
-	VMOVDQU        Y3, 1152(DX)
+	VPSHUFB        Y2, Y0, Y2
+	VPSHUFB        Y3, Y0, Y3
+	PREFETCHT1     192(CX)
+	VMOVDQU        Y2, 768(DX)
+	VMOVDQU        Y3, 896(DX)
+	VPSRLW         $0x04, Y5, Y2
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y5, Y0, Y5
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y5, 960(DX)
+	PREFETCHT1     256(CX)
+	VMOVDQU        Y2, 1088(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        Y1, Y0, Y1
+	VPSHUFB        Y2, Y0, Y2
+	VMOVDQU        Y1, 1024(DX)
+	VMOVDQU        Y2, 1152(DX)
 	ADDQ           $0x00000580, DX
 	ADDQ           $0x00000120, CX
 	ADDQ           $0x00000024, SI

@@ -26,349 +26,349 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          80(SI), X0
+	VPBROADCASTD   80(SI), Y0
 	VPINSRD        $0x01, 80(SI)(R8*1), X0, X0
 	VPINSRD        $0x02, 80(SI)(R8*2), X0, X0
 	VPINSRD        $0x03, 80(SI)(R9*1), X0, X0
-	VMOVD          80(DI), X1
+	VPBROADCASTD   80(DI), Y1
 	VPINSRD        $0x01, 80(DI)(R8*1), X1, X1
 	VPINSRD        $0x02, 80(DI)(R8*2), X1, X1
 	VPINSRD        $0x03, 80(DI)(R9*1), X1, X1
-	VINSERTI128    $0x01, X1, Y0, Y1
-	VPSHUFB        unzip<>+0(SB), Y1, Y1
-	VPERMQ         $0xd8, Y1, Y1
-	VEXTRACTI128   $0x01, Y1, X0
+	VINSERTI128    $0x01, X1, Y0, Y0
+	VPSHUFB        unzip<>+0(SB), Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VEXTRACTI128   $0x01, Y0, X1
+	VCVTPH2PS      X0, Y0
 	VCVTPH2PS      X1, Y1
-	VCVTPH2PS      X0, Y2
-	VMOVDQU        Y1, 6144(DX)
-	VMOVDQU        Y2, 6208(DX)
-	VBROADCASTI128 (SI), Y1
-	VINSERTI128    $0x01, (DI), Y1, Y1
-	VBROADCASTI128 (SI)(R8*1), Y2
-	VINSERTI128    $0x01, (DI)(R8*1), Y2, Y2
-	VBROADCASTI128 (SI)(R8*2), Y3
-	VINSERTI128    $0x01, (DI)(R8*2), Y3, Y3
-	VBROADCASTI128 (SI)(R9*1), Y4
-	VINSERTI128    $0x01, (DI)(R9*1), Y4, Y4
-	VPUNPCKLDQ     Y2, Y1, Y5
-	VPUNPCKHDQ     Y2, Y1, Y1
-	VPUNPCKLDQ     Y4, Y3, Y2
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLQDQ    Y2, Y5, Y4
-	VPUNPCKHQDQ    Y2, Y5, Y2
-	VPUNPCKLQDQ    Y3, Y1, Y5
-	VPUNPCKHQDQ    Y3, Y1, Y1
-	VPAND          low4<>+0(SB), Y4, Y3
-	VPSHUFB        pair0<>+0(SB), Y3, Y6
-	VMOVDQU        Y6, 512(DX)
-	VPSHUFB        pair1<>+0(SB), Y3, Y6
-	VMOVDQU        Y6, 576(DX)
-	VPSHUFB        pair2<>+0(SB), Y3, Y6
-	VMOVDQU        Y6, 1152(DX)
-	VPSHUFB        pair3<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1216(DX)
-	VPSRLW         $0x04, Y4, Y4
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        min0<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5632(DX)
-	VPSHUFB        min1<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5696(DX)
-	VPAND          low4<>+0(SB), Y2, Y3
-	VPSHUFB        pair0<>+0(SB), Y3, Y4
-	VMOVDQU        Y4, 1792(DX)
-	VPSHUFB        pair1<>+0(SB), Y3, Y4
-	VMOVDQU        Y4, 1856(DX)
-	VPSHUFB        pair2<>+0(SB), Y3, Y4
-	VMOVDQU        Y4, 2432(DX)
-	VPSHUFB        pair3<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 2496(DX)
-	VPSRLW         $0x04, Y2, Y2
-	VPAND          low4<>+0(SB), Y2, Y2
-	VPSHUFB        min0<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 5760(DX)
-	VPSHUFB        min1<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 5824(DX)
-	VPAND          low4<>+0(SB), Y5, Y2
-	VPSHUFB        pair0<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 3072(DX)
-	VPSHUFB        pair1<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 3136(DX)
-	VPSHUFB        pair2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 3712(DX)
+	VMOVDQU        Y0, 6144(DX)
+	VMOVDQU        Y1, 6208(DX)
+	VBROADCASTI128 (SI), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (SI)(R8*1), Y1
+	VINSERTI128    $0x01, (DI)(R8*1), Y1, Y1
+	VBROADCASTI128 (SI)(R8*2), Y2
+	VINSERTI128    $0x01, (DI)(R8*2), Y2, Y2
+	VBROADCASTI128 (SI)(R9*1), Y3
+	VINSERTI128    $0x01, (DI)(R9*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y0
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y2
+	VPUNPCKLQDQ    Y1, Y4, Y3
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y2, Y0, Y4
+	VPUNPCKHQDQ    Y2, Y0, Y0
+	VPAND          low4<>+0(SB), Y3, Y2
+	VPSHUFB        pair0<>+0(SB), Y2, Y5
+	VMOVDQU        Y5, 512(DX)
+	VPSHUFB        pair1<>+0(SB), Y2, Y5
+	VMOVDQU        Y5, 576(DX)
+	VPSHUFB        pair2<>+0(SB), Y2, Y5
+	VMOVDQU        Y5, 1152(DX)
 	VPSHUFB        pair3<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3776(DX)
-	VPSRLW         $0x04, Y5, Y5
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        min0<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 5888(DX)
-	VPSHUFB        min1<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 5952(DX)
+	VMOVDQU        Y2, 1216(DX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        min0<>+0(SB), Y3, Y2
+	VMOVDQU        Y2, 5632(DX)
+	VPSHUFB        min1<>+0(SB), Y3, Y2
+	VMOVDQU        Y2, 5696(DX)
 	VPAND          low4<>+0(SB), Y1, Y2
 	VPSHUFB        pair0<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 4352(DX)
+	VMOVDQU        Y3, 1792(DX)
 	VPSHUFB        pair1<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 4416(DX)
+	VMOVDQU        Y3, 1856(DX)
 	VPSHUFB        pair2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 4992(DX)
+	VMOVDQU        Y3, 2432(DX)
 	VPSHUFB        pair3<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 5056(DX)
+	VMOVDQU        Y2, 2496(DX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPSHUFB        min0<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 6016(DX)
+	VMOVDQU        Y2, 5760(DX)
 	VPSHUFB        min1<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 6080(DX)
-	VBROADCASTI128 16(SI), Y1
-	VINSERTI128    $0x01, 16(DI), Y1, Y1
-	VBROADCASTI128 16(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 16(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 16(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 16(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 16(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 16(DI)(R9*1), Y4, Y4
-	VPUNPCKLDQ     Y2, Y1, Y5
-	VPUNPCKHDQ     Y2, Y1, Y1
-	VPUNPCKLDQ     Y4, Y3, Y2
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLQDQ    Y2, Y5, Y4
-	VPUNPCKHQDQ    Y2, Y5, Y2
-	VPUNPCKLQDQ    Y3, Y1, Y5
-	VPUNPCKHQDQ    Y3, Y1, Y1
-	VPAND          low2<>+0(SB), Y4, Y3
+	VMOVDQU        Y1, 5824(DX)
+	VPAND          low4<>+0(SB), Y4, Y1
+	VPSHUFB        pair0<>+0(SB), Y1, Y2
+	VMOVDQU        Y2, 3072(DX)
+	VPSHUFB        pair1<>+0(SB), Y1, Y2
+	VMOVDQU        Y2, 3136(DX)
+	VPSHUFB        pair2<>+0(SB), Y1, Y2
+	VMOVDQU        Y2, 3712(DX)
+	VPSHUFB        pair3<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 3776(DX)
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          low4<>+0(SB), Y4, Y4
+	VPSHUFB        min0<>+0(SB), Y4, Y1
+	VMOVDQU        Y1, 5888(DX)
+	VPSHUFB        min1<>+0(SB), Y4, Y1
+	VMOVDQU        Y1, 5952(DX)
+	VPAND          low4<>+0(SB), Y0, Y1
+	VPSHUFB        pair0<>+0(SB), Y1, Y2
+	VMOVDQU        Y2, 4352(DX)
+	VPSHUFB        pair1<>+0(SB), Y1, Y2
+	VMOVDQU        Y2, 4416(DX)
+	VPSHUFB        pair2<>+0(SB), Y1, Y2
+	VMOVDQU        Y2, 4992(DX)
+	VPSHUFB        pair3<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 5056(DX)
+	VPSRLW         $0x04, Y0, Y0
+	VPAND          low4<>+0(SB), Y0, Y0
+	VPSHUFB        min0<>+0(SB), Y0, Y1
+	VMOVDQU        Y1, 6016(DX)
+	VPSHUFB        min1<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 6080(DX)
+	VBROADCASTI128 16(SI), Y0
+	VINSERTI128    $0x01, 16(DI), Y0, Y0
+	VBROADCASTI128 16(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 16(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 16(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 16(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 16(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 16(DI)(R9*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y0
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y2
+	VPUNPCKLQDQ    Y1, Y4, Y3
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y2, Y0, Y4
+	VPUNPCKHQDQ    Y2, Y0, Y0
+	VPAND          low2<>+0(SB), Y3, Y2
 	PREFETCHT1     (CX)
-	VMOVDQU        Y3, (DX)
-	VPSRLW         $0x02, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 640(DX)
-	VPSRLW         $0x04, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1280(DX)
-	VPSRLW         $0x06, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1920(DX)
-	VPAND          low2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 64(DX)
-	VPSRLW         $0x02, Y2, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 704(DX)
-	VPSRLW         $0x04, Y2, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
+	VMOVDQU        Y2, (DX)
+	VPSRLW         $0x02, Y3, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 640(DX)
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 1280(DX)
+	VPSRLW         $0x06, Y3, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 1920(DX)
+	VPAND          low2<>+0(SB), Y1, Y2
+	VMOVDQU        Y2, 64(DX)
+	VPSRLW         $0x02, Y1, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 704(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
 	PREFETCHT1     64(CX)
-	VMOVDQU        Y3, 1344(DX)
-	VPSRLW         $0x06, Y2, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1984(DX)
-	VPAND          low2<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 128(DX)
-	VPSRLW         $0x02, Y5, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 768(DX)
-	VPSRLW         $0x04, Y5, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1408(DX)
-	VPSRLW         $0x06, Y5, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 2048(DX)
-	VPAND          low2<>+0(SB), Y1, Y2
+	VMOVDQU        Y2, 1344(DX)
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 1984(DX)
+	VPAND          low2<>+0(SB), Y4, Y1
+	VMOVDQU        Y1, 128(DX)
+	VPSRLW         $0x02, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 768(DX)
+	VPSRLW         $0x04, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 1408(DX)
+	VPSRLW         $0x06, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 2048(DX)
+	VPAND          low2<>+0(SB), Y0, Y1
 	PREFETCHT1     128(CX)
-	VMOVDQU        Y2, 192(DX)
-	VPSRLW         $0x02, Y1, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 832(DX)
-	VPSRLW         $0x04, Y1, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1472(DX)
-	VPSRLW         $0x06, Y1, Y1
+	VMOVDQU        Y1, 192(DX)
+	VPSRLW         $0x02, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2112(DX)
-	VBROADCASTI128 32(SI), Y1
-	VINSERTI128    $0x01, 32(DI), Y1, Y1
-	VBROADCASTI128 32(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 32(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 32(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 32(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 32(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 32(DI)(R9*1), Y4, Y4
-	VPUNPCKLDQ     Y2, Y1, Y5
-	VPUNPCKHDQ     Y2, Y1, Y1
-	VPUNPCKLDQ     Y4, Y3, Y2
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLQDQ    Y2, Y5, Y4
-	VPUNPCKHQDQ    Y2, Y5, Y2
-	VPUNPCKLQDQ    Y3, Y1, Y5
-	VPUNPCKHQDQ    Y3, Y1, Y1
-	VPAND          low2<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 256(DX)
-	VPSRLW         $0x02, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 896(DX)
-	VPSRLW         $0x04, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
+	VMOVDQU        Y1, 832(DX)
+	VPSRLW         $0x04, Y0, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 1472(DX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          low2<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 2112(DX)
+	VBROADCASTI128 32(SI), Y0
+	VINSERTI128    $0x01, 32(DI), Y0, Y0
+	VBROADCASTI128 32(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 32(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 32(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 32(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 32(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 32(DI)(R9*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y0
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y2
+	VPUNPCKLQDQ    Y1, Y4, Y3
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y2, Y0, Y4
+	VPUNPCKHQDQ    Y2, Y0, Y0
+	VPAND          low2<>+0(SB), Y3, Y2
+	VMOVDQU        Y2, 256(DX)
+	VPSRLW         $0x02, Y3, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 896(DX)
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
 	PREFETCHT1     192(CX)
-	VMOVDQU        Y3, 1536(DX)
-	VPSRLW         $0x06, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 2176(DX)
-	VPAND          low2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 320(DX)
-	VPSRLW         $0x02, Y2, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 960(DX)
-	VPSRLW         $0x04, Y2, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1600(DX)
-	VPSRLW         $0x06, Y2, Y2
+	VMOVDQU        Y2, 1536(DX)
+	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 2240(DX)
-	VPAND          low2<>+0(SB), Y5, Y2
+	VMOVDQU        Y2, 2176(DX)
+	VPAND          low2<>+0(SB), Y1, Y2
+	VMOVDQU        Y2, 320(DX)
+	VPSRLW         $0x02, Y1, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 960(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 1600(DX)
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 2240(DX)
+	VPAND          low2<>+0(SB), Y4, Y1
 	PREFETCHT1     256(CX)
-	VMOVDQU        Y2, 384(DX)
-	VPSRLW         $0x02, Y5, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1024(DX)
-	VPSRLW         $0x04, Y5, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1664(DX)
-	VPSRLW         $0x06, Y5, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 2304(DX)
-	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 448(DX)
-	VPSRLW         $0x02, Y1, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1088(DX)
-	VPSRLW         $0x04, Y1, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y1, 384(DX)
+	VPSRLW         $0x02, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 1024(DX)
+	VPSRLW         $0x04, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 1664(DX)
+	VPSRLW         $0x06, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 2304(DX)
+	VPAND          low2<>+0(SB), Y0, Y1
+	VMOVDQU        Y1, 448(DX)
+	VPSRLW         $0x02, Y0, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 1088(DX)
+	VPSRLW         $0x04, Y0, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
 	PREFETCHT1     320(CX)
-	VMOVDQU        Y2, 1728(DX)
-	VPSRLW         $0x06, Y1, Y1
-	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2368(DX)
-	VBROADCASTI128 48(SI), Y1
-	VINSERTI128    $0x01, 48(DI), Y1, Y1
-	VBROADCASTI128 48(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 48(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 48(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 48(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 48(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 48(DI)(R9*1), Y4, Y4
-	VPUNPCKLDQ     Y2, Y1, Y5
-	VPUNPCKHDQ     Y2, Y1, Y1
-	VPUNPCKLDQ     Y4, Y3, Y2
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLQDQ    Y2, Y5, Y4
-	VPUNPCKHQDQ    Y2, Y5, Y2
-	VPUNPCKLQDQ    Y3, Y1, Y5
-	VPUNPCKHQDQ    Y3, Y1, Y1
-	VPAND          low2<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 2560(DX)
-	VPSRLW         $0x02, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3200(DX)
-	VPSRLW         $0x04, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3840(DX)
-	VPSRLW         $0x06, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
+	VMOVDQU        Y1, 1728(DX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          low2<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 2368(DX)
+	VBROADCASTI128 48(SI), Y0
+	VINSERTI128    $0x01, 48(DI), Y0, Y0
+	VBROADCASTI128 48(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 48(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 48(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 48(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 48(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 48(DI)(R9*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y0
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y2
+	VPUNPCKLQDQ    Y1, Y4, Y3
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y2, Y0, Y4
+	VPUNPCKHQDQ    Y2, Y0, Y0
+	VPAND          low2<>+0(SB), Y3, Y2
+	VMOVDQU        Y2, 2560(DX)
+	VPSRLW         $0x02, Y3, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 3200(DX)
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 3840(DX)
+	VPSRLW         $0x06, Y3, Y2
+	VPAND          low2<>+0(SB), Y2, Y2
 	PREFETCHT1     384(CX)
-	VMOVDQU        Y3, 4480(DX)
-	VPAND          low2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 2624(DX)
-	VPSRLW         $0x02, Y2, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3264(DX)
-	VPSRLW         $0x04, Y2, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3904(DX)
-	VPSRLW         $0x06, Y2, Y2
+	VMOVDQU        Y2, 4480(DX)
+	VPAND          low2<>+0(SB), Y1, Y2
+	VMOVDQU        Y2, 2624(DX)
+	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4544(DX)
-	VPAND          low2<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 2688(DX)
-	VPSRLW         $0x02, Y5, Y2
+	VMOVDQU        Y2, 3264(DX)
+	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 3904(DX)
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 4544(DX)
+	VPAND          low2<>+0(SB), Y4, Y1
+	VMOVDQU        Y1, 2688(DX)
+	VPSRLW         $0x02, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
 	PREFETCHT1     448(CX)
-	VMOVDQU        Y2, 3328(DX)
-	VPSRLW         $0x04, Y5, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3968(DX)
-	VPSRLW         $0x06, Y5, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4608(DX)
-	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 2752(DX)
-	VPSRLW         $0x02, Y1, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3392(DX)
-	VPSRLW         $0x04, Y1, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4032(DX)
-	VPSRLW         $0x06, Y1, Y1
+	VMOVDQU        Y1, 3328(DX)
+	VPSRLW         $0x04, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 3968(DX)
+	VPSRLW         $0x06, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 4608(DX)
+	VPAND          low2<>+0(SB), Y0, Y1
+	VMOVDQU        Y1, 2752(DX)
+	VPSRLW         $0x02, Y0, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 3392(DX)
+	VPSRLW         $0x04, Y0, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 4032(DX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          low2<>+0(SB), Y0, Y0
 	PREFETCHT1     512(CX)
-	VMOVDQU        Y1, 4672(DX)
-	VBROADCASTI128 64(SI), Y1
-	VINSERTI128    $0x01, 64(DI), Y1, Y1
-	VBROADCASTI128 64(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 64(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 64(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 64(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 64(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 64(DI)(R9*1), Y4, Y4
-	VPUNPCKLDQ     Y2, Y1, Y5
-	VPUNPCKHDQ     Y2, Y1, Y1
-	VPUNPCKLDQ     Y4, Y3, Y2
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLQDQ    Y2, Y5, Y4
-	VPUNPCKHQDQ    Y2, Y5, Y2
-	VPUNPCKLQDQ    Y3, Y1, Y5
-	VPUNPCKHQDQ    Y3, Y1, Y1
-	VPAND          low2<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 2816(DX)
-	VPSRLW         $0x02, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3456(DX)
-	VPSRLW         $0x04, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 4096(DX)
-	VPSRLW         $0x06, Y4, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 4736(DX)
-	VPAND          low2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 2880(DX)
-	VPSRLW         $0x02, Y2, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	PREFETCHT1     576(CX)
-	VMOVDQU        Y3, 3520(DX)
-	VPSRLW         $0x04, Y2, Y3
-	VPAND          low2<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 4160(DX)
-	VPSRLW         $0x06, Y2, Y2
+	VMOVDQU        Y0, 4672(DX)
+	VBROADCASTI128 64(SI), Y0
+	VINSERTI128    $0x01, 64(DI), Y0, Y0
+	VBROADCASTI128 64(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 64(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 64(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 64(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 64(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 64(DI)(R9*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y0
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y2
+	VPUNPCKLQDQ    Y1, Y4, Y3
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y2, Y0, Y4
+	VPUNPCKHQDQ    Y2, Y0, Y0
+	VPAND          low2<>+0(SB), Y3, Y2
+	VMOVDQU        Y2, 2816(DX)
+	VPSRLW         $0x02, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4800(DX)
-	VPAND          low2<>+0(SB), Y5, Y2
-	VMOVDQU        Y2, 2944(DX)
-	VPSRLW         $0x02, Y5, Y2
+	VMOVDQU        Y2, 3456(DX)
+	VPSRLW         $0x04, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3584(DX)
-	VPSRLW         $0x04, Y5, Y2
+	VMOVDQU        Y2, 4096(DX)
+	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4224(DX)
-	VPSRLW         $0x06, Y5, Y2
-	VPAND          low2<>+0(SB), Y2, Y2
-	PREFETCHT1     640(CX)
-	VMOVDQU        Y2, 4864(DX)
+	VMOVDQU        Y2, 4736(DX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 3008(DX)
+	VMOVDQU        Y2, 2880(DX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3648(DX)
+	PREFETCHT1     576(CX)
+	VMOVDQU        Y2, 3520(DX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4288(DX)
+	VMOVDQU        Y2, 4160(DX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4928(DX)
+	VMOVDQU        Y1, 4800(DX)
+	VPAND          low2<>+0(SB), Y4, Y1
+	VMOVDQU        Y1, 2944(DX)
+	VPSRLW         $0x02, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 3584(DX)
+	VPSRLW         $0x04, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 4224(DX)
+	VPSRLW         $0x06, Y4, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	PREFETCHT1     640(CX)
+	VMOVDQU        Y1, 4864(DX)
+	VPAND          low2<>+0(SB), Y0, Y1
+	VMOVDQU        Y1, 3008(DX)
+	VPSRLW         $0x02, Y0, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 3648(DX)
+	VPSRLW         $0x04, Y0, Y1
+	VPAND          low2<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 4288(DX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          low2<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, 4928(DX)
 	ADDQ           $0x00001880, DX
 	ADDQ           $0x000002a0, CX
 	ADDQ           $0x00000054, SI

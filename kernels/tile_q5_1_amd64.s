@@ -26,106 +26,106 @@ src0:
 	MOVQ blocks+24(FP), BX
 
 block:
-	VMOVD          (SI), X0
+	VPBROADCASTD   (SI), Y0
 	VPINSRD        $0x01, (SI)(R8*1), X0, X0
 	VPINSRD        $0x02, (SI)(R8*2), X0, X0
 	VPINSRD        $0x03, (SI)(R9*1), X0, X0
-	VMOVD          (DI), X1
+	VPBROADCASTD   (DI), Y1
 	VPINSRD        $0x01, (DI)(R8*1), X1, X1
 	VPINSRD        $0x02, (DI)(R8*2), X1, X1
 	VPINSRD        $0x03, (DI)(R9*1), X1, X1
-	VINSERTI128    $0x01, X1, Y0, Y1
-	VPSHUFB        unzip<>+0(SB), Y1, Y1
-	VPERMQ         $0xd8, Y1, Y1
-	VEXTRACTI128   $0x01, Y1, X0
+	VINSERTI128    $0x01, X1, Y0, Y0
+	VPSHUFB        unzip<>+0(SB), Y0, Y0
+	VPERMQ         $0xd8, Y0, Y0
+	VEXTRACTI128   $0x01, Y0, X1
+	VCVTPH2PS      X0, Y0
 	VCVTPH2PS      X1, Y1
-	VCVTPH2PS      X0, Y2
-	VMOVDQU        Y1, 512(DX)
-	VMOVDQU        Y2, 640(DX)
-	VMOVD          4(SI), X0
+	VMOVDQU        Y0, 512(DX)
+	VMOVDQU        Y1, 640(DX)
+	VPBROADCASTD   4(SI), Y0
 	VPINSRD        $0x01, 4(SI)(R8*1), X0, X0
 	VPINSRD        $0x02, 4(SI)(R8*2), X0, X0
 	VPINSRD        $0x03, 4(SI)(R9*1), X0, X0
-	VMOVD          4(DI), X1
+	VPBROADCASTD   4(DI), Y1
 	VPINSRD        $0x01, 4(DI)(R8*1), X1, X1
 	VPINSRD        $0x02, 4(DI)(R8*2), X1, X1
 	VPINSRD        $0x03, 4(DI)(R9*1), X1, X1
-	VINSERTI128    $0x01, X1, Y0, Y1
-	VBROADCASTI128 8(SI), Y2
-	VINSERTI128    $0x01, 8(DI), Y2, Y2
-	VBROADCASTI128 8(SI)(R8*1), Y3
-	VINSERTI128    $0x01, 8(DI)(R8*1), Y3, Y3
-	VBROADCASTI128 8(SI)(R8*2), Y4
-	VINSERTI128    $0x01, 8(DI)(R8*2), Y4, Y4
-	VBROADCASTI128 8(SI)(R9*1), Y5
-	VINSERTI128    $0x01, 8(DI)(R9*1), Y5, Y5
-	VPUNPCKLDQ     Y3, Y2, Y6
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y5, Y4, Y3
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLQDQ    Y3, Y6, Y5
-	VPUNPCKHQDQ    Y3, Y6, Y3
-	VPUNPCKLQDQ    Y4, Y2, Y6
-	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPSRLW         $0x04, Y5, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
+	VINSERTI128    $0x01, X1, Y0, Y0
+	VBROADCASTI128 8(SI), Y1
+	VINSERTI128    $0x01, 8(DI), Y1, Y1
+	VBROADCASTI128 8(SI)(R8*1), Y2
+	VINSERTI128    $0x01, 8(DI)(R8*1), Y2, Y2
+	VBROADCASTI128 8(SI)(R8*2), Y3
+	VINSERTI128    $0x01, 8(DI)(R8*2), Y3, Y3
+	VBROADCASTI128 8(SI)(R9*1), Y4
+	VINSERTI128    $0x01, 8(DI)(R9*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLQDQ    Y2, Y5, Y4
+	VPUNPCKHQDQ    Y2, Y5, Y2
+	VPUNPCKLQDQ    Y3, Y1, Y5
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSRLW         $0x04, Y4, Y3
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        byte0<>+0(SB), Y1, Y7
-	VPSLLW         $0x04, Y7, Y7
-	VPAND          top4<>+0(SB), Y7, Y7
-	VPMINUB        sixteen<>+0(SB), Y7, Y7
-	VPOR           Y7, Y5, Y5
-	VPSHUFB        byte2<>+0(SB), Y1, Y7
-	VPSLLW         $0x04, Y7, Y7
-	VPAND          top4<>+0(SB), Y7, Y7
-	VPMINUB        sixteen<>+0(SB), Y7, Y7
-	VPOR           Y7, Y4, Y4
+	VPAND          low4<>+0(SB), Y3, Y3
+	VPSHUFB        byte0<>+0(SB), Y0, Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          top4<>+0(SB), Y6, Y6
+	VPMINUB        sixteen<>+0(SB), Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPSHUFB        byte2<>+0(SB), Y0, Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          top4<>+0(SB), Y6, Y6
+	VPMINUB        sixteen<>+0(SB), Y6, Y6
+	VPOR           Y6, Y3, Y3
 	PREFETCHT1     (CX)
-	VMOVDQU        Y5, (DX)
-	VMOVDQU        Y4, 256(DX)
-	VPSRLW         $0x04, Y3, Y4
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        byte0<>+0(SB), Y1, Y5
-	VPAND          top4<>+0(SB), Y5, Y5
-	VPMINUB        sixteen<>+0(SB), Y5, Y5
-	VPOR           Y5, Y3, Y3
-	VPSHUFB        byte2<>+0(SB), Y1, Y5
-	VPAND          top4<>+0(SB), Y5, Y5
-	VPMINUB        sixteen<>+0(SB), Y5, Y5
-	VPOR           Y5, Y4, Y4
-	VMOVDQU        Y3, 64(DX)
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y4, 320(DX)
-	VPSRLW         $0x04, Y6, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        byte1<>+0(SB), Y1, Y4
-	VPSLLW         $0x04, Y4, Y4
-	VPAND          top4<>+0(SB), Y4, Y4
-	VPMINUB        sixteen<>+0(SB), Y4, Y4
-	VPOR           Y4, Y6, Y6
-	VPSHUFB        byte3<>+0(SB), Y1, Y4
-	VPSLLW         $0x04, Y4, Y4
-	VPAND          top4<>+0(SB), Y4, Y4
-	VPMINUB        sixteen<>+0(SB), Y4, Y4
-	VPOR           Y4, Y3, Y3
-	VMOVDQU        Y6, 128(DX)
-	VMOVDQU        Y3, 384(DX)
+	VMOVDQU        Y4, (DX)
+	VMOVDQU        Y3, 256(DX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        byte1<>+0(SB), Y1, Y4
+	VPSHUFB        byte0<>+0(SB), Y0, Y4
 	VPAND          top4<>+0(SB), Y4, Y4
 	VPMINUB        sixteen<>+0(SB), Y4, Y4
 	VPOR           Y4, Y2, Y2
-	VPSHUFB        byte3<>+0(SB), Y1, Y1
-	VPAND          top4<>+0(SB), Y1, Y1
-	VPMINUB        sixteen<>+0(SB), Y1, Y1
-	VPOR           Y1, Y3, Y3
+	VPSHUFB        byte2<>+0(SB), Y0, Y4
+	VPAND          top4<>+0(SB), Y4, Y4
+	VPMINUB        sixteen<>+0(SB), Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVDQU        Y2, 64(DX)
+	PREFETCHT1     64(CX)
+	VMOVDQU        Y3, 320(DX)
+	VPSRLW         $0x04, Y5, Y2
+	VPAND          low4<>+0(SB), Y5, Y5
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        byte1<>+0(SB), Y0, Y3
+	VPSLLW         $0x04, Y3, Y3
+	VPAND          top4<>+0(SB), Y3, Y3
+	VPMINUB        sixteen<>+0(SB), Y3, Y3
+	VPOR           Y3, Y5, Y5
+	VPSHUFB        byte3<>+0(SB), Y0, Y3
+	VPSLLW         $0x04, Y3, Y3
+	VPAND          top4<>+0(SB), Y3, Y3
+	VPMINUB        sixteen<>+0(SB), Y3, Y3
+	VPOR           Y3, Y2, Y2
+	VMOVDQU        Y5, 128(DX)
+	VMOVDQU        Y2, 384(DX)
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          low4<>+0(SB), Y1, Y1
+	VPAND          low4<>+0(SB), Y2, Y2
+	VPSHUFB        byte1<>+0(SB), Y0, Y3
+	VPAND          top4<>+0(SB), Y3, Y3
+	VPMINUB        sixteen<>+0(SB), Y3, Y3
+	VPOR           Y3, Y1, Y1
+	VPSHUFB        byte3<>+0(SB), Y0, Y0
+	VPAND          top4<>+0(SB), Y0, Y0
+	VPMINUB        sixteen<>+0(SB), Y0, Y0
+	VPOR           Y0, Y2, Y2
 	PREFETCHT1     128(CX)
-	VMOVDQU        Y2, 192(DX)
-	VMOVDQU        Y3, 448(DX)
+	VMOVDQU        Y1, 192(DX)
+	VMOVDQU        Y2, 448(DX)
 	ADDQ           $0x000002c0, DX
 	ADDQ           $0x000000c0, CX
 	ADDQ           $0x00000018, SI

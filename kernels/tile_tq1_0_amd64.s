@@ -57,554 +57,554 @@ block:
 	VMOVDQU        Y0, 5568(DX)
 	VBROADCASTI128 (SI), Y0
 	VINSERTI128    $0x01, (DI), Y0, Y0
-	VBROADCASTI128 (SI)(R8*1), Y2
-	VINSERTI128    $0x01, (DI)(R8*1), Y2, Y2
-	VBROADCASTI128 (SI)(R8*2), Y3
-	VINSERTI128    $0x01, (DI)(R8*2), Y3, Y3
-	VBROADCASTI128 (SI)(R9*1), Y4
-	VINSERTI128    $0x01, (DI)(R9*1), Y4, Y4
-	VPUNPCKLDQ     Y2, Y0, Y5
-	VPUNPCKHDQ     Y2, Y0, Y0
-	VPUNPCKLDQ     Y4, Y3, Y2
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLQDQ    Y2, Y5, Y4
-	VPUNPCKHQDQ    Y2, Y5, Y2
-	VPUNPCKLQDQ    Y3, Y0, Y5
-	VPUNPCKHQDQ    Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y4, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
+	VBROADCASTI128 (SI)(R8*1), Y1
+	VINSERTI128    $0x01, (DI)(R8*1), Y1, Y1
+	VBROADCASTI128 (SI)(R8*2), Y2
+	VINSERTI128    $0x01, (DI)(R8*2), Y2, Y2
+	VBROADCASTI128 (SI)(R9*1), Y3
+	VINSERTI128    $0x01, (DI)(R9*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y0
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y2
+	VPUNPCKLQDQ    Y1, Y4, Y3
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y2, Y0, Y4
+	VPUNPCKHQDQ    Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
 	PREFETCHT1     (CX)
-	VMOVDQU        Y3, (DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 640(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 1280(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 1920(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 2560(DX)
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 64(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 704(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 1344(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 1984(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, (DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPADDB         Y3, Y2, Y3
-	VMOVDQU        Y3, 2624(DX)
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 640(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 1280(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 1920(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 2560(DX)
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 64(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 704(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 1344(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
+	VPMINUB        b1<>+0(SB), Y3, Y3
+	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 1984(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPADDB         Y2, Y1, Y2
+	VMOVDQU        Y2, 2624(DX)
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y1, Y2, Y1
 	PREFETCHT1     64(CX)
-	VMOVDQU        Y2, 128(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VMOVDQU        Y1, 128(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 768(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 768(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 1408(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 1408(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 2048(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 2048(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 2688(DX)
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 2688(DX)
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 192(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 192(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 832(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 832(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 1472(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 1472(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 2112(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
-	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 2112(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y0, Y0
 	VPMINUB        b1<>+0(SB), Y0, Y0
-	VPADDB         Y2, Y0, Y2
+	VPADDB         Y1, Y0, Y1
 	PREFETCHT1     128(CX)
-	VMOVDQU        Y2, 2752(DX)
+	VMOVDQU        Y1, 2752(DX)
 	VBROADCASTI128 16(SI), Y0
 	VINSERTI128    $0x01, 16(DI), Y0, Y0
-	VBROADCASTI128 16(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 16(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 16(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 16(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 16(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 16(DI)(R9*1), Y4, Y4
-	VPUNPCKLDQ     Y2, Y0, Y5
-	VPUNPCKHDQ     Y2, Y0, Y0
-	VPUNPCKLDQ     Y4, Y3, Y2
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLQDQ    Y2, Y5, Y4
-	VPUNPCKHQDQ    Y2, Y5, Y2
-	VPUNPCKLQDQ    Y3, Y0, Y5
-	VPUNPCKHQDQ    Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VBROADCASTI128 16(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 16(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 16(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 16(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 16(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 16(DI)(R9*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y0
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y2
+	VPUNPCKLQDQ    Y1, Y4, Y3
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y2, Y0, Y4
+	VPUNPCKHQDQ    Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 256(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 896(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 1536(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 2176(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 256(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 2816(DX)
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 896(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 320(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 1536(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 960(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 2176(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 1600(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 2816(DX)
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 320(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 960(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 1600(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
+	VPADDB         Y2, Y3, Y2
 	PREFETCHT1     192(CX)
-	VMOVDQU        Y3, 2240(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 2240(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPADDB         Y3, Y2, Y3
-	VMOVDQU        Y3, 2880(DX)
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPADDB         Y2, Y1, Y2
+	VMOVDQU        Y2, 2880(DX)
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 384(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 384(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 1024(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 1024(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 1664(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 1664(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 2304(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 2304(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 2944(DX)
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 2944(DX)
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 448(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 448(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 1088(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 1088(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
+	VPADDB         Y1, Y2, Y1
 	PREFETCHT1     256(CX)
-	VMOVDQU        Y2, 1728(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VMOVDQU        Y1, 1728(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 2368(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
-	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 2368(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y0, Y0
 	VPMINUB        b1<>+0(SB), Y0, Y0
-	VPADDB         Y2, Y0, Y2
-	VMOVDQU        Y2, 3008(DX)
+	VPADDB         Y1, Y0, Y1
+	VMOVDQU        Y1, 3008(DX)
 	VBROADCASTI128 32(SI), Y0
 	VINSERTI128    $0x01, 32(DI), Y0, Y0
-	VBROADCASTI128 32(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 32(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 32(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 32(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 32(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 32(DI)(R9*1), Y4, Y4
-	VPUNPCKLDQ     Y2, Y0, Y5
-	VPUNPCKHDQ     Y2, Y0, Y0
-	VPUNPCKLDQ     Y4, Y3, Y2
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLQDQ    Y2, Y5, Y4
-	VPUNPCKHQDQ    Y2, Y5, Y2
-	VPUNPCKLQDQ    Y3, Y0, Y5
-	VPUNPCKHQDQ    Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VBROADCASTI128 32(SI)(R8*1), Y1
+	VINSERTI128    $0x01, 32(DI)(R8*1), Y1, Y1
+	VBROADCASTI128 32(SI)(R8*2), Y2
+	VINSERTI128    $0x01, 32(DI)(R8*2), Y2, Y2
+	VBROADCASTI128 32(SI)(R9*1), Y3
+	VINSERTI128    $0x01, 32(DI)(R9*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y0
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKHDQ     Y3, Y2, Y2
+	VPUNPCKLQDQ    Y1, Y4, Y3
+	VPUNPCKHQDQ    Y1, Y4, Y1
+	VPUNPCKLQDQ    Y2, Y0, Y4
+	VPUNPCKHQDQ    Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 3200(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 3456(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 3840(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        b1<>+0(SB), Y5, Y5
+	VPADDB         Y2, Y5, Y2
+	VMOVDQU        Y2, 4096(DX)
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y3, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 3200(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 4480(DX)
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 3456(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPADDB         Y2, Y3, Y2
+	VMOVDQU        Y2, 3264(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 3840(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y6
-	VPMINUB        b1<>+0(SB), Y6, Y6
-	VPADDB         Y3, Y6, Y3
-	VMOVDQU        Y3, 4096(DX)
-	VPADDB         Y4, Y4, Y6
-	VPADDB         Y6, Y4, Y4
-	VPSUBUSB       third<>+0(SB), Y4, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y4, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 4480(DX)
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 3264(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
+	VPADDB         Y2, Y3, Y2
 	PREFETCHT1     320(CX)
-	VMOVDQU        Y3, 3520(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 3904(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y4
-	VPMINUB        b1<>+0(SB), Y4, Y4
-	VPADDB         Y3, Y4, Y3
-	VMOVDQU        Y3, 4160(DX)
-	VPADDB         Y2, Y2, Y4
-	VPADDB         Y4, Y2, Y2
-	VPSUBUSB       third<>+0(SB), Y2, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPSUBUSB       thirds<>+0(SB), Y2, Y2
+	VMOVDQU        Y2, 3520(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPADDB         Y3, Y2, Y3
-	VMOVDQU        Y3, 4544(DX)
-	VPSUBUSB       third<>+0(SB), Y5, Y2
-	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 3328(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VMOVDQU        Y2, 3904(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
+	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 3584(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VMOVDQU        Y2, 4160(DX)
+	VPADDB         Y1, Y1, Y3
+	VPADDB         Y3, Y1, Y1
+	VPSUBUSB       third<>+0(SB), Y1, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 3968(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPSUBUSB       thirds<>+0(SB), Y1, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPADDB         Y2, Y1, Y2
+	VMOVDQU        Y2, 4544(DX)
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 4224(DX)
-	VPADDB         Y5, Y5, Y3
-	VPADDB         Y3, Y5, Y5
-	VPSUBUSB       third<>+0(SB), Y5, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 3328(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y5, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 4608(DX)
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 3584(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 3968(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 4224(DX)
+	VPADDB         Y4, Y4, Y2
+	VPADDB         Y2, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y4, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 4608(DX)
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
+	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y1, Y2, Y1
 	PREFETCHT1     384(CX)
-	VMOVDQU        Y2, 3392(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VMOVDQU        Y1, 3392(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 3648(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 3648(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 4032(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 4032(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 4288(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
-	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 4288(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y0, Y0
 	VPMINUB        b1<>+0(SB), Y0, Y0
-	VPADDB         Y2, Y0, Y2
-	VMOVDQU        Y2, 4672(DX)
-	VMOVD          48(SI), X1
-	VPINSRD        $0x01, 48(SI)(R8*1), X1, X1
-	VPINSRD        $0x02, 48(SI)(R8*2), X1, X1
-	VPINSRD        $0x03, 48(SI)(R9*1), X1, X1
-	VMOVD          48(DI), X0
-	VPINSRD        $0x01, 48(DI)(R8*1), X0, X0
-	VPINSRD        $0x02, 48(DI)(R8*2), X0, X0
-	VPINSRD        $0x03, 48(DI)(R9*1), X0, X0
-	VINSERTI128    $0x01, X0, Y1, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y0, Y1
+	VMOVDQU        Y1, 4672(DX)
+	VPBROADCASTD   48(SI), Y0
+	VPINSRD        $0x01, 48(SI)(R8*1), X0, X0
+	VPINSRD        $0x02, 48(SI)(R8*2), X0, X0
+	VPINSRD        $0x03, 48(SI)(R9*1), X0, X0
+	VPBROADCASTD   48(DI), Y1
+	VPINSRD        $0x01, 48(DI)(R8*1), X1, X1
+	VPINSRD        $0x02, 48(DI)(R8*2), X1, X1
+	VPINSRD        $0x03, 48(DI)(R9*1), X1, X1
+	VINSERTI128    $0x01, X1, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 4736(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 4736(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 4800(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 4800(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
+	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
-	VPSUBUSB       thirds<>+0(SB), Y0, Y3
-	VPMINUB        b1<>+0(SB), Y3, Y3
-	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 4864(DX)
-	VPADDB         Y0, Y0, Y3
-	VPADDB         Y3, Y0, Y0
-	VPSUBUSB       third<>+0(SB), Y0, Y2
-	VPMINUB        b1<>+0(SB), Y2, Y2
+	VPADDB         Y1, Y2, Y1
+	VMOVDQU        Y1, 4864(DX)
+	VPADDB         Y0, Y0, Y2
+	VPADDB         Y2, Y0, Y0
+	VPSUBUSB       third<>+0(SB), Y0, Y1
+	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y0, Y0
 	VPMINUB        b1<>+0(SB), Y0, Y0
-	VPADDB         Y2, Y0, Y2
-	VMOVDQU        Y2, 4928(DX)
+	VPADDB         Y1, Y0, Y1
+	VMOVDQU        Y1, 4928(DX)
 	ADDQ           $0x00001880, DX
 	ADDQ           $0x000001b0, CX
 	ADDQ           $0x00000036, SI

@@ -46,7 +46,9 @@ type tiler struct {
 	codes, asked int           // calls of code and prefetches so far
 	data         map[string]Mem
 	layout       layout
-	column       *column // nil: make a tile
+	column       *column         // nil: make a tile
+	evex         bool            // AVX-512, with 32 registers
+	lane         [8]reg.Register // with evex: masks of one dword
 }
 
 // rows are eight rows of memory.
@@ -286,7 +288,7 @@ func (t *tiler) VPXOR(x, y, z Op) {
 }
 
 func (t *tiler) either(avx2 func(x, y, z Op), avx512 func(...Op), x, y, z Op) {
-	if t.column == nil {
+	if !t.evex {
 		avx2(x, y, z)
 	} else {
 		avx512(x, y, z)
@@ -294,7 +296,7 @@ func (t *tiler) either(avx2 func(x, y, z Op), avx512 func(...Op), x, y, z Op) {
 }
 
 func (t *tiler) VMOVDQU(x, y Op) {
-	if t.column == nil {
+	if !t.evex {
 		t.Context.VMOVDQU(x, y)
 	} else {
 		t.VMOVDQU64(x, y)
@@ -302,7 +304,7 @@ func (t *tiler) VMOVDQU(x, y Op) {
 }
 
 func (t *tiler) VBROADCASTI128(m, x Op) {
-	if t.column == nil {
+	if !t.evex {
 		t.Context.VBROADCASTI128(m, x)
 	} else {
 		t.VBROADCASTI32X4(m, x)
@@ -310,7 +312,7 @@ func (t *tiler) VBROADCASTI128(m, x Op) {
 }
 
 func (t *tiler) VINSERTI128(i, x, y, z Op) {
-	if t.column == nil {
+	if !t.evex {
 		t.Context.VINSERTI128(i, x, y, z)
 	} else {
 		t.VINSERTI32X4(i, x, y, z)
@@ -318,7 +320,7 @@ func (t *tiler) VINSERTI128(i, x, y, z Op) {
 }
 
 func (t *tiler) VEXTRACTI128(i, x, y Op) {
-	if t.column == nil {
+	if !t.evex {
 		t.Context.VEXTRACTI128(i, x, y)
 	} else {
 		t.VEXTRACTI32X4(i, x, y)
@@ -327,14 +329,18 @@ func (t *tiler) VEXTRACTI128(i, x, y Op) {
 
 // words returns the dword at byte off of eight rows.
 func (t *tiler) words(off int) reg.VecVirtual {
-	x, y, z := t.XMM(), t.XMM(), t.YMM()
+	x, y, z := t.YMM(), t.YMM(), t.YMM()
 	for i, x := range [2]reg.VecVirtual{x, y} {
-		t.VMOVD(t.row(4*i, off), x)
+		t.VPBROADCASTD(t.row(4*i, off), x)
 		for r := 1; r < 4; r++ {
-			t.VPINSRD(U8(uint8(r)), t.row(4*i+r, off), x, x)
+			if t.evex { // half the instructions
+				t.VPBROADCASTD(t.row(4*i+r, off), t.lane[r], x.AsX())
+			} else {
+				t.VPINSRD(U8(uint8(r)), t.row(4*i+r, off), x.AsX(), x.AsX())
+			}
 		}
 	}
-	t.VINSERTI128(U8(1), y, x.AsY(), z)
+	t.VINSERTI128(U8(1), y.AsX(), x, z)
 	return z
 }
 
@@ -358,6 +364,19 @@ func (t *tiler) transpose(x [4]reg.VecVirtual) [4]reg.VecVirtual {
 
 // halves loads the float16 at byte off of eight rows as float32.
 func (t *tiler) halves(off int) reg.VecVirtual {
+	if t.evex {
+		var x reg.VecVirtual
+		if off+4 <= t.layout.bytes {
+			x = t.words(off)
+		} else {
+			x = t.words(off - 2)
+			t.VPSRLD(U8(16), x, x)
+		}
+		h, y := t.XMM(), t.YMM()
+		t.VPMOVDW(x, h)
+		t.VCVTPH2PS(h, y)
+		return y
+	}
 	x, y := t.XMM(), t.YMM()
 	t.VPXOR(x, x, x)
 	for r := range 8 {

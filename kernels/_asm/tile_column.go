@@ -20,20 +20,41 @@ type column struct {
 	ds            [4]reg.VecVirtual
 	m             reg.VecVirtual
 	isum, msum, f reg.VecVirtual
+	words         reg.VecVirtual // sums in 16 bits, without VNNI
 }
 
-// dot writes the function dot<name>AVX512.
-func (l layout) dot(c *build.Context) {
+// dots writes the functions dot<name>AVX512 and, of formats whose blocks leave
+// 16 registers enough, dot<name>AVX2.
+func (l layout) dots(c *build.Context) {
+	data := map[string]Mem{}
+	l.dot(c, data, true)
+	if !l.super() {
+		l.dot(c, data, false)
+	}
+}
+
+func (l layout) dot(c *build.Context, data map[string]Mem, evex bool) {
 	args := "dst *float32, src *byte, stride, blocks, ahead int, q *int8, d *float32, sums *int16"
 	if l.beside {
 		args += ", scales *byte, scaleStride int"
 	}
-	name := "dot" + l.name + "AVX512"
+	name := "dot" + l.name + "AVX2"
+	if evex {
+		name = "dot" + l.name + "AVX512"
+	}
 	function(c, name, fmt.Sprintf("%s sets dst to the products of 16 rows of %s blocks with one column. It asks for the cache lines that many bytes ahead.", name, l.format), args)
 	t := newTiler(c, l)
+	t.data, t.evex = data, evex
 	v := &column{q: c.GP64(), d: c.GP64(), sums: c.GP64(), f: c.YMM()}
 	t.column = v
 	dst := c.GP64()
+	if evex {
+		for r := 1; r < 4; r++ {
+			t.lane[r] = c.K()
+			c.MOVL(U32(1<<r), dst.As32())
+			c.KMOVD(dst.As32(), t.lane[r])
+		}
+	}
 	t.eachHalf(func() {
 		c.Load(c.Param("q"), v.q)
 		c.Load(c.Param("d"), v.d)
@@ -67,7 +88,7 @@ func (l layout) dot(c *build.Context) {
 		if l.min {
 			x := c.YMM()
 			t.VPXOR(x, x, x)
-			c.VPDPWSSD_BCST(Mem{Base: v.sums}, v.load(t, "ones", 0x10001), x)
+			v.sum(t, 0, "ones", 0x10001, x)
 			v.step(t, x, v.m, 0, false)
 		}
 		c.ADDQ(U8(uint8(l.values)), v.q)
@@ -79,28 +100,30 @@ func (l layout) dot(c *build.Context) {
 	})
 }
 
-func (v *column) load(t *tiler, name string, dword uint32) reg.VecVirtual {
-	x := t.YMM()
-	t.VMOVDQU(t.dwords(name, dword), x)
-	return x
+// sum adds to acc the pair of sums at off times the constant pair.
+func (v *column) sum(t *tiler, off int, name string, pair uint32, acc reg.VecVirtual) {
+	x, m := t.YMM(), Mem{Base: v.sums, Disp: off}
+	if t.evex {
+		t.VMOVDQU(t.dwords(name, pair), x)
+		t.VPDPWSSD_BCST(m, x, acc)
+		return
+	}
+	t.VPBROADCASTD(m, x)
+	t.VPMADDWD(t.dwords(name, pair), x, x)
+	t.VPADDD(x, acc, acc)
 }
 
 // code multiplies the codes of values i to i+3.
 func (v *column) code(t *tiler, x reg.VecVirtual, i int) {
 	l := &t.layout
 	s := i / l.sub
-	chains := 1
-	if !l.super() { // eight in a chain take longer than the reorder buffer covers
-		chains = 2
-	}
 	n := v.steps[s]
 	v.steps[s]++
-	if n < chains {
-		acc := t.YMM()
-		t.VPXOR(acc, acc, acc)
-		v.acc[s] = append(v.acc[s], acc)
+	if t.evex {
+		v.vnni(t, x, i, n)
+	} else {
+		v.madd(t, x, i, n)
 	}
-	t.VPDPBUSD_BCST(Mem{Base: v.q, Disp: i}, x, v.acc[s][n%chains])
 	if n+1 < l.sub/4 {
 		return
 	}
@@ -115,7 +138,7 @@ func (v *column) code(t *tiler, x reg.VecVirtual, i int) {
 		t.VPADDD(acc, v.isum, v.isum)
 		return
 	}
-	if l.bias != 0 {
+	if l.bias != 0 && (t.evex || l.bias != 128) {
 		pair := uint32(uint16(-l.bias)) * 0x10001
 		switch {
 		case l.sub == 16 && s%2 == 0:
@@ -123,15 +146,65 @@ func (v *column) code(t *tiler, x reg.VecVirtual, i int) {
 		case l.sub == 16:
 			pair &= 0xffff0000
 		}
-		t.VPDPWSSD_BCST(Mem{Base: v.sums, Disp: i / 32 * 4}, v.load(t, fmt.Sprintf("bias%d", s%(32/l.sub)), pair), acc)
+		v.sum(t, i/32*4, fmt.Sprintf("bias%d", s%(32/l.sub)), pair, acc)
 	}
 	v.step(t, acc, v.ds[s], i/32*4, false)
 }
 
+// vnni adds products to the n-th of the sums of a scale.
+func (v *column) vnni(t *tiler, x reg.VecVirtual, i, n int) {
+	chains := 1
+	if !t.layout.super() { // eight in a chain take longer than the reorder buffer covers
+		chains = 2
+	}
+	s := i / t.layout.sub
+	if n < chains {
+		acc := t.YMM()
+		t.VPXOR(acc, acc, acc)
+		v.acc[s] = append(v.acc[s], acc)
+	}
+	t.VPDPBUSD_BCST(Mem{Base: v.q, Disp: i}, x, v.acc[s][n%chains])
+}
+
+// madd is vnni by vpmaddubsw; see there how many may be added in 16 bits.
+func (v *column) madd(t *tiler, x reg.VecVirtual, i, n int) {
+	y := t.YMM()
+	t.VPBROADCASTD(Mem{Base: v.q, Disp: i}, y)
+	if t.layout.bias == 128 {
+		abs := t.YMM()
+		t.VPXOR(t.dwords("flip", 0x80808080), x, x)
+		t.VPABSB(x, abs)
+		t.VPSIGNB(x, y, y)
+		t.VPMADDUBSW(y, abs, y)
+	} else {
+		t.VPMADDUBSW(y, x, y)
+		if n%4 > 0 {
+			t.VPADDW(v.words, y, y)
+		}
+		v.words = y
+		if n%4 < 3 {
+			return
+		}
+	}
+	t.VPMADDWD(t.dwords("ones", 0x10001), y, y)
+	s := i / t.layout.sub
+	if len(v.acc[s]) == 0 {
+		v.acc[s] = append(v.acc[s], y)
+		return
+	}
+	t.VPADDD(v.acc[s][0], y, y)
+	v.acc[s][0] = y
+}
+
 // step adds float32(sum)*(d*dy), dy at v.d+off.
 func (v *column) step(t *tiler, sum, d reg.VecVirtual, off int, minus bool) {
-	x := t.YMM()
-	t.VMULPS_BCST(Mem{Base: v.d, Disp: off}, d, x)
+	x, m := t.YMM(), Mem{Base: v.d, Disp: off}
+	if t.evex {
+		t.VMULPS_BCST(m, d, x)
+	} else {
+		t.VBROADCASTSS(m, x)
+		t.VMULPS(d, x, x)
+	}
 	t.VCVTDQ2PS(sum, sum)
 	if minus {
 		t.VFNMADD231PS(x, sum, v.f)

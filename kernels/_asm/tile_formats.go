@@ -50,7 +50,7 @@ func tileStems() []stem {
 			l.tile(c)
 		}})
 		if l.one {
-			stems = append(stems, stem{"dot_" + l.stem, l.dot})
+			stems = append(stems, stem{"dot_" + l.stem, l.dots})
 		}
 	}
 	return append(stems, expandStems()...)

@@ -200,9 +200,24 @@ func (t *tiler) levels(level [16]byte) func(x reg.VecVirtual, _ int) {
 // fifth adds the bits of the word at byte off, bit i for value i, as bit 4.
 func (t *tiler) fifth(off int) func(x reg.VecVirtual, s int) {
 	word := t.words(off)
+	spread := func(i int) reg.VecVirtual { // byte i of the word four times
+		n, y := uint32(i)*0x01010101, t.YMM()
+		t.VPSHUFB(t.dwords(fmt.Sprintf("byte%d", i), n, n+0x04040404, n+0x08080808, n+0x0c0c0c0c), word, y)
+		return y
+	}
+	if t.evex {
+		var spreads [4]reg.VecVirtual
+		for i := range spreads {
+			spreads[i] = spread(i)
+		}
+		return func(x reg.VecVirtual, s int) {
+			k := t.K()
+			t.VPTESTMB(t.dwords(fmt.Sprintf("bit%d", s%2), 0x08040201<<(4*(s%2))), spreads[s/2], k)
+			t.VPADDB(t.dwords("sixteen", 0x10101010), x, k, x)
+		}
+	}
 	return func(x reg.VecVirtual, s int) {
-		n, y := uint32(s/2)*0x01010101, t.YMM()
-		t.VPSHUFB(t.dwords(fmt.Sprintf("byte%d", s/2), n, n+0x04040404, n+0x08080808, n+0x0c0c0c0c), word, y)
+		y := spread(s / 2)
 		if s%2 == 0 {
 			t.VPSLLW(U8(4), y, y)
 		}
