@@ -81,8 +81,21 @@ func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
 		if !steps[i].All && steps[i].each == nil {
 			steps[i].Logits = steps[i].State.logits
 		}
+		m.overrideLogits(&steps[i])
 	}
 	return nil
+}
+
+// overrideLogits gives the option's function the last word on a step's logits.
+func (m *Model) overrideLogits(st *Step) {
+	f := m.opts.logits
+	if f == nil || st.Logits == nil {
+		return
+	}
+	read, rows := st.State.Tokens(), len(st.Logits)/m.cfg.Vocab
+	for i := range rows {
+		f(read[:len(read)-rows+1+i], st.Logits[i*m.cfg.Vocab:][:m.cfg.Vocab])
+	}
 }
 
 // checkSteps reports every misfit at once, before anything is computed.

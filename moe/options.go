@@ -20,6 +20,7 @@ type options struct {
 	context   int
 	observe   RouteObserver
 	override  RouteOverride
+	logits    LogitsOverride
 	hidden    func(layer int, x []float32)
 	budget    budgetOptions
 }
@@ -127,6 +128,17 @@ type RouteOverride func(layer, position int, ids []int32, weights []float32)
 // it. Replay of recorded routes, ablation of experts.
 func WithRouteOverride(f RouteOverride) Option {
 	return func(o *options) error { o.override = f; return nil }
+}
+
+// A LogitsOverride may change logits (Vocab) in place before they are returned.
+// tokens are those that the state has read up to there; it must keep neither.
+type LogitsOverride func(tokens []int32, logits []float32)
+
+// WithLogitsOverride lets f have the last word on every row of logits that Forward,
+// ForwardAll or ForwardBatch returns: for test doubles, and for steering. States of
+// different calls may call it at once.
+func WithLogitsOverride(f LogitsOverride) Option {
+	return func(o *options) error { o.logits = f; return nil }
 }
 
 // withHidden observes the residual stream: layer 0 is the embedding, layer i the
