@@ -1,5 +1,7 @@
 package kernels
 
+import "unsafe"
+
 // Format says how a row of weights lies in memory and how to read it. Exactly
 // one of Load, LoadScaled, Small, SmallBeside, Pair and Super is set. The formats are
 // listed in formats.go; package quant gives them their names and numbers.
@@ -85,16 +87,28 @@ func (w *Weights) Row(dst []float32, r int) {
 		f.Load(dst, data)
 	case f.LoadScaled != nil:
 		f.LoadScaled(dst, data, s32)
+	// A block is unpacked in the place of its values: what a Format's functions
+	// get escapes, and a variable would be an allocation.
 	case f.Super != nil:
-		var b Super
 		for i := 0; i < w.K; i += 256 {
-			f.Super(&b, data[i/256*f.Bytes:])
+			p := (*Super)(unsafe.Pointer(&dst[i : i+256][0]))
+			f.Super(p, data[i/256*f.Bytes:])
+			b := *p
 			b.Values(dst[i : i+256])
 		}
+	case f.Pair != nil:
+		for i := 0; i < w.K; i += 64 {
+			p := (*[2]Small)(unsafe.Pointer(&dst[i : i+64][0]))
+			f.Pair(p, data[i/64*f.Bytes:])
+			b := *p
+			b[0].Values(dst[i : i+32])
+			b[1].Values(dst[i+32 : i+64])
+		}
 	default:
-		var b Small
 		for i := 0; i < w.K; i += 32 {
-			w.small(&b, data, s8, i/32)
+			p := (*Small)(unsafe.Pointer(&dst[i : i+32][0]))
+			w.small(p, data, s8, i/32)
+			b := *p
 			b.Values(dst[i : i+32])
 		}
 	}
