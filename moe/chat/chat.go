@@ -82,7 +82,7 @@ func wrap(err error) error {
 }
 
 // Render returns the prompt of a request. It takes at most some 100 bytes of
-// memory for each of the request and 64 MB, and 4 million steps, about a second.
+// memory for each of the request and 64 MB, and 2 million steps, about a second.
 func (t *Template) Render(ctx context.Context, q Request) (string, error) {
 	if q.Now.IsZero() {
 		q.Now = time.Now()
@@ -145,7 +145,7 @@ func (t *Template) render(ctx context.Context, q Request, text bool) (string, er
 			return "", fmt.Errorf("%w: variable %s: want a boolean, string or number, found %T", ErrMessage, k, v)
 		}
 	}
-	return t.t.Render(ctx, vars, q.Now, jinja.Limits{Steps: 4e6, Bytes: 64<<20 + 100*size})
+	return t.t.Render(ctx, vars, q.Now, jinja.Limits{Steps: 2e6, Bytes: 64<<20 + 100*size})
 }
 
 // message returns m as templates know it. Reasoning has two names in circulation.
