@@ -84,6 +84,7 @@ func (x *exporter) fromGGUF() error {
 		}
 	}
 	x.w.SetKV("general.file_type", x.FileType)
+	x.w.SetKV("general.quantization_version", uint32(2))
 	var errs []error
 	for _, name := range x.names {
 		v, _, err := x.find(name)
@@ -179,6 +180,24 @@ func (x *exporter) progress(done int64) {
 // order, if not nil, gives for each row of a part the row of the source.
 func (x *exporter) matrix(name string, source quant.Type, parts []tensor.Linear, stacked bool, order func(row int) int) {
 	out, in := parts[0].Out(), parts[0].In()
+	t := x.typeOf(name, source, out, in)
+	shape := []int{out, in}
+	if stacked {
+		shape = []int{len(parts), out, in}
+	}
+	row := int64(t.RowBytes(in))
+	x.add(name, t, shape, row*int64(out)*int64(len(parts)), func(w io.Writer) error {
+		for e := range parts {
+			if err := x.writePart(w, name, t, &parts[e], e, order); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// typeOf returns the type that a matrix is written in.
+func (x *exporter) typeOf(name string, source quant.Type, out, in int) quant.Type {
 	t := source
 	if x.Type != nil {
 		info := ExportTensor{Name: name, Layer: -1, Layers: len(x.config.Layers), Experts: x.config.Router.Experts, Rows: out, Cols: in, Source: source}
@@ -194,19 +213,7 @@ func (x *exporter) matrix(name string, source quant.Type, parts []tensor.Linear,
 	if in%t.BlockLen() != 0 {
 		t = quant.F16
 	}
-	shape := []int{out, in}
-	if stacked {
-		shape = []int{len(parts), out, in}
-	}
-	row := int64(t.RowBytes(in))
-	x.add(name, t, shape, row*int64(out)*int64(len(parts)), func(w io.Writer) error {
-		for e := range parts {
-			if err := x.writePart(w, name, t, &parts[e], e, order); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return t
 }
 
 // writePart converts one matrix in slabs of rows, in parallel.
@@ -225,10 +232,12 @@ func (x *exporter) writePart(w io.Writer, name string, t quant.Type, l *tensor.L
 	}
 	var importance []float32
 	if x.Importance != nil {
-		importance = x.Importance(name, e)
+		if importance = x.Importance(name, e); importance != nil && len(importance) != in {
+			return fmt.Errorf("%w: importance: want %d columns, found %d", ErrTensor, in, len(importance))
+		}
 	}
 	row := t.RowBytes(in)
-	each := max(1, 1<<20/(4*in))
+	each := max(1, min(1<<20/(4*in), (out+x.Threads-1)/x.Threads))
 	slab := make([]byte, each*x.Threads*row)
 	errs := make([]error, x.Threads)
 	for from := 0; from < out; from += each * x.Threads {

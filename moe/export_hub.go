@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"strconv"
 
 	"github.com/coterie-go/coterie/expert"
 	"github.com/coterie-go/coterie/kernels"
@@ -15,10 +14,15 @@ import (
 
 // fromHub writes a hub checkpoint's weights under GGUF's names.
 func (x *exporter) fromHub() error {
+	if len(x.family.gguf) == 0 {
+		return fmt.Errorf("%w: %s: want a family with a name in GGUF, found %s", ErrFamily, x.path, x.family.name)
+	}
 	if err := x.hubTokenizer(); err != nil {
 		return err
 	}
-	x.hubKeys()
+	if err := x.hubKeys(); err != nil {
+		return err
+	}
 	// Prediction layers are layers like others, with a few tensors more.
 	plainLayers := len(x.config.Layers)
 	for range x.config.Drafts {
@@ -48,12 +52,7 @@ func (x *exporter) fromHub() error {
 }
 
 // role returns the GGUF name of a layer's tensor.
-func (x *exporter) role(role string, layer int) string {
-	if n, ok := x.family.ggufNames[role]; ok {
-		role = n
-	}
-	return "blk." + strconv.Itoa(layer) + "." + role
-}
+func (x *exporter) role(role string, layer int) string { return x.ggufName(role, layer) }
 
 // linear adds a matrix and its bias.
 func (x *exporter) linear(name string, l *tensor.Linear, order func(int) int) {
@@ -102,7 +101,14 @@ func (x *exporter) layer(l *layer, i int) {
 	x.linear(x.role("attn_q", i), l.q, order)
 	x.linear(x.role("attn_k", i), l.k, order)
 	lin("attn_v", l.v)
-	lin("attn_output", l.attnOut)
+	if l.delta != nil {
+		x.delta(l, i)
+	} else {
+		lin("attn_output", l.attnOut)
+	}
+	if l.index != nil {
+		x.indexer(l.index, i)
+	}
 	x.floats(x.role("attn_q_norm.weight", i), l.qNorm)
 	x.floats(x.role("attn_k_norm.weight", i), l.kNorm)
 	x.floats(x.role("attn_sinks.weight", i), l.sinks)
@@ -199,7 +205,7 @@ func (x *exporter) llama3Factors() []float32 {
 }
 
 // hubKeys writes the configuration in GGUF's words.
-func (x *exporter) hubKeys() {
+func (x *exporter) hubKeys() error {
 	c := &x.config
 	arch := x.family.gguf[0]
 	set := func(key string, v any) { x.w.SetKV(arch+"."+key, v) }
@@ -251,8 +257,32 @@ func (x *exporter) hubKeys() {
 		dense = c.ExpertFF
 	}
 	num("feed_forward_length", dense)
+	for _, m := range []struct {
+		key  string
+		v    float32
+		want bool
+	}{
+		{"embedding_scale", c.EmbedScale, c.EmbedScale != 0},
+		{"residual_scale", c.ResidualScale, c.ResidualScale != 0},
+		{"logit_scale", 1 / c.LogitScale, c.LogitScale != 0},
+		{"attention.scale", c.AttnScale, c.Latent == nil && c.AttnScale != inverseRoot(c.HeadDim)},
+	} {
+		if m.want {
+			set(m.key, m.v)
+		}
+	}
+	if d := c.Indexer; d != nil {
+		num("attention.indexer.head_count", d.Heads)
+		num("attention.indexer.key_length", d.Dim)
+		num("attention.indexer.top_k", d.TopK)
+	}
+	if c.Delta != nil {
+		if err := x.deltaKeys(num); err != nil {
+			return err
+		}
+	}
 	if c.Routed() == 0 {
-		return
+		return nil
 	}
 	r := &c.Router
 	num("expert_count", r.Experts)
@@ -289,6 +319,7 @@ func (x *exporter) hubKeys() {
 	case router.SoftmaxTopK:
 		num("expert_gating_func", 3)
 	}
+	return nil
 }
 
 func (x *exporter) scalingKeys(set func(string, any)) {

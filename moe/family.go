@@ -23,6 +23,7 @@ type family struct {
 	reordered bool              // GGUF has the rows of queries and keys in another order: pairs as neighbours
 	fused     fusedExperts      // how the hub stores gate and up
 
+	tiled        bool // GGUF has the value heads of delta nets in another order, see DeltaConfig.Tiled
 	stackedRows  bool // the hub's tensors of all experts have outputs before inputs
 	normsFromOne bool // the hub's weights of norms lack a 1
 }

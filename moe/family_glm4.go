@@ -27,6 +27,7 @@ var glm4MoE = family{
 var glm4MoELite = family{
 	name: "glm4-moe-lite",
 	hub:  []string{"Glm4MoeLiteForCausalLM"},
+	gguf: []string{"deepseek2"},
 	readHub: func(k keys, c *Config) {
 		latentHub(k, c)
 		c.RoPE.Pairs = k.bool("rope_interleave", true)
@@ -39,4 +40,5 @@ var glm4MoELite = family{
 		}
 		c.Drafts = k.int("num_nextn_predict_layers", 0)
 	},
+	match: func(keys) bool { return false }, // nothing tells its files from DeepSeek-V3's, nor has to
 }

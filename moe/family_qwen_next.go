@@ -27,7 +27,7 @@ var qwen35MoE = family{
 	},
 	readGGUF: func(k keys, c *Config) {
 		qwenNextGGUF(k, c)
-		c.Delta.Tiled = true // the converter reorders the value heads
+		c.Delta.Tiled = true // see tiled
 	},
 	names: map[string]string{ // experts one by one, or together
 		"ffn_gate_shexp.weight":   qwen2MoE.names["ffn_gate_shexp.weight"],
@@ -37,6 +37,7 @@ var qwen35MoE = family{
 		"ffn_down_stack.weight":   "model.layers.{l}.mlp.experts.down_proj",
 	},
 	fused:        halves,
+	tiled:        true,
 	stackedRows:  true,
 	ggufNames:    qwen3Next.ggufNames,
 	normsFromOne: true,
