@@ -45,6 +45,8 @@ type Mixture struct {
 	tasks  int
 	rows   int // output rows of a down task
 	down   downTasks
+	see    tensor.Observer
+	seen   []float32 // a weighted input, to be shown
 	waves  waves
 	work   []workspace
 }
@@ -52,6 +54,8 @@ type Mixture struct {
 // part is one expert with the tokens that go to it.
 type part struct {
 	e      *Expert
+	id     int     // of the routed experts
+	of     int     // how many there are; 1 for those always on
 	cols   []int32 // rows of x, nil for all
 	n      int
 	hidden *tensor.Acts
@@ -85,6 +89,7 @@ type Input struct {
 	Dst     []float32            // (n, Dim): the mixture is added to it
 	Exact   bool                 // hidden activations stay in float32
 	Scale   float32              // what is added is multiplied by Scale, if that is neither 0 nor 1
+	Observe tensor.Observer      // shown what every matrix is multiplied with, by one goroutine; nil for none
 }
 
 // Run adds the mixture's output to in.Dst.
@@ -103,6 +108,7 @@ func (m *Mixture) Run(pool *par.Pool, spec *Spec, in *Input) {
 func (m *Mixture) begin(pool *par.Pool, spec *Spec, in *Input) {
 	m.spec, m.x, m.n, m.choice = spec, in.X, in.N, in.Choice
 	m.dst, m.scale, m.gate, m.exact, m.always = in.Dst, in.Scale, in.Gate, in.Exact, len(in.Shared)
+	m.see = in.Observe
 	if len(m.work) < pool.Workers() {
 		m.work = make([]workspace, pool.Workers())
 	}
@@ -114,6 +120,7 @@ func (m *Mixture) together(pool *par.Pool) {
 		return
 	}
 	pool.Run(m.tasks, m)
+	m.show()
 
 	dim := m.x.K
 	m.rows = max(32, min(256, (dim/(pool.Workers()*6)+31)&^31))
@@ -181,7 +188,7 @@ func (m *Mixture) layRouted(in *Input, ids []int32, get func(id int) *Expert, wo
 		if h == nil {
 			h = m.buffer(x, m.n*m.choice.K, true)
 		}
-		m.add(x, m.order[lo:hi], int(hi-lo), h, int(lo), int(lo), workers)
+		m.add(part{e: x, id: int(id), of: in.Experts, cols: m.order[lo:hi], n: int(hi - lo), hidden: h, slot: int(lo), y: int(lo)}, workers)
 	}
 }
 
@@ -189,7 +196,7 @@ func (m *Mixture) layRouted(in *Input, ids []int32, get func(id int) *Expert, wo
 func (m *Mixture) layShared(in *Input, workers int) {
 	for i, x := range in.Shared {
 		h := m.buffer(x, m.n*len(in.Shared), false)
-		m.add(x, nil, m.n, h, i*m.n, m.n*m.choice.K+i*m.n, workers)
+		m.add(part{e: x, of: 1, n: m.n, hidden: h, slot: i * m.n, y: m.n*m.choice.K + i*m.n}, workers)
 	}
 }
 
@@ -225,16 +232,15 @@ func (m *Mixture) buffer(x *Expert, rows int, routed bool) *tensor.Acts {
 	return h
 }
 
-func (m *Mixture) add(x *Expert, cols []int32, n int, h *tensor.Acts, slot, y, workers int) {
-	rows := 256
-	if ff := x.FF(); ff < 256*workers {
-		rows = max(64, (ff/(2*workers)+31)&^31)
-		if x.downBlock() == 256 {
-			rows = 256
-		}
+// add appends a part and lays out its tasks.
+func (m *Mixture) add(p part, workers int) {
+	ff := p.e.FF()
+	p.first, p.rows = m.tasks, 256
+	if ff < 256*workers && p.e.downBlock() != 256 {
+		p.rows = max(64, (ff/(2*workers)+31)&^31)
 	}
-	m.parts = append(m.parts, part{e: x, cols: cols, n: n, hidden: h, slot: slot, first: m.tasks, rows: rows, y: y})
-	m.tasks += (x.FF() + rows - 1) / rows
+	m.parts = append(m.parts, p)
+	m.tasks += (ff + p.rows - 1) / p.rows
 }
 
 func (e *Expert) downBlock() int {

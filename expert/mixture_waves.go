@@ -54,6 +54,7 @@ func (m *Mixture) RunLeased(ctx context.Context, pool *par.Pool, spec *Spec, in 
 	m.rows = max(32, min(256, (dim/(pool.Workers()*6)+31)&^31))
 	for len(m.parts) > 0 {
 		pool.Run(m.tasks, m)
+		m.show()
 		pool.Run((dim+m.rows-1)/m.rows, &v.down)
 		if ids, err = lease.Next(ctx); err != nil {
 			return err

@@ -323,17 +323,22 @@ func (c *checkpoint) generation(data []byte) {
 	}
 }
 
+// ggufName returns the name that GGUF files of the family have for a tensor.
+func (c *checkpoint) ggufName(role string, l int) string {
+	if n, ok := c.family.ggufNames[role]; ok {
+		role = n
+	}
+	if l >= 0 {
+		return "blk." + strconv.Itoa(l) + "." + role
+	}
+	return role
+}
+
 // name returns the checkpoint's own name for a tensor of layer l (-1 for none)
 // and expert e, given in GGUF's words.
 func (c *checkpoint) name(role string, l, e int) string {
 	if !c.hub {
-		if n, ok := c.family.ggufNames[role]; ok {
-			role = n
-		}
-		if l >= 0 {
-			return "blk." + strconv.Itoa(l) + "." + role
-		}
-		return role
+		return c.ggufName(role, l)
 	}
 	t, ok := c.family.names[role]
 	if !ok {

@@ -80,6 +80,7 @@ func (p *latentTasks) run(r *runner, maps []tensor.Linear, x *rows, dst []float3
 	for i := len(p.order); i < len(maps)*len(r.ids); i++ {
 		p.order = append(p.order, int32(i))
 	}
+	p.show()
 	r.m.pool.Run(len(maps), p)
 }
 

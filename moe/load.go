@@ -154,6 +154,10 @@ func (ld *loader) latent(l *layer, i int) {
 	if c.Indexer != nil {
 		ld.indexer(l, i)
 	}
+	kName, vName := ld.ggufName("attn_k_b.weight", i), ld.ggufName("attn_v_b.weight", i)
+	for h := range l.kB {
+		l.kB[h].Name, l.vB[h].Name = kName, vName
+	}
 	if len(l.kB) > 0 {
 		need(&l.kBForms, &l.kB[0])
 		need(&l.vBForms, &l.vB[0])
@@ -274,7 +278,7 @@ func (ld *loader) linear(role string, l, out, in int, bias bool) *tensor.Linear 
 	if !ok {
 		return nil
 	}
-	t := &tensor.Linear{Weights: w}
+	t := &tensor.Linear{Weights: w, Name: ld.ggufName(role+".weight", l)}
 	if bias {
 		t.Bias = ld.optional(role+".bias", l, out)
 	}
@@ -352,6 +356,10 @@ func (ld *loader) experts(i int) []expert.Expert {
 	}
 	if len(ld.errs) > before {
 		return nil
+	}
+	gate, up, down := ld.ggufName("ffn_gate_exps.weight", i), ld.ggufName("ffn_up_exps.weight", i), ld.ggufName("ffn_down_exps.weight", i)
+	for e := range list {
+		list[e].Gate.Name, list[e].Up.Name, list[e].Down.Name = gate, up, down
 	}
 	return list
 }

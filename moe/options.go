@@ -22,6 +22,7 @@ type options struct {
 	override  RouteOverride
 	logits    LogitsOverride
 	hidden    func(layer int, x []float32)
+	activate  ActivationObserver
 	budget    budgetOptions
 }
 

@@ -99,6 +99,7 @@ func newRunner(m *Model) *runner {
 	r := &runner{m: m, work: make([]attnWork, m.pool.Workers()), routing: make([]router.Scratch, m.pool.Workers())}
 	r.mixture.Expert = func(id int) *expert.Expert { return &r.bank[id] }
 	r.guardedRun = func() error { return r.run(r.ctx) }
+	r.products.Observe, r.mixture.Observe = tensor.Observer(m.opts.activate), tensor.Observer(m.opts.activate)
 	r.mixture.Exact, r.mixture.Scale = m.opts.exact, m.cfg.ResidualScale
 	return r
 }

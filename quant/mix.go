@@ -166,7 +166,9 @@ func (r *Recipe) TypeFor(tensorName string, layer, layers, experts, rows, cols i
 	}
 	routed := strings.Contains(tensorName, "_exps.")
 	if routed && r.experts != nil {
-		return r.experts.TypeFor(tensorName, layer, layers, experts, rows, cols)
+		e := *r.experts
+		e.HeadsPerKV, e.Tied, e.Importance = r.HeadsPerKV, r.Tied, r.Importance
+		return e.TypeFor(tensorName, layer, layers, experts, rows, cols)
 	}
 	return suit(r.choose(tensorName, place{r, layer, layers}, experts, cols, routed), cols)
 }

@@ -11,6 +11,7 @@ type Linear struct {
 	kernels.Weights
 	Bias       []float32 // (out) or nil
 	Transposed bool
+	Name       string // in GGUF's words; experts of a layer share theirs
 }
 
 // In and Out return the lengths of x and y.
@@ -71,6 +72,8 @@ type Product struct {
 // Products runs several products as one parallel loop, in tasks of output rows.
 // The zero value is ready; it is reused so that a step allocates nothing.
 type Products struct {
+	Observe Observer // nil for none
+
 	list    []Product
 	n       int
 	scratch []kernels.Scratch
@@ -98,6 +101,9 @@ func taskRows(total, workers int) int {
 func (p *Products) Run(pool *par.Pool, n int) {
 	if n == 0 || len(p.list) == 0 {
 		return
+	}
+	if p.Observe != nil {
+		p.show(n)
 	}
 	if len(p.scratch) < pool.Workers() {
 		p.scratch = make([]kernels.Scratch, pool.Workers())
