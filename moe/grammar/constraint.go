@@ -147,6 +147,9 @@ func (c *Constraint) allowed() []int32 {
 		return a.ids
 	}
 	room := c.limit - c.read - 2 // after the next token and the one that ends the text
+	if room < 0 && c.at.done && len(c.v.ends) > 0 {
+		return nil
+	}
 	if int(a.most) <= room {
 		return a.ids
 	}
