@@ -59,38 +59,42 @@ func (p *lfu) Score(layer, expert int) float64 {
 	return float64(p.count[layer*p.experts+expert]) + p.lru.Score(layer, expert)/float64(p.now+1)
 }
 
-// DecayedLFU displaces what is expected to be used latest. How often a layer's
-// tokens go to an expert is a mean in which older tokens count less and less; from
-// it follows after how many tokens the next use is expected, and from the place of
-// the layer how far off those are.
-func DecayedLFU(layers, experts int) Policy { return newDecayed(layers, experts, 64) }
+// DecayedLFU displaces what is expected to be used latest. How likely a token goes
+// to an expert is told by two means over its layer's tokens, one that forgets half
+// within a token and one that takes 64 for it; from that follows after how many
+// tokens the next use is expected, and from the place of the layer how far off
+// those are.
+func DecayedLFU(layers, experts int) Policy { return newDecayed(layers, experts, 1, 64, 0.2) }
 
 type decayed struct {
 	layers, experts int
-	keep            []float64 // [n]: what n tokens leave of the mean
-	tokens          []int64   // that each layer has seen
-	now, n          int       // the layer that asks, and for how many tokens
-	mean            []float64
+	recent          float64      // weight of the short mean
+	keep            [2][]float64 // [n]: what n tokens leave of a mean, the short and the long one
+	tokens          []int64      // that each layer has seen
+	now, n          int          // the layer that asks, and for how many tokens
+	mean            [][2]float64
 	at              []int64 // number of tokens when mean was right
 }
 
-// newDecayed forgets half of what it knows in so many tokens.
-func newDecayed(layers, experts int, half float64) *decayed {
+// newDecayed returns means that forget half within so many tokens each.
+func newDecayed(layers, experts int, short, long, recent float64) *decayed {
 	p := &decayed{
-		layers: layers, experts: experts, tokens: make([]int64, layers),
-		mean: make([]float64, layers*experts), at: make([]int64, layers*experts),
+		layers: layers, experts: experts, recent: recent, tokens: make([]int64, layers),
+		mean: make([][2]float64, layers*experts), at: make([]int64, layers*experts),
 	}
-	for n := range int(32 * half) { // after that, nothing
-		p.keep = append(p.keep, math.Exp2(-float64(n)/half))
+	for i, half := range [2]float64{short, long} {
+		for n := range int(32 * half) { // after that, nothing
+			p.keep[i] = append(p.keep[i], math.Exp2(-float64(n)/half))
+		}
 	}
 	return p
 }
 
-func (p *decayed) left(n int64) float64 {
-	if n >= int64(len(p.keep)) {
+func (p *decayed) left(i int, n int64) float64 {
+	if n >= int64(len(p.keep[i])) {
 		return 0
 	}
-	return p.keep[n]
+	return p.keep[i][n]
 }
 
 func (p *decayed) Begin(layer, tokens int) {
@@ -99,21 +103,21 @@ func (p *decayed) Begin(layer, tokens int) {
 }
 
 func (p *decayed) Use(layer, expert, tokens int) {
-	i := layer*p.experts + expert
-	p.mean[i] = p.rate(layer, i) + (1-p.left(int64(p.n)))*float64(tokens)/float64(p.n)
-	p.at[i] = p.tokens[layer]
-}
-
-// rate returns the share of a layer's tokens that go to an expert.
-func (p *decayed) rate(layer, i int) float64 {
-	return p.mean[i] * p.left(p.tokens[layer]-p.at[i])
+	e := layer*p.experts + expert
+	share := float64(tokens) / float64(p.n)
+	for i := range p.mean[e] {
+		p.mean[e][i] = p.mean[e][i]*p.left(i, p.tokens[layer]-p.at[e]) + (1-p.left(i, int64(p.n)))*share
+	}
+	p.at[e] = p.tokens[layer]
 }
 
 func (p *decayed) Score(layer, expert int) float64 {
+	e := layer*p.experts + expert
+	age := p.tokens[layer] - p.at[e]
+	rate := p.recent*p.mean[e][0]*p.left(0, age) + (1-p.recent)*p.mean[e][1]*p.left(1, age)
 	ahead := layer - p.now // layers until this one asks again
 	if ahead <= 0 {
 		ahead += p.layers
 	}
-	rate := min(max(p.rate(layer, layer*p.experts+expert), 1e-9), 1)
-	return -((1/rate-1)*float64(p.layers) + float64(ahead))
+	return -((1/max(rate, 1e-9)-1)*float64(p.layers) + float64(ahead))
 }
