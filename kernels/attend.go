@@ -84,6 +84,27 @@ func attend(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale 
 	}
 }
 
+// Join joins what query j found in other keys, as Attend does with each block;
+// l = 0 stands for none.
+func (a *Attn) Join(j int, m, l float32, acc []float32) {
+	if l == 0 {
+		return
+	}
+	top := a.M[j]
+	if m > top {
+		top = m
+	}
+	c, b := Exp(a.M[j]-top), Exp(m-top)
+	a.M[j], a.L[j] = top, FMA(l, b, float32(a.L[j]*c))
+	dst := a.Acc[j*len(acc):][:len(acc)]
+	if c != 1 {
+		for i, v := range dst {
+			dst[i] = v * c
+		}
+	}
+	active.axpy(dst, b, acc)
+}
+
 func (a *Attn) join(j int, m, l float32, acc []float32) {
 	top := a.M[j]
 	if m > top {

@@ -18,7 +18,7 @@ func storeQ8(dst []byte, x []float32) {
 	for ; len(x) > 0; x, dst = x[32:], dst[34:] {
 		most := float32(0)
 		for _, v := range x[:32] {
-			if a := float32(math.Abs(float64(v))); !(a <= most) { // a NaN stays
+			if a := float32(math.Abs(float64(v))); a > most || a != a { // a NaN stays
 				most = a
 			}
 		}

@@ -131,7 +131,7 @@ func (p *indexTasks) Do(worker, t int) {
 // attendSparse computes attention of heads h0, h0+1, ... of token t over what the
 // indexer chose. Chosen rows are gathered into blocks, in the order of their
 // positions.
-func (a *attnTasks) attendSparse(w *attnWork, sq *seq, t, h0, heads int) {
+func (a *attnTasks) attendSparse(w *attnWork, s *State, t, h0, heads int) {
 	r := a.r
 	c, lay := &r.m.cfg, &r.m.cache
 	chosen := r.indexing.chosen[t*c.Indexer.TopK:][:c.Indexer.TopK]
@@ -142,7 +142,7 @@ func (a *attnTasks) attendSparse(w *attnWork, sq *seq, t, h0, heads int) {
 	w.grow(heads, lay.dk)
 	w.attn.Reset(heads, lay.dv, nil)
 	q := r.q[(t*c.Heads+h0)*lay.dk:][:heads*lay.dk]
-	cache := &sq.s.layers[a.layer]
+	cache := &s.layers[a.layer]
 	for len(chosen) > 0 {
 		some := chosen[:min(len(chosen), kernels.AttnBlock)]
 		chosen = chosen[len(some):]
