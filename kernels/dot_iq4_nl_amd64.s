@@ -7,15 +7,16 @@
 // func dotIQ4NLAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotIQ4NLAVX512(SB), NOSPLIT, $0-64
-	MOVL  $0x00000002, DX
-	KMOVD DX, K1
-	MOVL  $0x00000004, DX
-	KMOVD DX, K2
-	MOVL  $0x00000008, DX
-	KMOVD DX, K3
-	MOVQ  ahead+32(FP), CX
-	ADDQ  src+8(FP), CX
-	XORL  AX, AX
+	MOVL      $0x00000002, DX
+	KMOVD     DX, K1
+	MOVL      $0x00000004, DX
+	KMOVD     DX, K2
+	MOVL      $0x00000008, DX
+	KMOVD     DX, K3
+	VMOVDQU64 low4<>+0(SB), Y1
+	MOVQ      ahead+32(FP), CX
+	ADDQ      src+8(FP), CX
+	XORL      AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -34,73 +35,73 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD    (R8), Y1
-	VPBROADCASTD    (R8)(R10*1), K1, X1
-	VPBROADCASTD    (R8)(R10*2), K2, X1
-	VPBROADCASTD    (R8)(R11*1), K3, X1
-	VPBROADCASTD    (R9), Y2
-	VPBROADCASTD    (R9)(R10*1), K1, X2
-	VPBROADCASTD    (R9)(R10*2), K2, X2
-	VPBROADCASTD    (R9)(R11*1), K3, X2
-	VINSERTI32X4    $0x01, X2, Y1, Y1
-	VPMOVDW         Y1, X1
-	VCVTPH2PS       X1, Y1
-	VMOVDQU64       levels<>+0(SB), Y2
-	VBROADCASTI32X4 2(R8), Y3
-	VINSERTI32X4    $0x01, 2(R9), Y3, Y3
-	VBROADCASTI32X4 2(R8)(R10*1), Y4
-	VINSERTI32X4    $0x01, 2(R9)(R10*1), Y4, Y4
-	VBROADCASTI32X4 2(R8)(R10*2), Y5
-	VINSERTI32X4    $0x01, 2(R9)(R10*2), Y5, Y5
-	VBROADCASTI32X4 2(R8)(R11*1), Y6
-	VINSERTI32X4    $0x01, 2(R9)(R11*1), Y6, Y6
-	VPUNPCKLDQ      Y4, Y3, Y7
-	VPUNPCKHDQ      Y4, Y3, Y3
-	VPUNPCKLDQ      Y6, Y5, Y4
-	VPUNPCKHDQ      Y6, Y5, Y5
-	VPUNPCKLQDQ     Y4, Y7, Y6
-	VPUNPCKHQDQ     Y4, Y7, Y4
-	VPUNPCKLQDQ     Y5, Y3, Y7
-	VPUNPCKHQDQ     Y5, Y3, Y3
-	VPSRLW          $0x04, Y6, Y5
-	VPANDD          low4<>+0(SB), Y6, Y6
-	VPANDD          low4<>+0(SB), Y5, Y5
-	VPSHUFB         Y6, Y2, Y6
-	VPSHUFB         Y5, Y2, Y5
+	VPBROADCASTD    (R8), Y2
+	VPBROADCASTD    (R8)(R10*1), K1, X2
+	VPBROADCASTD    (R8)(R10*2), K2, X2
+	VPBROADCASTD    (R8)(R11*1), K3, X2
+	VPBROADCASTD    (R9), Y3
+	VPBROADCASTD    (R9)(R10*1), K1, X3
+	VPBROADCASTD    (R9)(R10*2), K2, X3
+	VPBROADCASTD    (R9)(R11*1), K3, X3
+	VINSERTI32X4    $0x01, X3, Y2, Y2
+	VPMOVDW         Y2, X2
+	VCVTPH2PS       X2, Y2
+	VMOVDQU64       levels<>+0(SB), Y3
+	VBROADCASTI32X4 2(R8), Y4
+	VINSERTI32X4    $0x01, 2(R9), Y4, Y4
+	VBROADCASTI32X4 2(R8)(R10*1), Y5
+	VINSERTI32X4    $0x01, 2(R9)(R10*1), Y5, Y5
+	VBROADCASTI32X4 2(R8)(R10*2), Y6
+	VINSERTI32X4    $0x01, 2(R9)(R10*2), Y6, Y6
+	VBROADCASTI32X4 2(R8)(R11*1), Y7
+	VINSERTI32X4    $0x01, 2(R9)(R11*1), Y7, Y7
+	VPUNPCKLDQ      Y5, Y4, Y8
+	VPUNPCKHDQ      Y5, Y4, Y4
+	VPUNPCKLDQ      Y7, Y6, Y5
+	VPUNPCKHDQ      Y7, Y6, Y6
+	VPUNPCKLQDQ     Y5, Y8, Y7
+	VPUNPCKHQDQ     Y5, Y8, Y5
+	VPUNPCKLQDQ     Y6, Y4, Y8
+	VPUNPCKHQDQ     Y6, Y4, Y4
+	VPSRLW          $0x04, Y7, Y6
+	VPANDD          Y1, Y7, Y7
+	VPANDD          Y1, Y6, Y6
+	VPSHUFB         Y7, Y3, Y7
+	VPSHUFB         Y6, Y3, Y6
 	PREFETCHT1      (CX)
-	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   (DX), Y6, Y8
-	VXORPS          Y6, Y6, Y6
-	VPDPBUSD.BCST   16(DX), Y5, Y6
-	VPSRLW          $0x04, Y4, Y5
-	VPANDD          low4<>+0(SB), Y4, Y4
-	VPANDD          low4<>+0(SB), Y5, Y5
-	VPSHUFB         Y4, Y2, Y4
-	VPSHUFB         Y5, Y2, Y5
-	VPDPBUSD.BCST   4(DX), Y4, Y8
+	VXORPS          Y9, Y9, Y9
+	VPDPBUSD.BCST   (DX), Y7, Y9
+	VXORPS          Y7, Y7, Y7
+	VPDPBUSD.BCST   16(DX), Y6, Y7
+	VPSRLW          $0x04, Y5, Y6
+	VPANDD          Y1, Y5, Y5
+	VPANDD          Y1, Y6, Y6
+	VPSHUFB         Y5, Y3, Y5
+	VPSHUFB         Y6, Y3, Y6
+	VPDPBUSD.BCST   4(DX), Y5, Y9
 	PREFETCHT1      64(CX)
-	VPDPBUSD.BCST   20(DX), Y5, Y6
-	VPSRLW          $0x04, Y7, Y4
-	VPANDD          low4<>+0(SB), Y7, Y7
-	VPANDD          low4<>+0(SB), Y4, Y4
-	VPSHUFB         Y7, Y2, Y7
-	VPSHUFB         Y4, Y2, Y4
-	VPDPBUSD.BCST   8(DX), Y7, Y8
-	VPDPBUSD.BCST   24(DX), Y4, Y6
-	VPSRLW          $0x04, Y3, Y4
-	VPANDD          low4<>+0(SB), Y3, Y3
-	VPANDD          low4<>+0(SB), Y4, Y4
-	VPSHUFB         Y3, Y2, Y3
-	VPSHUFB         Y4, Y2, Y4
+	VPDPBUSD.BCST   20(DX), Y6, Y7
+	VPSRLW          $0x04, Y8, Y5
+	VPANDD          Y1, Y8, Y8
+	VPANDD          Y1, Y5, Y5
+	VPSHUFB         Y8, Y3, Y8
+	VPSHUFB         Y5, Y3, Y5
+	VPDPBUSD.BCST   8(DX), Y8, Y9
+	VPDPBUSD.BCST   24(DX), Y5, Y7
+	VPSRLW          $0x04, Y4, Y5
+	VPANDD          Y1, Y4, Y4
+	VPANDD          Y1, Y5, Y5
+	VPSHUFB         Y4, Y3, Y4
+	VPSHUFB         Y5, Y3, Y5
 	PREFETCHT1      128(CX)
-	VPDPBUSD.BCST   12(DX), Y3, Y8
-	VPDPBUSD.BCST   28(DX), Y4, Y6
-	VPADDD          Y6, Y8, Y8
-	VMOVDQU64       bias0<>+0(SB), Y2
-	VPDPWSSD.BCST   (SI), Y2, Y8
-	VMULPS.BCST     (BX), Y1, Y1
-	VCVTDQ2PS       Y8, Y8
-	VFMADD231PS     Y1, Y8, Y0
+	VPDPBUSD.BCST   12(DX), Y4, Y9
+	VPDPBUSD.BCST   28(DX), Y5, Y7
+	VPADDD          Y7, Y9, Y9
+	VMOVDQU64       bias0<>+0(SB), Y3
+	VPDPWSSD.BCST   (SI), Y3, Y9
+	VMULPS.BCST     (BX), Y2, Y2
+	VCVTDQ2PS       Y9, Y9
+	VFMADD231PS     Y2, Y9, Y0
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
@@ -117,16 +118,6 @@ block:
 	VZEROUPPER
 	RET
 
-DATA levels<>+0(SB)/4, $0x3f2d1801
-DATA levels<>+4(SB)/4, $0x766a5d4f
-DATA levels<>+8(SB)/4, $0xa6998d81
-DATA levels<>+12(SB)/4, $0xf1d9c5b5
-DATA levels<>+16(SB)/4, $0x3f2d1801
-DATA levels<>+20(SB)/4, $0x766a5d4f
-DATA levels<>+24(SB)/4, $0xa6998d81
-DATA levels<>+28(SB)/4, $0xf1d9c5b5
-GLOBL levels<>(SB), RODATA|NOPTR, $32
-
 DATA low4<>+0(SB)/4, $0x0f0f0f0f
 DATA low4<>+4(SB)/4, $0x0f0f0f0f
 DATA low4<>+8(SB)/4, $0x0f0f0f0f
@@ -136,6 +127,16 @@ DATA low4<>+20(SB)/4, $0x0f0f0f0f
 DATA low4<>+24(SB)/4, $0x0f0f0f0f
 DATA low4<>+28(SB)/4, $0x0f0f0f0f
 GLOBL low4<>(SB), RODATA|NOPTR, $32
+
+DATA levels<>+0(SB)/4, $0x3f2d1801
+DATA levels<>+4(SB)/4, $0x766a5d4f
+DATA levels<>+8(SB)/4, $0xa6998d81
+DATA levels<>+12(SB)/4, $0xf1d9c5b5
+DATA levels<>+16(SB)/4, $0x3f2d1801
+DATA levels<>+20(SB)/4, $0x766a5d4f
+DATA levels<>+24(SB)/4, $0xa6998d81
+DATA levels<>+28(SB)/4, $0xf1d9c5b5
+GLOBL levels<>(SB), RODATA|NOPTR, $32
 
 DATA bias0<>+0(SB)/4, $0xff80ff80
 DATA bias0<>+4(SB)/4, $0xff80ff80

@@ -7,15 +7,16 @@
 // func dotMXFP4HubAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
 TEXT ·dotMXFP4HubAVX512(SB), NOSPLIT, $0-80
-	MOVL  $0x00000002, DX
-	KMOVD DX, K1
-	MOVL  $0x00000004, DX
-	KMOVD DX, K1
-	MOVL  $0x00000008, DX
-	KMOVD DX, K1
-	MOVQ  ahead+32(FP), CX
-	ADDQ  src+8(FP), CX
-	XORL  AX, AX
+	MOVL      $0x00000002, DX
+	KMOVD     DX, K1
+	MOVL      $0x00000004, DX
+	KMOVD     DX, K1
+	MOVL      $0x00000008, DX
+	KMOVD     DX, K1
+	VMOVDQU64 low4<>+0(SB), Y1
+	MOVQ      ahead+32(FP), CX
+	ADDQ      src+8(FP), CX
+	XORL      AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -43,91 +44,91 @@ scales0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VXORPS          X1, X1, X1
-	VPINSRB         $0x00, (R12), X1, X1
-	VPINSRB         $0x01, (R12)(R14*1), X1, X1
-	VPINSRB         $0x02, (R12)(R14*2), X1, X1
-	VPINSRB         $0x03, (R12)(R15*1), X1, X1
-	VPINSRB         $0x04, (R13), X1, X1
-	VPINSRB         $0x05, (R13)(R14*1), X1, X1
-	VPINSRB         $0x06, (R13)(R14*2), X1, X1
-	VPINSRB         $0x07, (R13)(R15*1), X1, X1
-	VPMOVZXBD       X1, Y1
-	VPSLLD          $0x17, Y1, Y1
-	VMULPS          half<>+0(SB), Y1, Y1
-	VPMAXSD         least<>+0(SB), Y1, Y1
-	VPMINSD         most<>+0(SB), Y1, Y1
-	VMOVDQU64       levels<>+0(SB), Y2
-	VBROADCASTI32X4 (R8), Y3
-	VINSERTI32X4    $0x01, (R9), Y3, Y3
-	VBROADCASTI32X4 (R8)(R10*1), Y4
-	VINSERTI32X4    $0x01, (R9)(R10*1), Y4, Y4
-	VBROADCASTI32X4 (R8)(R10*2), Y5
-	VINSERTI32X4    $0x01, (R9)(R10*2), Y5, Y5
-	VBROADCASTI32X4 (R8)(R11*1), Y6
-	VINSERTI32X4    $0x01, (R9)(R11*1), Y6, Y6
-	VPUNPCKLDQ      Y4, Y3, Y7
-	VPUNPCKHDQ      Y4, Y3, Y3
-	VPUNPCKLDQ      Y6, Y5, Y4
-	VPUNPCKHDQ      Y6, Y5, Y5
-	VPUNPCKLQDQ     Y4, Y7, Y6
-	VPUNPCKHQDQ     Y4, Y7, Y4
-	VPUNPCKLQDQ     Y5, Y3, Y7
-	VPUNPCKHQDQ     Y5, Y3, Y3
-	VPSRLW          $0x04, Y6, Y5
-	VPANDD          low4<>+0(SB), Y6, Y6
-	VPANDD          low4<>+0(SB), Y5, Y5
-	VPSHUFB         Y6, Y2, Y6
-	VPSHUFB         Y5, Y2, Y5
-	VPUNPCKHBW      Y5, Y6, Y8
-	VPUNPCKLBW      Y5, Y6, Y6
-	VSHUFPS         $0x88, Y8, Y6, Y5
+	VXORPS          X2, X2, X2
+	VPINSRB         $0x00, (R12), X2, X2
+	VPINSRB         $0x01, (R12)(R14*1), X2, X2
+	VPINSRB         $0x02, (R12)(R14*2), X2, X2
+	VPINSRB         $0x03, (R12)(R15*1), X2, X2
+	VPINSRB         $0x04, (R13), X2, X2
+	VPINSRB         $0x05, (R13)(R14*1), X2, X2
+	VPINSRB         $0x06, (R13)(R14*2), X2, X2
+	VPINSRB         $0x07, (R13)(R15*1), X2, X2
+	VPMOVZXBD       X2, Y2
+	VPSLLD          $0x17, Y2, Y2
+	VMULPS          half<>+0(SB), Y2, Y2
+	VPMAXSD         least<>+0(SB), Y2, Y2
+	VPMINSD         most<>+0(SB), Y2, Y2
+	VMOVDQU64       levels<>+0(SB), Y3
+	VBROADCASTI32X4 (R8), Y4
+	VINSERTI32X4    $0x01, (R9), Y4, Y4
+	VBROADCASTI32X4 (R8)(R10*1), Y5
+	VINSERTI32X4    $0x01, (R9)(R10*1), Y5, Y5
+	VBROADCASTI32X4 (R8)(R10*2), Y6
+	VINSERTI32X4    $0x01, (R9)(R10*2), Y6, Y6
+	VBROADCASTI32X4 (R8)(R11*1), Y7
+	VINSERTI32X4    $0x01, (R9)(R11*1), Y7, Y7
+	VPUNPCKLDQ      Y5, Y4, Y8
+	VPUNPCKHDQ      Y5, Y4, Y4
+	VPUNPCKLDQ      Y7, Y6, Y5
+	VPUNPCKHDQ      Y7, Y6, Y6
+	VPUNPCKLQDQ     Y5, Y8, Y7
+	VPUNPCKHQDQ     Y5, Y8, Y5
+	VPUNPCKLQDQ     Y6, Y4, Y8
+	VPUNPCKHQDQ     Y6, Y4, Y4
+	VPSRLW          $0x04, Y7, Y6
+	VPANDD          Y1, Y7, Y7
+	VPANDD          Y1, Y6, Y6
+	VPSHUFB         Y7, Y3, Y7
+	VPSHUFB         Y6, Y3, Y6
+	VPUNPCKHBW      Y6, Y7, Y9
+	VPUNPCKLBW      Y6, Y7, Y7
+	VSHUFPS         $0x88, Y9, Y7, Y6
 	PREFETCHT1      (CX)
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD.BCST   (DX), Y5, Y9
-	VSHUFPS         $0xdd, Y8, Y6, Y5
-	VXORPS          Y6, Y6, Y6
-	VPDPBUSD.BCST   4(DX), Y5, Y6
-	VPSRLW          $0x04, Y4, Y5
-	VPANDD          low4<>+0(SB), Y4, Y4
-	VPANDD          low4<>+0(SB), Y5, Y5
-	VPSHUFB         Y4, Y2, Y4
-	VPSHUFB         Y5, Y2, Y5
-	VPUNPCKHBW      Y5, Y4, Y8
-	VPUNPCKLBW      Y5, Y4, Y4
-	VSHUFPS         $0x88, Y8, Y4, Y5
-	VPDPBUSD.BCST   8(DX), Y5, Y9
-	VSHUFPS         $0xdd, Y8, Y4, Y5
-	VPDPBUSD.BCST   12(DX), Y5, Y6
-	VPSRLW          $0x04, Y7, Y4
-	VPANDD          low4<>+0(SB), Y7, Y7
-	VPANDD          low4<>+0(SB), Y4, Y4
-	VPSHUFB         Y7, Y2, Y7
-	VPSHUFB         Y4, Y2, Y4
-	VPUNPCKHBW      Y4, Y7, Y5
-	VPUNPCKLBW      Y4, Y7, Y7
-	VSHUFPS         $0x88, Y5, Y7, Y4
+	VXORPS          Y10, Y10, Y10
+	VPDPBUSD.BCST   (DX), Y6, Y10
+	VSHUFPS         $0xdd, Y9, Y7, Y6
+	VXORPS          Y7, Y7, Y7
+	VPDPBUSD.BCST   4(DX), Y6, Y7
+	VPSRLW          $0x04, Y5, Y6
+	VPANDD          Y1, Y5, Y5
+	VPANDD          Y1, Y6, Y6
+	VPSHUFB         Y5, Y3, Y5
+	VPSHUFB         Y6, Y3, Y6
+	VPUNPCKHBW      Y6, Y5, Y9
+	VPUNPCKLBW      Y6, Y5, Y5
+	VSHUFPS         $0x88, Y9, Y5, Y6
+	VPDPBUSD.BCST   8(DX), Y6, Y10
+	VSHUFPS         $0xdd, Y9, Y5, Y6
+	VPDPBUSD.BCST   12(DX), Y6, Y7
+	VPSRLW          $0x04, Y8, Y5
+	VPANDD          Y1, Y8, Y8
+	VPANDD          Y1, Y5, Y5
+	VPSHUFB         Y8, Y3, Y8
+	VPSHUFB         Y5, Y3, Y5
+	VPUNPCKHBW      Y5, Y8, Y6
+	VPUNPCKLBW      Y5, Y8, Y8
+	VSHUFPS         $0x88, Y6, Y8, Y5
 	PREFETCHT1      64(CX)
-	VPDPBUSD.BCST   16(DX), Y4, Y9
-	VSHUFPS         $0xdd, Y5, Y7, Y4
-	VPDPBUSD.BCST   20(DX), Y4, Y6
-	VPSRLW          $0x04, Y3, Y4
-	VPANDD          low4<>+0(SB), Y3, Y3
-	VPANDD          low4<>+0(SB), Y4, Y4
-	VPSHUFB         Y3, Y2, Y3
-	VPSHUFB         Y4, Y2, Y4
-	VPUNPCKHBW      Y4, Y3, Y2
-	VPUNPCKLBW      Y4, Y3, Y3
-	VSHUFPS         $0x88, Y2, Y3, Y4
-	VPDPBUSD.BCST   24(DX), Y4, Y9
-	VSHUFPS         $0xdd, Y2, Y3, Y4
-	VPDPBUSD.BCST   28(DX), Y4, Y6
-	VPADDD          Y6, Y9, Y9
-	VMOVDQU64       bias0<>+0(SB), Y2
-	VPDPWSSD.BCST   (SI), Y2, Y9
-	VMULPS.BCST     (BX), Y1, Y1
-	VCVTDQ2PS       Y9, Y9
-	VFMADD231PS     Y1, Y9, Y0
+	VPDPBUSD.BCST   16(DX), Y5, Y10
+	VSHUFPS         $0xdd, Y6, Y8, Y5
+	VPDPBUSD.BCST   20(DX), Y5, Y7
+	VPSRLW          $0x04, Y4, Y5
+	VPANDD          Y1, Y4, Y4
+	VPANDD          Y1, Y5, Y5
+	VPSHUFB         Y4, Y3, Y4
+	VPSHUFB         Y5, Y3, Y5
+	VPUNPCKHBW      Y5, Y4, Y3
+	VPUNPCKLBW      Y5, Y4, Y4
+	VSHUFPS         $0x88, Y3, Y4, Y5
+	VPDPBUSD.BCST   24(DX), Y5, Y10
+	VSHUFPS         $0xdd, Y3, Y4, Y5
+	VPDPBUSD.BCST   28(DX), Y5, Y7
+	VPADDD          Y7, Y10, Y10
+	VMOVDQU64       bias0<>+0(SB), Y3
+	VPDPWSSD.BCST   (SI), Y3, Y10
+	VMULPS.BCST     (BX), Y2, Y2
+	VCVTDQ2PS       Y10, Y10
+	VFMADD231PS     Y2, Y10, Y0
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
@@ -145,6 +146,16 @@ block:
 	JNE             half
 	VZEROUPPER
 	RET
+
+DATA low4<>+0(SB)/4, $0x0f0f0f0f
+DATA low4<>+4(SB)/4, $0x0f0f0f0f
+DATA low4<>+8(SB)/4, $0x0f0f0f0f
+DATA low4<>+12(SB)/4, $0x0f0f0f0f
+DATA low4<>+16(SB)/4, $0x0f0f0f0f
+DATA low4<>+20(SB)/4, $0x0f0f0f0f
+DATA low4<>+24(SB)/4, $0x0f0f0f0f
+DATA low4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL low4<>(SB), RODATA|NOPTR, $32
 
 DATA half<>+0(SB)/4, $0x3f000000
 DATA half<>+4(SB)/4, $0x3f000000
@@ -185,16 +196,6 @@ DATA levels<>+20(SB)/4, $0x18141210
 DATA levels<>+24(SB)/4, $0x090a0b0c
 DATA levels<>+28(SB)/4, $0x00040608
 GLOBL levels<>(SB), RODATA|NOPTR, $32
-
-DATA low4<>+0(SB)/4, $0x0f0f0f0f
-DATA low4<>+4(SB)/4, $0x0f0f0f0f
-DATA low4<>+8(SB)/4, $0x0f0f0f0f
-DATA low4<>+12(SB)/4, $0x0f0f0f0f
-DATA low4<>+16(SB)/4, $0x0f0f0f0f
-DATA low4<>+20(SB)/4, $0x0f0f0f0f
-DATA low4<>+24(SB)/4, $0x0f0f0f0f
-DATA low4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL low4<>(SB), RODATA|NOPTR, $32
 
 DATA bias0<>+0(SB)/4, $0xfff4fff4
 DATA bias0<>+4(SB)/4, $0xfff4fff4

@@ -7,15 +7,16 @@
 // func dotNVFP4AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
 TEXT ·dotNVFP4AVX512(SB), NOSPLIT, $0-64
-	MOVL  $0x00000002, DX
-	KMOVD DX, K1
-	MOVL  $0x00000004, DX
-	KMOVD DX, K2
-	MOVL  $0x00000008, DX
-	KMOVD DX, K3
-	MOVQ  ahead+32(FP), CX
-	ADDQ  src+8(FP), CX
-	XORL  AX, AX
+	MOVL      $0x00000002, DX
+	KMOVD     DX, K1
+	MOVL      $0x00000004, DX
+	KMOVD     DX, K2
+	MOVL      $0x00000008, DX
+	KMOVD     DX, K3
+	VMOVDQU64 low4<>+0(SB), Y1
+	MOVQ      ahead+32(FP), CX
+	ADDQ      src+8(FP), CX
+	XORL      AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -34,26 +35,16 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD    (R8), Y1
-	VPBROADCASTD    (R8)(R10*1), K1, X1
-	VPBROADCASTD    (R8)(R10*2), K2, X1
-	VPBROADCASTD    (R8)(R11*1), K3, X1
-	VPBROADCASTD    (R9), Y2
-	VPBROADCASTD    (R9)(R10*1), K1, X2
-	VPBROADCASTD    (R9)(R10*2), K2, X2
-	VPBROADCASTD    (R9)(R11*1), K3, X2
-	VINSERTI32X4    $0x01, X2, Y1, Y1
-	VPSLLD          $0x18, Y1, Y2
-	VPSLLD          $0x01, Y2, Y2
-	VPSRLD          $0x19, Y2, Y2
-	VPADDD          d1<>+0(SB), Y2, Y3
-	VPSRLD          $0x07, Y3, Y3
-	VXORPS          Y4, Y4, Y4
-	VPSUBD          Y3, Y4, Y3
-	VPSLLD          $0x14, Y2, Y2
-	VMULPS          scale<>+0(SB), Y2, Y2
-	VPORD           Y3, Y2, Y2
-	VPSLLD          $0x10, Y1, Y3
+	VPBROADCASTD    (R8), Y2
+	VPBROADCASTD    (R8)(R10*1), K1, X2
+	VPBROADCASTD    (R8)(R10*2), K2, X2
+	VPBROADCASTD    (R8)(R11*1), K3, X2
+	VPBROADCASTD    (R9), Y3
+	VPBROADCASTD    (R9)(R10*1), K1, X3
+	VPBROADCASTD    (R9)(R10*2), K2, X3
+	VPBROADCASTD    (R9)(R11*1), K3, X3
+	VINSERTI32X4    $0x01, X3, Y2, Y2
+	VPSLLD          $0x18, Y2, Y3
 	VPSLLD          $0x01, Y3, Y3
 	VPSRLD          $0x19, Y3, Y3
 	VPADDD          d1<>+0(SB), Y3, Y4
@@ -63,7 +54,7 @@ block:
 	VPSLLD          $0x14, Y3, Y3
 	VMULPS          scale<>+0(SB), Y3, Y3
 	VPORD           Y4, Y3, Y3
-	VPSLLD          $0x08, Y1, Y4
+	VPSLLD          $0x10, Y2, Y4
 	VPSLLD          $0x01, Y4, Y4
 	VPSRLD          $0x19, Y4, Y4
 	VPADDD          d1<>+0(SB), Y4, Y5
@@ -73,142 +64,152 @@ block:
 	VPSLLD          $0x14, Y4, Y4
 	VMULPS          scale<>+0(SB), Y4, Y4
 	VPORD           Y5, Y4, Y4
-	VPSLLD          $0x00, Y1, Y1
-	VPSLLD          $0x01, Y1, Y1
-	VPSRLD          $0x19, Y1, Y1
-	VPADDD          d1<>+0(SB), Y1, Y5
-	VPSRLD          $0x07, Y5, Y5
-	VXORPS          Y6, Y6, Y6
-	VPSUBD          Y5, Y6, Y5
-	VPSLLD          $0x14, Y1, Y1
-	VMULPS          scale<>+0(SB), Y1, Y1
-	VPORD           Y5, Y1, Y1
-	VMOVDQU64       levels<>+0(SB), Y5
-	VBROADCASTI32X4 4(R8), Y6
-	VINSERTI32X4    $0x01, 4(R9), Y6, Y6
-	VBROADCASTI32X4 4(R8)(R10*1), Y7
-	VINSERTI32X4    $0x01, 4(R9)(R10*1), Y7, Y7
-	VBROADCASTI32X4 4(R8)(R10*2), Y8
-	VINSERTI32X4    $0x01, 4(R9)(R10*2), Y8, Y8
-	VBROADCASTI32X4 4(R8)(R11*1), Y9
-	VINSERTI32X4    $0x01, 4(R9)(R11*1), Y9, Y9
-	VPUNPCKLDQ      Y7, Y6, Y10
-	VPUNPCKHDQ      Y7, Y6, Y6
-	VPUNPCKLDQ      Y9, Y8, Y7
-	VPUNPCKHDQ      Y9, Y8, Y8
-	VPUNPCKLQDQ     Y7, Y10, Y9
-	VPUNPCKHQDQ     Y7, Y10, Y7
-	VPUNPCKLQDQ     Y8, Y6, Y10
-	VPUNPCKHQDQ     Y8, Y6, Y6
-	VPSRLW          $0x04, Y9, Y8
-	VPANDD          low4<>+0(SB), Y9, Y9
-	VPANDD          low4<>+0(SB), Y8, Y8
-	VPSHUFB         Y9, Y5, Y9
-	VPSHUFB         Y8, Y5, Y8
+	VPSLLD          $0x08, Y2, Y5
+	VPSLLD          $0x01, Y5, Y5
+	VPSRLD          $0x19, Y5, Y5
+	VPADDD          d1<>+0(SB), Y5, Y6
+	VPSRLD          $0x07, Y6, Y6
+	VXORPS          Y7, Y7, Y7
+	VPSUBD          Y6, Y7, Y6
+	VPSLLD          $0x14, Y5, Y5
+	VMULPS          scale<>+0(SB), Y5, Y5
+	VPORD           Y6, Y5, Y5
+	VPSLLD          $0x00, Y2, Y2
+	VPSLLD          $0x01, Y2, Y2
+	VPSRLD          $0x19, Y2, Y2
+	VPADDD          d1<>+0(SB), Y2, Y6
+	VPSRLD          $0x07, Y6, Y6
+	VXORPS          Y7, Y7, Y7
+	VPSUBD          Y6, Y7, Y6
+	VPSLLD          $0x14, Y2, Y2
+	VMULPS          scale<>+0(SB), Y2, Y2
+	VPORD           Y6, Y2, Y2
+	VMOVDQU64       levels<>+0(SB), Y6
+	VBROADCASTI32X4 4(R8), Y7
+	VINSERTI32X4    $0x01, 4(R9), Y7, Y7
+	VBROADCASTI32X4 4(R8)(R10*1), Y8
+	VINSERTI32X4    $0x01, 4(R9)(R10*1), Y8, Y8
+	VBROADCASTI32X4 4(R8)(R10*2), Y9
+	VINSERTI32X4    $0x01, 4(R9)(R10*2), Y9, Y9
+	VBROADCASTI32X4 4(R8)(R11*1), Y10
+	VINSERTI32X4    $0x01, 4(R9)(R11*1), Y10, Y10
+	VPUNPCKLDQ      Y8, Y7, Y11
+	VPUNPCKHDQ      Y8, Y7, Y7
+	VPUNPCKLDQ      Y10, Y9, Y8
+	VPUNPCKHDQ      Y10, Y9, Y9
+	VPUNPCKLQDQ     Y8, Y11, Y10
+	VPUNPCKHQDQ     Y8, Y11, Y8
+	VPUNPCKLQDQ     Y9, Y7, Y11
+	VPUNPCKHQDQ     Y9, Y7, Y7
+	VPSRLW          $0x04, Y10, Y9
+	VPANDD          Y1, Y10, Y10
+	VPANDD          Y1, Y9, Y9
+	VPSHUFB         Y10, Y6, Y10
+	VPSHUFB         Y9, Y6, Y9
 	PREFETCHT1      (CX)
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   (DX), Y9, Y11
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD.BCST   8(DX), Y8, Y9
-	VPSRLW          $0x04, Y7, Y8
-	VPANDD          low4<>+0(SB), Y7, Y7
-	VPANDD          low4<>+0(SB), Y8, Y8
-	VPSHUFB         Y7, Y5, Y7
-	VPSHUFB         Y8, Y5, Y8
-	VPDPBUSD.BCST   4(DX), Y7, Y11
-	VPDPBUSD.BCST   12(DX), Y8, Y9
-	VPADDD          Y9, Y11, Y11
-	VMOVDQU64       bias0<>+0(SB), Y7
-	VPDPWSSD.BCST   (SI), Y7, Y11
-	VMULPS.BCST     (BX), Y2, Y2
-	VCVTDQ2PS       Y11, Y11
-	VFMADD231PS     Y2, Y11, Y0
-	VPSRLW          $0x04, Y10, Y2
-	VPANDD          low4<>+0(SB), Y10, Y10
-	VPANDD          low4<>+0(SB), Y2, Y2
-	VPSHUFB         Y10, Y5, Y10
-	VPSHUFB         Y2, Y5, Y2
+	VXORPS          Y12, Y12, Y12
+	VPDPBUSD.BCST   (DX), Y10, Y12
+	VXORPS          Y10, Y10, Y10
+	VPDPBUSD.BCST   8(DX), Y9, Y10
+	VPSRLW          $0x04, Y8, Y9
+	VPANDD          Y1, Y8, Y8
+	VPANDD          Y1, Y9, Y9
+	VPSHUFB         Y8, Y6, Y8
+	VPSHUFB         Y9, Y6, Y9
+	VPDPBUSD.BCST   4(DX), Y8, Y12
+	VPDPBUSD.BCST   12(DX), Y9, Y10
+	VPADDD          Y10, Y12, Y12
+	VMOVDQU64       bias0<>+0(SB), Y8
+	VPDPWSSD.BCST   (SI), Y8, Y12
+	VMULPS.BCST     (BX), Y3, Y3
+	VCVTDQ2PS       Y12, Y12
+	VFMADD231PS     Y3, Y12, Y0
+	VPSRLW          $0x04, Y11, Y3
+	VPANDD          Y1, Y11, Y11
+	VPANDD          Y1, Y3, Y3
+	VPSHUFB         Y11, Y6, Y11
+	VPSHUFB         Y3, Y6, Y3
 	PREFETCHT1      64(CX)
-	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   16(DX), Y10, Y7
 	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   24(DX), Y2, Y8
-	VPSRLW          $0x04, Y6, Y2
-	VPANDD          low4<>+0(SB), Y6, Y6
-	VPANDD          low4<>+0(SB), Y2, Y2
-	VPSHUFB         Y6, Y5, Y6
-	VPSHUFB         Y2, Y5, Y2
-	VPDPBUSD.BCST   20(DX), Y6, Y7
-	PREFETCHT1      128(CX)
-	VPDPBUSD.BCST   28(DX), Y2, Y8
-	VPADDD          Y8, Y7, Y7
-	VMOVDQU64       bias1<>+0(SB), Y2
-	VPDPWSSD.BCST   (SI), Y2, Y7
-	VMULPS.BCST     (BX), Y3, Y2
-	VCVTDQ2PS       Y7, Y7
-	VFMADD231PS     Y2, Y7, Y0
-	VBROADCASTI32X4 20(R8), Y2
-	VINSERTI32X4    $0x01, 20(R9), Y2, Y2
-	VBROADCASTI32X4 20(R8)(R10*1), Y3
-	VINSERTI32X4    $0x01, 20(R9)(R10*1), Y3, Y3
-	VBROADCASTI32X4 20(R8)(R10*2), Y6
-	VINSERTI32X4    $0x01, 20(R9)(R10*2), Y6, Y6
-	VBROADCASTI32X4 20(R8)(R11*1), Y7
-	VINSERTI32X4    $0x01, 20(R9)(R11*1), Y7, Y7
-	VPUNPCKLDQ      Y3, Y2, Y8
-	VPUNPCKHDQ      Y3, Y2, Y2
-	VPUNPCKLDQ      Y7, Y6, Y3
-	VPUNPCKHDQ      Y7, Y6, Y6
-	VPUNPCKLQDQ     Y3, Y8, Y7
-	VPUNPCKHQDQ     Y3, Y8, Y3
-	VPUNPCKLQDQ     Y6, Y2, Y8
-	VPUNPCKHQDQ     Y6, Y2, Y2
-	VPSRLW          $0x04, Y7, Y6
-	VPANDD          low4<>+0(SB), Y7, Y7
-	VPANDD          low4<>+0(SB), Y6, Y6
-	VPSHUFB         Y7, Y5, Y7
-	VPSHUFB         Y6, Y5, Y6
+	VPDPBUSD.BCST   16(DX), Y11, Y8
 	VXORPS          Y9, Y9, Y9
-	VPDPBUSD.BCST   32(DX), Y7, Y9
-	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   40(DX), Y6, Y7
-	VPSRLW          $0x04, Y3, Y6
-	VPANDD          low4<>+0(SB), Y3, Y3
-	VPANDD          low4<>+0(SB), Y6, Y6
-	VPSHUFB         Y3, Y5, Y3
-	VPSHUFB         Y6, Y5, Y6
+	VPDPBUSD.BCST   24(DX), Y3, Y9
+	VPSRLW          $0x04, Y7, Y3
+	VPANDD          Y1, Y7, Y7
+	VPANDD          Y1, Y3, Y3
+	VPSHUFB         Y7, Y6, Y7
+	VPSHUFB         Y3, Y6, Y3
+	VPDPBUSD.BCST   20(DX), Y7, Y8
+	PREFETCHT1      128(CX)
+	VPDPBUSD.BCST   28(DX), Y3, Y9
+	VPADDD          Y9, Y8, Y8
+	VMOVDQU64       bias1<>+0(SB), Y3
+	VPDPWSSD.BCST   (SI), Y3, Y8
+	VMULPS.BCST     (BX), Y4, Y3
+	VCVTDQ2PS       Y8, Y8
+	VFMADD231PS     Y3, Y8, Y0
+	VBROADCASTI32X4 20(R8), Y3
+	VINSERTI32X4    $0x01, 20(R9), Y3, Y3
+	VBROADCASTI32X4 20(R8)(R10*1), Y4
+	VINSERTI32X4    $0x01, 20(R9)(R10*1), Y4, Y4
+	VBROADCASTI32X4 20(R8)(R10*2), Y7
+	VINSERTI32X4    $0x01, 20(R9)(R10*2), Y7, Y7
+	VBROADCASTI32X4 20(R8)(R11*1), Y8
+	VINSERTI32X4    $0x01, 20(R9)(R11*1), Y8, Y8
+	VPUNPCKLDQ      Y4, Y3, Y9
+	VPUNPCKHDQ      Y4, Y3, Y3
+	VPUNPCKLDQ      Y8, Y7, Y4
+	VPUNPCKHDQ      Y8, Y7, Y7
+	VPUNPCKLQDQ     Y4, Y9, Y8
+	VPUNPCKHQDQ     Y4, Y9, Y4
+	VPUNPCKLQDQ     Y7, Y3, Y9
+	VPUNPCKHQDQ     Y7, Y3, Y3
+	VPSRLW          $0x04, Y8, Y7
+	VPANDD          Y1, Y8, Y8
+	VPANDD          Y1, Y7, Y7
+	VPSHUFB         Y8, Y6, Y8
+	VPSHUFB         Y7, Y6, Y7
+	VXORPS          Y10, Y10, Y10
+	VPDPBUSD.BCST   32(DX), Y8, Y10
+	VXORPS          Y8, Y8, Y8
+	VPDPBUSD.BCST   40(DX), Y7, Y8
+	VPSRLW          $0x04, Y4, Y7
+	VPANDD          Y1, Y4, Y4
+	VPANDD          Y1, Y7, Y7
+	VPSHUFB         Y4, Y6, Y4
+	VPSHUFB         Y7, Y6, Y7
 	PREFETCHT1      192(CX)
-	VPDPBUSD.BCST   36(DX), Y3, Y9
-	VPDPBUSD.BCST   44(DX), Y6, Y7
-	VPADDD          Y7, Y9, Y9
-	VMOVDQU64       bias0<>+0(SB), Y3
-	VPDPWSSD.BCST   4(SI), Y3, Y9
-	VMULPS.BCST     4(BX), Y4, Y3
-	VCVTDQ2PS       Y9, Y9
-	VFMADD231PS     Y3, Y9, Y0
-	VPSRLW          $0x04, Y8, Y3
-	VPANDD          low4<>+0(SB), Y8, Y8
-	VPANDD          low4<>+0(SB), Y3, Y3
-	VPSHUFB         Y8, Y5, Y8
-	VPSHUFB         Y3, Y5, Y3
-	VXORPS          Y4, Y4, Y4
-	VPDPBUSD.BCST   48(DX), Y8, Y4
+	VPDPBUSD.BCST   36(DX), Y4, Y10
+	VPDPBUSD.BCST   44(DX), Y7, Y8
+	VPADDD          Y8, Y10, Y10
+	VMOVDQU64       bias0<>+0(SB), Y4
+	VPDPWSSD.BCST   4(SI), Y4, Y10
+	VMULPS.BCST     4(BX), Y5, Y4
+	VCVTDQ2PS       Y10, Y10
+	VFMADD231PS     Y4, Y10, Y0
+	VPSRLW          $0x04, Y9, Y4
+	VPANDD          Y1, Y9, Y9
+	VPANDD          Y1, Y4, Y4
+	VPSHUFB         Y9, Y6, Y9
+	VPSHUFB         Y4, Y6, Y4
+	VXORPS          Y5, Y5, Y5
+	VPDPBUSD.BCST   48(DX), Y9, Y5
 	PREFETCHT1      256(CX)
-	VXORPS          Y6, Y6, Y6
-	VPDPBUSD.BCST   56(DX), Y3, Y6
-	VPSRLW          $0x04, Y2, Y3
-	VPANDD          low4<>+0(SB), Y2, Y2
-	VPANDD          low4<>+0(SB), Y3, Y3
-	VPSHUFB         Y2, Y5, Y2
-	VPSHUFB         Y3, Y5, Y3
-	VPDPBUSD.BCST   52(DX), Y2, Y4
-	VPDPBUSD.BCST   60(DX), Y3, Y6
-	VPADDD          Y6, Y4, Y4
-	VMOVDQU64       bias1<>+0(SB), Y2
-	VPDPWSSD.BCST   4(SI), Y2, Y4
-	VMULPS.BCST     4(BX), Y1, Y1
-	VCVTDQ2PS       Y4, Y4
-	VFMADD231PS     Y1, Y4, Y0
+	VXORPS          Y7, Y7, Y7
+	VPDPBUSD.BCST   56(DX), Y4, Y7
+	VPSRLW          $0x04, Y3, Y4
+	VPANDD          Y1, Y3, Y3
+	VPANDD          Y1, Y4, Y4
+	VPSHUFB         Y3, Y6, Y3
+	VPSHUFB         Y4, Y6, Y4
+	VPDPBUSD.BCST   52(DX), Y3, Y5
+	VPDPBUSD.BCST   60(DX), Y4, Y7
+	VPADDD          Y7, Y5, Y5
+	VMOVDQU64       bias1<>+0(SB), Y3
+	VPDPWSSD.BCST   4(SI), Y3, Y5
+	VMULPS.BCST     4(BX), Y2, Y2
+	VCVTDQ2PS       Y5, Y5
+	VFMADD231PS     Y2, Y5, Y0
 	ADDQ            $0x40, DX
 	ADDQ            $0x08, BX
 	ADDQ            $0x08, SI
@@ -224,6 +225,16 @@ block:
 	JNE             half
 	VZEROUPPER
 	RET
+
+DATA low4<>+0(SB)/4, $0x0f0f0f0f
+DATA low4<>+4(SB)/4, $0x0f0f0f0f
+DATA low4<>+8(SB)/4, $0x0f0f0f0f
+DATA low4<>+12(SB)/4, $0x0f0f0f0f
+DATA low4<>+16(SB)/4, $0x0f0f0f0f
+DATA low4<>+20(SB)/4, $0x0f0f0f0f
+DATA low4<>+24(SB)/4, $0x0f0f0f0f
+DATA low4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL low4<>(SB), RODATA|NOPTR, $32
 
 DATA d1<>+0(SB)/4, $0x00000001
 DATA d1<>+4(SB)/4, $0x00000001
@@ -254,16 +265,6 @@ DATA levels<>+20(SB)/4, $0x18141210
 DATA levels<>+24(SB)/4, $0x090a0b0c
 DATA levels<>+28(SB)/4, $0x00040608
 GLOBL levels<>(SB), RODATA|NOPTR, $32
-
-DATA low4<>+0(SB)/4, $0x0f0f0f0f
-DATA low4<>+4(SB)/4, $0x0f0f0f0f
-DATA low4<>+8(SB)/4, $0x0f0f0f0f
-DATA low4<>+12(SB)/4, $0x0f0f0f0f
-DATA low4<>+16(SB)/4, $0x0f0f0f0f
-DATA low4<>+20(SB)/4, $0x0f0f0f0f
-DATA low4<>+24(SB)/4, $0x0f0f0f0f
-DATA low4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL low4<>(SB), RODATA|NOPTR, $32
 
 DATA bias0<>+0(SB)/4, $0x0000fff4
 DATA bias0<>+4(SB)/4, $0x0000fff4

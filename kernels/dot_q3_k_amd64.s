@@ -7,15 +7,19 @@
 // func dotQ3KAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ3KAVX512(SB), NOSPLIT, $0-64
-	MOVL  $0x00000002, DX
-	KMOVD DX, K1
-	MOVL  $0x00000004, DX
-	KMOVD DX, K2
-	MOVL  $0x00000008, DX
-	KMOVD DX, K3
-	MOVQ  ahead+32(FP), CX
-	ADDQ  src+8(FP), CX
-	XORL  AX, AX
+	MOVL      $0x00000002, DX
+	KMOVD     DX, K1
+	MOVL      $0x00000004, DX
+	KMOVD     DX, K2
+	MOVL      $0x00000008, DX
+	KMOVD     DX, K3
+	VMOVDQU64 low4<>+0(SB), Y1
+	VMOVDQU64 mid2<>+0(SB), Y2
+	VMOVDQU64 low2<>+0(SB), Y3
+	VMOVDQU64 bit2<>+0(SB), Y4
+	MOVQ      ahead+32(FP), CX
+	ADDQ      src+8(FP), CX
+	XORL      AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -34,658 +38,658 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VXORPS          Y1, Y1, Y1
-	VPBROADCASTD    106(R8), Y2
-	VPBROADCASTD    106(R8)(R10*1), K1, X2
-	VPBROADCASTD    106(R8)(R10*2), K2, X2
-	VPBROADCASTD    106(R8)(R11*1), K3, X2
-	VPBROADCASTD    106(R9), Y3
-	VPBROADCASTD    106(R9)(R10*1), K1, X3
-	VPBROADCASTD    106(R9)(R10*2), K2, X3
-	VPBROADCASTD    106(R9)(R11*1), K3, X3
-	VINSERTI32X4    $0x01, X3, Y2, Y2
-	VPSRLD          $0x10, Y2, Y2
-	VPMOVDW         Y2, X2
-	VCVTPH2PS       X2, Y2
-	VBROADCASTI32X4 92(R8), Y3
-	VINSERTI32X4    $0x01, 92(R9), Y3, Y3
-	VBROADCASTI32X4 92(R8)(R10*1), Y4
-	VINSERTI32X4    $0x01, 92(R9)(R10*1), Y4, Y4
-	VBROADCASTI32X4 92(R8)(R10*2), Y5
-	VINSERTI32X4    $0x01, 92(R9)(R10*2), Y5, Y5
-	VBROADCASTI32X4 92(R8)(R11*1), Y6
-	VINSERTI32X4    $0x01, 92(R9)(R11*1), Y6, Y6
-	VPUNPCKLDQ      Y4, Y3, Y7
-	VPUNPCKHDQ      Y4, Y3, Y3
-	VPUNPCKLDQ      Y6, Y5, Y4
-	VPUNPCKHDQ      Y6, Y5, Y5
-	VPUNPCKLQDQ     Y4, Y7, Y6
-	VPUNPCKHQDQ     Y4, Y7, Y4
-	VPUNPCKLQDQ     Y5, Y3, Y6
-	VPUNPCKHQDQ     Y5, Y3, Y3
-	VPANDD          low4<>+0(SB), Y4, Y5
-	VPSLLW          $0x04, Y3, Y7
-	VPANDD          mid2<>+0(SB), Y7, Y7
-	VPORD           Y7, Y5, Y5
-	VPSUBB          c32<>+0(SB), Y5, Y5
-	VPANDD          low4<>+0(SB), Y6, Y7
-	VPSLLW          $0x02, Y3, Y8
-	VPANDD          mid2<>+0(SB), Y8, Y8
-	VPORD           Y8, Y7, Y7
-	VPSUBB          c32<>+0(SB), Y7, Y7
-	VPSRLW          $0x04, Y4, Y4
-	VPANDD          low4<>+0(SB), Y4, Y4
-	VPANDD          mid2<>+0(SB), Y3, Y8
-	VPORD           Y8, Y4, Y4
-	VPSUBB          c32<>+0(SB), Y4, Y4
-	VPSRLW          $0x04, Y6, Y6
-	VPANDD          low4<>+0(SB), Y6, Y6
-	VPSRLW          $0x02, Y3, Y3
-	VPANDD          mid2<>+0(SB), Y3, Y3
-	VPORD           Y3, Y6, Y6
-	VPSUBB          c32<>+0(SB), Y6, Y6
-	VXORPS          Y3, Y3, Y3
-	VPSHUFB         two0<>+0(SB), Y5, Y8
-	VPSRAW          $0x06, Y8, Y8
-	VPSUBW          Y8, Y3, Y8
-	VPDPWSSD.BCST   (SI), Y8, Y1
-	VPSHUFB         two1<>+0(SB), Y5, Y8
-	VPSRAW          $0x06, Y8, Y8
-	VPSUBW          Y8, Y3, Y8
-	VPDPWSSD.BCST   4(SI), Y8, Y1
-	VPSHUFB         two0<>+0(SB), Y7, Y8
-	VPSRAW          $0x06, Y8, Y8
-	VPSUBW          Y8, Y3, Y8
-	VPDPWSSD.BCST   8(SI), Y8, Y1
-	VPSHUFB         two1<>+0(SB), Y7, Y8
-	VPSRAW          $0x06, Y8, Y8
-	VPSUBW          Y8, Y3, Y8
-	VPDPWSSD.BCST   12(SI), Y8, Y1
-	VPSHUFB         two0<>+0(SB), Y4, Y8
-	VPSRAW          $0x06, Y8, Y8
-	VPSUBW          Y8, Y3, Y8
-	VPDPWSSD.BCST   16(SI), Y8, Y1
-	VPSHUFB         two1<>+0(SB), Y4, Y8
-	VPSRAW          $0x06, Y8, Y8
-	VPSUBW          Y8, Y3, Y8
-	VPDPWSSD.BCST   20(SI), Y8, Y1
-	VPSHUFB         two0<>+0(SB), Y6, Y8
-	VPSRAW          $0x06, Y8, Y8
-	VPSUBW          Y8, Y3, Y8
-	VPDPWSSD.BCST   24(SI), Y8, Y1
-	VPSHUFB         two1<>+0(SB), Y6, Y8
-	VPSRAW          $0x06, Y8, Y8
-	VPSUBW          Y8, Y3, Y8
-	VPDPWSSD.BCST   28(SI), Y8, Y1
-	VBROADCASTI32X4 (R8), Y3
-	VINSERTI32X4    $0x01, (R9), Y3, Y3
-	VBROADCASTI32X4 (R8)(R10*1), Y8
-	VINSERTI32X4    $0x01, (R9)(R10*1), Y8, Y8
-	VBROADCASTI32X4 (R8)(R10*2), Y9
-	VINSERTI32X4    $0x01, (R9)(R10*2), Y9, Y9
-	VBROADCASTI32X4 (R8)(R11*1), Y10
-	VINSERTI32X4    $0x01, (R9)(R11*1), Y10, Y10
-	VPUNPCKLDQ      Y8, Y3, Y11
-	VPUNPCKHDQ      Y8, Y3, Y3
+	VXORPS          Y5, Y5, Y5
+	VPBROADCASTD    106(R8), Y6
+	VPBROADCASTD    106(R8)(R10*1), K1, X6
+	VPBROADCASTD    106(R8)(R10*2), K2, X6
+	VPBROADCASTD    106(R8)(R11*1), K3, X6
+	VPBROADCASTD    106(R9), Y7
+	VPBROADCASTD    106(R9)(R10*1), K1, X7
+	VPBROADCASTD    106(R9)(R10*2), K2, X7
+	VPBROADCASTD    106(R9)(R11*1), K3, X7
+	VINSERTI32X4    $0x01, X7, Y6, Y6
+	VPSRLD          $0x10, Y6, Y6
+	VPMOVDW         Y6, X6
+	VCVTPH2PS       X6, Y6
+	VBROADCASTI32X4 92(R8), Y7
+	VINSERTI32X4    $0x01, 92(R9), Y7, Y7
+	VBROADCASTI32X4 92(R8)(R10*1), Y8
+	VINSERTI32X4    $0x01, 92(R9)(R10*1), Y8, Y8
+	VBROADCASTI32X4 92(R8)(R10*2), Y9
+	VINSERTI32X4    $0x01, 92(R9)(R10*2), Y9, Y9
+	VBROADCASTI32X4 92(R8)(R11*1), Y10
+	VINSERTI32X4    $0x01, 92(R9)(R11*1), Y10, Y10
+	VPUNPCKLDQ      Y8, Y7, Y11
+	VPUNPCKHDQ      Y8, Y7, Y7
 	VPUNPCKLDQ      Y10, Y9, Y8
 	VPUNPCKHDQ      Y10, Y9, Y9
 	VPUNPCKLQDQ     Y8, Y11, Y10
 	VPUNPCKHQDQ     Y8, Y11, Y8
-	VPUNPCKLQDQ     Y9, Y3, Y11
-	VPUNPCKHQDQ     Y9, Y3, Y3
-	VBROADCASTI32X4 32(R8), Y9
-	VINSERTI32X4    $0x01, 32(R9), Y9, Y9
-	VBROADCASTI32X4 32(R8)(R10*1), Y12
-	VINSERTI32X4    $0x01, 32(R9)(R10*1), Y12, Y12
-	VBROADCASTI32X4 32(R8)(R10*2), Y13
-	VINSERTI32X4    $0x01, 32(R9)(R10*2), Y13, Y13
-	VBROADCASTI32X4 32(R8)(R11*1), Y14
-	VINSERTI32X4    $0x01, 32(R9)(R11*1), Y14, Y14
-	VPUNPCKLDQ      Y12, Y9, Y15
-	VPUNPCKHDQ      Y12, Y9, Y9
+	VPUNPCKLQDQ     Y9, Y7, Y10
+	VPUNPCKHQDQ     Y9, Y7, Y7
+	VPANDD          Y1, Y8, Y9
+	VPSLLW          $0x04, Y7, Y11
+	VPANDD          Y2, Y11, Y11
+	VPORD           Y11, Y9, Y9
+	VPSUBB          c32<>+0(SB), Y9, Y9
+	VPANDD          Y1, Y10, Y11
+	VPSLLW          $0x02, Y7, Y12
+	VPANDD          Y2, Y12, Y12
+	VPORD           Y12, Y11, Y11
+	VPSUBB          c32<>+0(SB), Y11, Y11
+	VPSRLW          $0x04, Y8, Y8
+	VPANDD          Y1, Y8, Y8
+	VPANDD          Y2, Y7, Y12
+	VPORD           Y12, Y8, Y8
+	VPSUBB          c32<>+0(SB), Y8, Y8
+	VPSRLW          $0x04, Y10, Y10
+	VPANDD          Y1, Y10, Y10
+	VPSRLW          $0x02, Y7, Y7
+	VPANDD          Y2, Y7, Y7
+	VPORD           Y7, Y10, Y10
+	VPSUBB          c32<>+0(SB), Y10, Y10
+	VXORPS          Y7, Y7, Y7
+	VPSHUFB         two0<>+0(SB), Y9, Y12
+	VPSRAW          $0x06, Y12, Y12
+	VPSUBW          Y12, Y7, Y12
+	VPDPWSSD.BCST   (SI), Y12, Y5
+	VPSHUFB         two1<>+0(SB), Y9, Y12
+	VPSRAW          $0x06, Y12, Y12
+	VPSUBW          Y12, Y7, Y12
+	VPDPWSSD.BCST   4(SI), Y12, Y5
+	VPSHUFB         two0<>+0(SB), Y11, Y12
+	VPSRAW          $0x06, Y12, Y12
+	VPSUBW          Y12, Y7, Y12
+	VPDPWSSD.BCST   8(SI), Y12, Y5
+	VPSHUFB         two1<>+0(SB), Y11, Y12
+	VPSRAW          $0x06, Y12, Y12
+	VPSUBW          Y12, Y7, Y12
+	VPDPWSSD.BCST   12(SI), Y12, Y5
+	VPSHUFB         two0<>+0(SB), Y8, Y12
+	VPSRAW          $0x06, Y12, Y12
+	VPSUBW          Y12, Y7, Y12
+	VPDPWSSD.BCST   16(SI), Y12, Y5
+	VPSHUFB         two1<>+0(SB), Y8, Y12
+	VPSRAW          $0x06, Y12, Y12
+	VPSUBW          Y12, Y7, Y12
+	VPDPWSSD.BCST   20(SI), Y12, Y5
+	VPSHUFB         two0<>+0(SB), Y10, Y12
+	VPSRAW          $0x06, Y12, Y12
+	VPSUBW          Y12, Y7, Y12
+	VPDPWSSD.BCST   24(SI), Y12, Y5
+	VPSHUFB         two1<>+0(SB), Y10, Y12
+	VPSRAW          $0x06, Y12, Y12
+	VPSUBW          Y12, Y7, Y12
+	VPDPWSSD.BCST   28(SI), Y12, Y5
+	VBROADCASTI32X4 (R8), Y7
+	VINSERTI32X4    $0x01, (R9), Y7, Y7
+	VBROADCASTI32X4 (R8)(R10*1), Y12
+	VINSERTI32X4    $0x01, (R9)(R10*1), Y12, Y12
+	VBROADCASTI32X4 (R8)(R10*2), Y13
+	VINSERTI32X4    $0x01, (R9)(R10*2), Y13, Y13
+	VBROADCASTI32X4 (R8)(R11*1), Y14
+	VINSERTI32X4    $0x01, (R9)(R11*1), Y14, Y14
+	VPUNPCKLDQ      Y12, Y7, Y15
+	VPUNPCKHDQ      Y12, Y7, Y7
 	VPUNPCKLDQ      Y14, Y13, Y12
 	VPUNPCKHDQ      Y14, Y13, Y13
 	VPUNPCKLQDQ     Y12, Y15, Y14
 	VPUNPCKHQDQ     Y12, Y15, Y12
-	VPUNPCKLQDQ     Y13, Y9, Y15
-	VPUNPCKHQDQ     Y13, Y9, Y9
-	VPANDD          low2<>+0(SB), Y14, Y13
-	VPSLLW          $0x02, Y10, Y16
-	VPANDD          bit2<>+0(SB), Y16, Y16
-	VPORD           Y16, Y13, Y13
+	VPUNPCKLQDQ     Y13, Y7, Y15
+	VPUNPCKHQDQ     Y13, Y7, Y7
+	VBROADCASTI32X4 32(R8), Y13
+	VINSERTI32X4    $0x01, 32(R9), Y13, Y13
+	VBROADCASTI32X4 32(R8)(R10*1), Y16
+	VINSERTI32X4    $0x01, 32(R9)(R10*1), Y16, Y16
+	VBROADCASTI32X4 32(R8)(R10*2), Y17
+	VINSERTI32X4    $0x01, 32(R9)(R10*2), Y17, Y17
+	VBROADCASTI32X4 32(R8)(R11*1), Y18
+	VINSERTI32X4    $0x01, 32(R9)(R11*1), Y18, Y18
+	VPUNPCKLDQ      Y16, Y13, Y19
+	VPUNPCKHDQ      Y16, Y13, Y13
+	VPUNPCKLDQ      Y18, Y17, Y16
+	VPUNPCKHDQ      Y18, Y17, Y17
+	VPUNPCKLQDQ     Y16, Y19, Y18
+	VPUNPCKHQDQ     Y16, Y19, Y16
+	VPUNPCKLQDQ     Y17, Y13, Y19
+	VPUNPCKHQDQ     Y17, Y13, Y13
+	VPANDD          Y3, Y18, Y17
+	VPSLLW          $0x02, Y14, Y20
+	VPANDD          Y4, Y20, Y20
+	VPORD           Y20, Y17, Y17
 	PREFETCHT1      (CX)
-	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   (DX), Y13, Y16
-	VPSRLW          $0x02, Y14, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSLLW          $0x01, Y10, Y17
-	VPANDD          bit2<>+0(SB), Y17, Y17
-	VPORD           Y17, Y13, Y13
-	VXORPS          Y17, Y17, Y17
-	VPDPBUSD.BCST   32(DX), Y13, Y17
-	VPSRLW          $0x04, Y14, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPANDD          bit2<>+0(SB), Y10, Y18
-	VPORD           Y18, Y13, Y13
+	VXORPS          Y20, Y20, Y20
+	VPDPBUSD.BCST   (DX), Y17, Y20
+	VPSRLW          $0x02, Y18, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSLLW          $0x01, Y14, Y21
+	VPANDD          Y4, Y21, Y21
+	VPORD           Y21, Y17, Y17
+	VXORPS          Y21, Y21, Y21
+	VPDPBUSD.BCST   32(DX), Y17, Y21
+	VPSRLW          $0x04, Y18, Y17
+	VPANDD          Y3, Y17, Y17
+	VPANDD          Y4, Y14, Y22
+	VPORD           Y22, Y17, Y17
+	VXORPS          Y22, Y22, Y22
+	VPDPBUSD.BCST   64(DX), Y17, Y22
+	VPSRLW          $0x06, Y18, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSRLW          $0x01, Y14, Y18
+	VPANDD          Y4, Y18, Y18
+	VPORD           Y18, Y17, Y17
 	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   64(DX), Y13, Y18
-	VPSRLW          $0x06, Y14, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSRLW          $0x01, Y10, Y14
-	VPANDD          bit2<>+0(SB), Y14, Y14
-	VPORD           Y14, Y13, Y13
-	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   96(DX), Y13, Y14
-	VPANDD          low2<>+0(SB), Y12, Y13
-	VPSLLW          $0x02, Y8, Y19
-	VPANDD          bit2<>+0(SB), Y19, Y19
-	VPORD           Y19, Y13, Y13
-	VPDPBUSD.BCST   4(DX), Y13, Y16
-	VPSRLW          $0x02, Y12, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSLLW          $0x01, Y8, Y19
-	VPANDD          bit2<>+0(SB), Y19, Y19
-	VPORD           Y19, Y13, Y13
+	VPDPBUSD.BCST   96(DX), Y17, Y18
+	VPANDD          Y3, Y16, Y17
+	VPSLLW          $0x02, Y12, Y23
+	VPANDD          Y4, Y23, Y23
+	VPORD           Y23, Y17, Y17
+	VPDPBUSD.BCST   4(DX), Y17, Y20
+	VPSRLW          $0x02, Y16, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSLLW          $0x01, Y12, Y23
+	VPANDD          Y4, Y23, Y23
+	VPORD           Y23, Y17, Y17
 	PREFETCHT1      64(CX)
-	VPDPBUSD.BCST   36(DX), Y13, Y17
-	VPSRLW          $0x04, Y12, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPANDD          bit2<>+0(SB), Y8, Y19
-	VPORD           Y19, Y13, Y13
-	VPDPBUSD.BCST   68(DX), Y13, Y18
-	VPSRLW          $0x06, Y12, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPSRLW          $0x01, Y8, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   100(DX), Y12, Y14
-	VPANDD          low2<>+0(SB), Y15, Y12
-	VPSLLW          $0x02, Y11, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   8(DX), Y12, Y16
-	VPSRLW          $0x02, Y15, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPSLLW          $0x01, Y11, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   40(DX), Y12, Y17
-	VPSRLW          $0x04, Y15, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPANDD          bit2<>+0(SB), Y11, Y13
-	VPORD           Y13, Y12, Y12
+	VPDPBUSD.BCST   36(DX), Y17, Y21
+	VPSRLW          $0x04, Y16, Y17
+	VPANDD          Y3, Y17, Y17
+	VPANDD          Y4, Y12, Y23
+	VPORD           Y23, Y17, Y17
+	VPDPBUSD.BCST   68(DX), Y17, Y22
+	VPSRLW          $0x06, Y16, Y16
+	VPANDD          Y3, Y16, Y16
+	VPSRLW          $0x01, Y12, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   100(DX), Y16, Y18
+	VPANDD          Y3, Y19, Y16
+	VPSLLW          $0x02, Y15, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   8(DX), Y16, Y20
+	VPSRLW          $0x02, Y19, Y16
+	VPANDD          Y3, Y16, Y16
+	VPSLLW          $0x01, Y15, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   40(DX), Y16, Y21
+	VPSRLW          $0x04, Y19, Y16
+	VPANDD          Y3, Y16, Y16
+	VPANDD          Y4, Y15, Y17
+	VPORD           Y17, Y16, Y16
 	PREFETCHT1      128(CX)
-	VPDPBUSD.BCST   72(DX), Y12, Y18
-	VPSRLW          $0x06, Y15, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPSRLW          $0x01, Y11, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   104(DX), Y12, Y14
-	VPANDD          low2<>+0(SB), Y9, Y12
-	VPSLLW          $0x02, Y3, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   12(DX), Y12, Y16
-	VPSHUFB         top0<>+0(SB), Y5, Y12
-	VPSRAW          $0x08, Y12, Y12
-	VPSRAD          $0x10, Y12, Y12
-	VPMULLD         Y12, Y16, Y16
-	VPADDD          Y16, Y1, Y1
-	VPSRLW          $0x02, Y9, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPSLLW          $0x01, Y3, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   44(DX), Y12, Y17
-	VPSHUFB         top2<>+0(SB), Y5, Y12
-	VPSRAW          $0x08, Y12, Y12
-	VPSRAD          $0x10, Y12, Y12
-	VPMULLD         Y12, Y17, Y17
-	VPADDD          Y17, Y1, Y1
-	VPSRLW          $0x04, Y9, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPANDD          bit2<>+0(SB), Y3, Y13
-	VPORD           Y13, Y12, Y12
+	VPDPBUSD.BCST   72(DX), Y16, Y22
+	VPSRLW          $0x06, Y19, Y16
+	VPANDD          Y3, Y16, Y16
+	VPSRLW          $0x01, Y15, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   104(DX), Y16, Y18
+	VPANDD          Y3, Y13, Y16
+	VPSLLW          $0x02, Y7, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   12(DX), Y16, Y20
+	VPSHUFB         top0<>+0(SB), Y9, Y16
+	VPSRAW          $0x08, Y16, Y16
+	VPSRAD          $0x10, Y16, Y16
+	VPMULLD         Y16, Y20, Y20
+	VPADDD          Y20, Y5, Y5
+	VPSRLW          $0x02, Y13, Y16
+	VPANDD          Y3, Y16, Y16
+	VPSLLW          $0x01, Y7, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   44(DX), Y16, Y21
+	VPSHUFB         top2<>+0(SB), Y9, Y16
+	VPSRAW          $0x08, Y16, Y16
+	VPSRAD          $0x10, Y16, Y16
+	VPMULLD         Y16, Y21, Y21
+	VPADDD          Y21, Y5, Y5
+	VPSRLW          $0x04, Y13, Y16
+	VPANDD          Y3, Y16, Y16
+	VPANDD          Y4, Y7, Y17
+	VPORD           Y17, Y16, Y16
 	PREFETCHT1      192(CX)
-	VPDPBUSD.BCST   76(DX), Y12, Y18
-	VPSHUFB         top0<>+0(SB), Y7, Y12
-	VPSRAW          $0x08, Y12, Y12
-	VPSRAD          $0x10, Y12, Y12
-	VPMULLD         Y12, Y18, Y18
-	VPADDD          Y18, Y1, Y1
-	VPSRLW          $0x06, Y9, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VPSRLW          $0x01, Y3, Y12
-	VPANDD          bit2<>+0(SB), Y12, Y12
-	VPORD           Y12, Y9, Y9
-	VPDPBUSD.BCST   108(DX), Y9, Y14
-	VPSHUFB         top2<>+0(SB), Y7, Y9
-	VPSRAW          $0x08, Y9, Y9
-	VPSRAD          $0x10, Y9, Y9
-	VPMULLD         Y9, Y14, Y14
-	VPADDD          Y14, Y1, Y1
-	VBROADCASTI32X4 64(R8), Y9
-	VINSERTI32X4    $0x01, 64(R9), Y9, Y9
-	VBROADCASTI32X4 64(R8)(R10*1), Y12
-	VINSERTI32X4    $0x01, 64(R9)(R10*1), Y12, Y12
-	VBROADCASTI32X4 64(R8)(R10*2), Y13
-	VINSERTI32X4    $0x01, 64(R9)(R10*2), Y13, Y13
-	VBROADCASTI32X4 64(R8)(R11*1), Y14
-	VINSERTI32X4    $0x01, 64(R9)(R11*1), Y14, Y14
-	VPUNPCKLDQ      Y12, Y9, Y15
-	VPUNPCKHDQ      Y12, Y9, Y9
-	VPUNPCKLDQ      Y14, Y13, Y12
-	VPUNPCKHDQ      Y14, Y13, Y13
-	VPUNPCKLQDQ     Y12, Y15, Y14
-	VPUNPCKHQDQ     Y12, Y15, Y12
-	VPUNPCKLQDQ     Y13, Y9, Y15
-	VPUNPCKHQDQ     Y13, Y9, Y9
-	VPANDD          low2<>+0(SB), Y14, Y13
-	VPSRLW          $0x02, Y10, Y16
-	VPANDD          bit2<>+0(SB), Y16, Y16
+	VPDPBUSD.BCST   76(DX), Y16, Y22
+	VPSHUFB         top0<>+0(SB), Y11, Y16
+	VPSRAW          $0x08, Y16, Y16
+	VPSRAD          $0x10, Y16, Y16
+	VPMULLD         Y16, Y22, Y22
+	VPADDD          Y22, Y5, Y5
+	VPSRLW          $0x06, Y13, Y13
+	VPANDD          Y3, Y13, Y13
+	VPSRLW          $0x01, Y7, Y16
+	VPANDD          Y4, Y16, Y16
 	VPORD           Y16, Y13, Y13
-	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   128(DX), Y13, Y16
-	VPSRLW          $0x02, Y14, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSRLW          $0x03, Y10, Y17
-	VPANDD          bit2<>+0(SB), Y17, Y17
-	VPORD           Y17, Y13, Y13
-	VXORPS          Y17, Y17, Y17
-	VPDPBUSD.BCST   160(DX), Y13, Y17
-	VPSRLW          $0x04, Y14, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSRLW          $0x04, Y10, Y18
-	VPANDD          bit2<>+0(SB), Y18, Y18
-	VPORD           Y18, Y13, Y13
-	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   192(DX), Y13, Y18
-	VPSRLW          $0x06, Y14, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSRLW          $0x05, Y10, Y10
-	VPANDD          bit2<>+0(SB), Y10, Y10
-	VPORD           Y10, Y13, Y13
+	VPDPBUSD.BCST   108(DX), Y13, Y18
+	VPSHUFB         top2<>+0(SB), Y11, Y13
+	VPSRAW          $0x08, Y13, Y13
+	VPSRAD          $0x10, Y13, Y13
+	VPMULLD         Y13, Y18, Y18
+	VPADDD          Y18, Y5, Y5
+	VBROADCASTI32X4 64(R8), Y13
+	VINSERTI32X4    $0x01, 64(R9), Y13, Y13
+	VBROADCASTI32X4 64(R8)(R10*1), Y16
+	VINSERTI32X4    $0x01, 64(R9)(R10*1), Y16, Y16
+	VBROADCASTI32X4 64(R8)(R10*2), Y17
+	VINSERTI32X4    $0x01, 64(R9)(R10*2), Y17, Y17
+	VBROADCASTI32X4 64(R8)(R11*1), Y18
+	VINSERTI32X4    $0x01, 64(R9)(R11*1), Y18, Y18
+	VPUNPCKLDQ      Y16, Y13, Y19
+	VPUNPCKHDQ      Y16, Y13, Y13
+	VPUNPCKLDQ      Y18, Y17, Y16
+	VPUNPCKHDQ      Y18, Y17, Y17
+	VPUNPCKLQDQ     Y16, Y19, Y18
+	VPUNPCKHQDQ     Y16, Y19, Y16
+	VPUNPCKLQDQ     Y17, Y13, Y19
+	VPUNPCKHQDQ     Y17, Y13, Y13
+	VPANDD          Y3, Y18, Y17
+	VPSRLW          $0x02, Y14, Y20
+	VPANDD          Y4, Y20, Y20
+	VPORD           Y20, Y17, Y17
+	VXORPS          Y20, Y20, Y20
+	VPDPBUSD.BCST   128(DX), Y17, Y20
+	VPSRLW          $0x02, Y18, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSRLW          $0x03, Y14, Y21
+	VPANDD          Y4, Y21, Y21
+	VPORD           Y21, Y17, Y17
+	VXORPS          Y21, Y21, Y21
+	VPDPBUSD.BCST   160(DX), Y17, Y21
+	VPSRLW          $0x04, Y18, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSRLW          $0x04, Y14, Y22
+	VPANDD          Y4, Y22, Y22
+	VPORD           Y22, Y17, Y17
+	VXORPS          Y22, Y22, Y22
+	VPDPBUSD.BCST   192(DX), Y17, Y22
+	VPSRLW          $0x06, Y18, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSRLW          $0x05, Y14, Y14
+	VPANDD          Y4, Y14, Y14
+	VPORD           Y14, Y17, Y17
 	PREFETCHT1      256(CX)
-	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   224(DX), Y13, Y10
-	VPANDD          low2<>+0(SB), Y12, Y13
-	VPSRLW          $0x02, Y8, Y14
-	VPANDD          bit2<>+0(SB), Y14, Y14
-	VPORD           Y14, Y13, Y13
-	VPDPBUSD.BCST   132(DX), Y13, Y16
-	VPSRLW          $0x02, Y12, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSRLW          $0x03, Y8, Y14
-	VPANDD          bit2<>+0(SB), Y14, Y14
-	VPORD           Y14, Y13, Y13
-	VPDPBUSD.BCST   164(DX), Y13, Y17
-	VPSRLW          $0x04, Y12, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSRLW          $0x04, Y8, Y14
-	VPANDD          bit2<>+0(SB), Y14, Y14
-	VPORD           Y14, Y13, Y13
-	VPDPBUSD.BCST   196(DX), Y13, Y18
-	VPSRLW          $0x06, Y12, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPSRLW          $0x05, Y8, Y8
-	VPANDD          bit2<>+0(SB), Y8, Y8
-	VPORD           Y8, Y12, Y12
-	PREFETCHT1      320(CX)
-	VPDPBUSD.BCST   228(DX), Y12, Y10
-	VPANDD          low2<>+0(SB), Y15, Y8
-	VPSRLW          $0x02, Y11, Y12
-	VPANDD          bit2<>+0(SB), Y12, Y12
-	VPORD           Y12, Y8, Y8
-	VPDPBUSD.BCST   136(DX), Y8, Y16
-	VPSRLW          $0x02, Y15, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPSRLW          $0x03, Y11, Y12
-	VPANDD          bit2<>+0(SB), Y12, Y12
-	VPORD           Y12, Y8, Y8
-	VPDPBUSD.BCST   168(DX), Y8, Y17
-	VPSRLW          $0x04, Y15, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPSRLW          $0x04, Y11, Y12
-	VPANDD          bit2<>+0(SB), Y12, Y12
-	VPORD           Y12, Y8, Y8
-	VPDPBUSD.BCST   200(DX), Y8, Y18
-	VPSRLW          $0x06, Y15, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPSRLW          $0x05, Y11, Y11
-	VPANDD          bit2<>+0(SB), Y11, Y11
-	VPORD           Y11, Y8, Y8
-	VPDPBUSD.BCST   232(DX), Y8, Y10
-	VPANDD          low2<>+0(SB), Y9, Y8
-	VPSRLW          $0x02, Y3, Y11
-	VPANDD          bit2<>+0(SB), Y11, Y11
-	VPORD           Y11, Y8, Y8
-	PREFETCHT1      384(CX)
-	VPDPBUSD.BCST   140(DX), Y8, Y16
-	VPSHUFB         top0<>+0(SB), Y4, Y8
-	VPSRAW          $0x08, Y8, Y8
-	VPSRAD          $0x10, Y8, Y8
-	VPMULLD         Y8, Y16, Y16
-	VPADDD          Y16, Y1, Y1
-	VPSRLW          $0x02, Y9, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPSRLW          $0x03, Y3, Y11
-	VPANDD          bit2<>+0(SB), Y11, Y11
-	VPORD           Y11, Y8, Y8
-	VPDPBUSD.BCST   172(DX), Y8, Y17
-	VPSHUFB         top2<>+0(SB), Y4, Y8
-	VPSRAW          $0x08, Y8, Y8
-	VPSRAD          $0x10, Y8, Y8
-	VPMULLD         Y8, Y17, Y17
-	VPADDD          Y17, Y1, Y1
-	VPSRLW          $0x04, Y9, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPSRLW          $0x04, Y3, Y11
-	VPANDD          bit2<>+0(SB), Y11, Y11
-	VPORD           Y11, Y8, Y8
-	VPDPBUSD.BCST   204(DX), Y8, Y18
-	VPSHUFB         top0<>+0(SB), Y6, Y8
-	VPSRAW          $0x08, Y8, Y8
-	VPSRAD          $0x10, Y8, Y8
-	VPMULLD         Y8, Y18, Y18
-	VPADDD          Y18, Y1, Y1
-	VPSRLW          $0x06, Y9, Y8
-	VPANDD          low2<>+0(SB), Y8, Y8
-	VPSRLW          $0x05, Y3, Y3
-	VPANDD          bit2<>+0(SB), Y3, Y3
-	VPORD           Y3, Y8, Y8
-	VPDPBUSD.BCST   236(DX), Y8, Y10
-	VPSHUFB         top2<>+0(SB), Y6, Y3
-	VPSRAW          $0x08, Y3, Y3
-	VPSRAD          $0x10, Y3, Y3
-	VPMULLD         Y3, Y10, Y10
-	VPADDD          Y10, Y1, Y1
-	VBROADCASTI32X4 16(R8), Y3
-	VINSERTI32X4    $0x01, 16(R9), Y3, Y3
-	VBROADCASTI32X4 16(R8)(R10*1), Y8
-	VINSERTI32X4    $0x01, 16(R9)(R10*1), Y8, Y8
-	VBROADCASTI32X4 16(R8)(R10*2), Y9
-	VINSERTI32X4    $0x01, 16(R9)(R10*2), Y9, Y9
-	VBROADCASTI32X4 16(R8)(R11*1), Y10
-	VINSERTI32X4    $0x01, 16(R9)(R11*1), Y10, Y10
-	VPUNPCKLDQ      Y8, Y3, Y11
-	VPUNPCKHDQ      Y8, Y3, Y3
-	VPUNPCKLDQ      Y10, Y9, Y8
-	VPUNPCKHDQ      Y10, Y9, Y9
-	VPUNPCKLQDQ     Y8, Y11, Y10
-	VPUNPCKHQDQ     Y8, Y11, Y8
-	VPUNPCKLQDQ     Y9, Y3, Y11
-	VPUNPCKHQDQ     Y9, Y3, Y3
-	VBROADCASTI32X4 48(R8), Y9
-	VINSERTI32X4    $0x01, 48(R9), Y9, Y9
-	VBROADCASTI32X4 48(R8)(R10*1), Y12
-	VINSERTI32X4    $0x01, 48(R9)(R10*1), Y12, Y12
-	VBROADCASTI32X4 48(R8)(R10*2), Y13
-	VINSERTI32X4    $0x01, 48(R9)(R10*2), Y13, Y13
-	VBROADCASTI32X4 48(R8)(R11*1), Y14
-	VINSERTI32X4    $0x01, 48(R9)(R11*1), Y14, Y14
-	VPUNPCKLDQ      Y12, Y9, Y15
-	VPUNPCKHDQ      Y12, Y9, Y9
-	VPUNPCKLDQ      Y14, Y13, Y12
-	VPUNPCKHDQ      Y14, Y13, Y13
-	VPUNPCKLQDQ     Y12, Y15, Y14
-	VPUNPCKHQDQ     Y12, Y15, Y12
-	VPUNPCKLQDQ     Y13, Y9, Y15
-	VPUNPCKHQDQ     Y13, Y9, Y9
-	VPANDD          low2<>+0(SB), Y14, Y13
-	VPSLLW          $0x02, Y10, Y16
-	VPANDD          bit2<>+0(SB), Y16, Y16
-	VPORD           Y16, Y13, Y13
-	PREFETCHT1      448(CX)
-	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   16(DX), Y13, Y16
-	VPSRLW          $0x02, Y14, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSLLW          $0x01, Y10, Y17
-	VPANDD          bit2<>+0(SB), Y17, Y17
-	VPORD           Y17, Y13, Y13
-	VXORPS          Y17, Y17, Y17
-	VPDPBUSD.BCST   48(DX), Y13, Y17
-	VPSRLW          $0x04, Y14, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPANDD          bit2<>+0(SB), Y10, Y18
-	VPORD           Y18, Y13, Y13
-	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   80(DX), Y13, Y18
-	VPSRLW          $0x06, Y14, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSRLW          $0x01, Y10, Y14
-	VPANDD          bit2<>+0(SB), Y14, Y14
-	VPORD           Y14, Y13, Y13
 	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   112(DX), Y13, Y14
-	VPANDD          low2<>+0(SB), Y12, Y13
-	VPSLLW          $0x02, Y8, Y19
-	VPANDD          bit2<>+0(SB), Y19, Y19
-	VPORD           Y19, Y13, Y13
-	VPDPBUSD.BCST   20(DX), Y13, Y16
-	VPSRLW          $0x02, Y12, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPSLLW          $0x01, Y8, Y19
-	VPANDD          bit2<>+0(SB), Y19, Y19
-	VPORD           Y19, Y13, Y13
-	PREFETCHT1      512(CX)
-	VPDPBUSD.BCST   52(DX), Y13, Y17
-	VPSRLW          $0x04, Y12, Y13
-	VPANDD          low2<>+0(SB), Y13, Y13
-	VPANDD          bit2<>+0(SB), Y8, Y19
-	VPORD           Y19, Y13, Y13
-	VPDPBUSD.BCST   84(DX), Y13, Y18
-	VPSRLW          $0x06, Y12, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPSRLW          $0x01, Y8, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   116(DX), Y12, Y14
-	VPANDD          low2<>+0(SB), Y15, Y12
-	VPSLLW          $0x02, Y11, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   24(DX), Y12, Y16
-	VPSRLW          $0x02, Y15, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPSLLW          $0x01, Y11, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   56(DX), Y12, Y17
-	VPSRLW          $0x04, Y15, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPANDD          bit2<>+0(SB), Y11, Y13
-	VPORD           Y13, Y12, Y12
-	PREFETCHT1      576(CX)
-	VPDPBUSD.BCST   88(DX), Y12, Y18
-	VPSRLW          $0x06, Y15, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPSRLW          $0x01, Y11, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   120(DX), Y12, Y14
-	VPANDD          low2<>+0(SB), Y9, Y12
-	VPSLLW          $0x02, Y3, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   28(DX), Y12, Y16
-	VPSHUFB         top1<>+0(SB), Y5, Y12
+	VPDPBUSD.BCST   224(DX), Y17, Y14
+	VPANDD          Y3, Y16, Y17
+	VPSRLW          $0x02, Y12, Y18
+	VPANDD          Y4, Y18, Y18
+	VPORD           Y18, Y17, Y17
+	VPDPBUSD.BCST   132(DX), Y17, Y20
+	VPSRLW          $0x02, Y16, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSRLW          $0x03, Y12, Y18
+	VPANDD          Y4, Y18, Y18
+	VPORD           Y18, Y17, Y17
+	VPDPBUSD.BCST   164(DX), Y17, Y21
+	VPSRLW          $0x04, Y16, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSRLW          $0x04, Y12, Y18
+	VPANDD          Y4, Y18, Y18
+	VPORD           Y18, Y17, Y17
+	VPDPBUSD.BCST   196(DX), Y17, Y22
+	VPSRLW          $0x06, Y16, Y16
+	VPANDD          Y3, Y16, Y16
+	VPSRLW          $0x05, Y12, Y12
+	VPANDD          Y4, Y12, Y12
+	VPORD           Y12, Y16, Y16
+	PREFETCHT1      320(CX)
+	VPDPBUSD.BCST   228(DX), Y16, Y14
+	VPANDD          Y3, Y19, Y12
+	VPSRLW          $0x02, Y15, Y16
+	VPANDD          Y4, Y16, Y16
+	VPORD           Y16, Y12, Y12
+	VPDPBUSD.BCST   136(DX), Y12, Y20
+	VPSRLW          $0x02, Y19, Y12
+	VPANDD          Y3, Y12, Y12
+	VPSRLW          $0x03, Y15, Y16
+	VPANDD          Y4, Y16, Y16
+	VPORD           Y16, Y12, Y12
+	VPDPBUSD.BCST   168(DX), Y12, Y21
+	VPSRLW          $0x04, Y19, Y12
+	VPANDD          Y3, Y12, Y12
+	VPSRLW          $0x04, Y15, Y16
+	VPANDD          Y4, Y16, Y16
+	VPORD           Y16, Y12, Y12
+	VPDPBUSD.BCST   200(DX), Y12, Y22
+	VPSRLW          $0x06, Y19, Y12
+	VPANDD          Y3, Y12, Y12
+	VPSRLW          $0x05, Y15, Y15
+	VPANDD          Y4, Y15, Y15
+	VPORD           Y15, Y12, Y12
+	VPDPBUSD.BCST   232(DX), Y12, Y14
+	VPANDD          Y3, Y13, Y12
+	VPSRLW          $0x02, Y7, Y15
+	VPANDD          Y4, Y15, Y15
+	VPORD           Y15, Y12, Y12
+	PREFETCHT1      384(CX)
+	VPDPBUSD.BCST   140(DX), Y12, Y20
+	VPSHUFB         top0<>+0(SB), Y8, Y12
 	VPSRAW          $0x08, Y12, Y12
 	VPSRAD          $0x10, Y12, Y12
-	VPMULLD         Y12, Y16, Y16
-	VPADDD          Y16, Y1, Y1
-	VPSRLW          $0x02, Y9, Y12
-	VPANDD          low2<>+0(SB), Y12, Y12
-	VPSLLW          $0x01, Y3, Y13
-	VPANDD          bit2<>+0(SB), Y13, Y13
-	VPORD           Y13, Y12, Y12
-	VPDPBUSD.BCST   60(DX), Y12, Y17
-	VPSHUFB         top3<>+0(SB), Y5, Y5
-	VPSRAW          $0x08, Y5, Y5
-	VPSRAD          $0x10, Y5, Y5
-	VPMULLD         Y5, Y17, Y17
-	VPADDD          Y17, Y1, Y1
-	VPSRLW          $0x04, Y9, Y5
-	VPANDD          low2<>+0(SB), Y5, Y5
-	VPANDD          bit2<>+0(SB), Y3, Y12
-	VPORD           Y12, Y5, Y5
-	PREFETCHT1      640(CX)
-	VPDPBUSD.BCST   92(DX), Y5, Y18
-	VPSHUFB         top1<>+0(SB), Y7, Y5
-	VPSRAW          $0x08, Y5, Y5
-	VPSRAD          $0x10, Y5, Y5
-	VPMULLD         Y5, Y18, Y18
-	VPADDD          Y18, Y1, Y1
-	VPSRLW          $0x06, Y9, Y5
-	VPANDD          low2<>+0(SB), Y5, Y5
-	VPSRLW          $0x01, Y3, Y9
-	VPANDD          bit2<>+0(SB), Y9, Y9
-	VPORD           Y9, Y5, Y5
-	VPDPBUSD.BCST   124(DX), Y5, Y14
-	VPSHUFB         top3<>+0(SB), Y7, Y5
-	VPSRAW          $0x08, Y5, Y5
-	VPSRAD          $0x10, Y5, Y5
-	VPMULLD         Y5, Y14, Y14
-	VPADDD          Y14, Y1, Y1
-	VBROADCASTI32X4 80(R8), Y5
-	VINSERTI32X4    $0x01, 80(R9), Y5, Y5
-	VBROADCASTI32X4 80(R8)(R10*1), Y7
-	VINSERTI32X4    $0x01, 80(R9)(R10*1), Y7, Y7
-	VBROADCASTI32X4 80(R8)(R10*2), Y9
-	VINSERTI32X4    $0x01, 80(R9)(R10*2), Y9, Y9
-	VBROADCASTI32X4 80(R8)(R11*1), Y12
-	VINSERTI32X4    $0x01, 80(R9)(R11*1), Y12, Y12
-	VPUNPCKLDQ      Y7, Y5, Y13
-	VPUNPCKHDQ      Y7, Y5, Y5
-	VPUNPCKLDQ      Y12, Y9, Y7
-	VPUNPCKHDQ      Y12, Y9, Y9
-	VPUNPCKLQDQ     Y7, Y13, Y12
-	VPUNPCKHQDQ     Y7, Y13, Y7
-	VPUNPCKLQDQ     Y9, Y5, Y13
-	VPUNPCKHQDQ     Y9, Y5, Y5
-	VPANDD          low2<>+0(SB), Y12, Y9
-	VPSRLW          $0x02, Y10, Y14
-	VPANDD          bit2<>+0(SB), Y14, Y14
-	VPORD           Y14, Y9, Y9
-	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   144(DX), Y9, Y14
-	VPSRLW          $0x02, Y12, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VPSRLW          $0x03, Y10, Y15
-	VPANDD          bit2<>+0(SB), Y15, Y15
-	VPORD           Y15, Y9, Y9
-	VXORPS          Y15, Y15, Y15
-	VPDPBUSD.BCST   176(DX), Y9, Y15
-	VPSRLW          $0x04, Y12, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VPSRLW          $0x04, Y10, Y16
-	VPANDD          bit2<>+0(SB), Y16, Y16
-	VPORD           Y16, Y9, Y9
-	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   208(DX), Y9, Y16
-	VPSRLW          $0x06, Y12, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VPSRLW          $0x05, Y10, Y10
-	VPANDD          bit2<>+0(SB), Y10, Y10
-	VPORD           Y10, Y9, Y9
-	PREFETCHT1      704(CX)
-	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   240(DX), Y9, Y10
-	VPANDD          low2<>+0(SB), Y7, Y9
-	VPSRLW          $0x02, Y8, Y12
-	VPANDD          bit2<>+0(SB), Y12, Y12
-	VPORD           Y12, Y9, Y9
-	VPDPBUSD.BCST   148(DX), Y9, Y14
-	VPSRLW          $0x02, Y7, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VPSRLW          $0x03, Y8, Y12
-	VPANDD          bit2<>+0(SB), Y12, Y12
-	VPORD           Y12, Y9, Y9
-	VPDPBUSD.BCST   180(DX), Y9, Y15
-	VPSRLW          $0x04, Y7, Y9
-	VPANDD          low2<>+0(SB), Y9, Y9
-	VPSRLW          $0x04, Y8, Y12
-	VPANDD          bit2<>+0(SB), Y12, Y12
-	VPORD           Y12, Y9, Y9
-	VPDPBUSD.BCST   212(DX), Y9, Y16
-	VPSRLW          $0x06, Y7, Y7
-	VPANDD          low2<>+0(SB), Y7, Y7
-	VPSRLW          $0x05, Y8, Y8
-	VPANDD          bit2<>+0(SB), Y8, Y8
-	VPORD           Y8, Y7, Y7
-	PREFETCHT1      768(CX)
-	VPDPBUSD.BCST   244(DX), Y7, Y10
-	VPANDD          low2<>+0(SB), Y13, Y7
-	VPSRLW          $0x02, Y11, Y8
-	VPANDD          bit2<>+0(SB), Y8, Y8
-	VPORD           Y8, Y7, Y7
-	VPDPBUSD.BCST   152(DX), Y7, Y14
-	VPSRLW          $0x02, Y13, Y7
-	VPANDD          low2<>+0(SB), Y7, Y7
-	VPSRLW          $0x03, Y11, Y8
-	VPANDD          bit2<>+0(SB), Y8, Y8
-	VPORD           Y8, Y7, Y7
-	VPDPBUSD.BCST   184(DX), Y7, Y15
-	VPSRLW          $0x04, Y13, Y7
-	VPANDD          low2<>+0(SB), Y7, Y7
-	VPSRLW          $0x04, Y11, Y8
-	VPANDD          bit2<>+0(SB), Y8, Y8
-	VPORD           Y8, Y7, Y7
-	VPDPBUSD.BCST   216(DX), Y7, Y16
-	VPSRLW          $0x06, Y13, Y7
-	VPANDD          low2<>+0(SB), Y7, Y7
-	VPSRLW          $0x05, Y11, Y8
-	VPANDD          bit2<>+0(SB), Y8, Y8
-	VPORD           Y8, Y7, Y7
-	VPDPBUSD.BCST   248(DX), Y7, Y10
-	VPANDD          low2<>+0(SB), Y5, Y7
-	VPSRLW          $0x02, Y3, Y8
-	VPANDD          bit2<>+0(SB), Y8, Y8
-	VPORD           Y8, Y7, Y7
-	PREFETCHT1      832(CX)
-	VPDPBUSD.BCST   156(DX), Y7, Y14
-	VPSHUFB         top1<>+0(SB), Y4, Y7
+	VPMULLD         Y12, Y20, Y20
+	VPADDD          Y20, Y5, Y5
+	VPSRLW          $0x02, Y13, Y12
+	VPANDD          Y3, Y12, Y12
+	VPSRLW          $0x03, Y7, Y15
+	VPANDD          Y4, Y15, Y15
+	VPORD           Y15, Y12, Y12
+	VPDPBUSD.BCST   172(DX), Y12, Y21
+	VPSHUFB         top2<>+0(SB), Y8, Y12
+	VPSRAW          $0x08, Y12, Y12
+	VPSRAD          $0x10, Y12, Y12
+	VPMULLD         Y12, Y21, Y21
+	VPADDD          Y21, Y5, Y5
+	VPSRLW          $0x04, Y13, Y12
+	VPANDD          Y3, Y12, Y12
+	VPSRLW          $0x04, Y7, Y15
+	VPANDD          Y4, Y15, Y15
+	VPORD           Y15, Y12, Y12
+	VPDPBUSD.BCST   204(DX), Y12, Y22
+	VPSHUFB         top0<>+0(SB), Y10, Y12
+	VPSRAW          $0x08, Y12, Y12
+	VPSRAD          $0x10, Y12, Y12
+	VPMULLD         Y12, Y22, Y22
+	VPADDD          Y22, Y5, Y5
+	VPSRLW          $0x06, Y13, Y12
+	VPANDD          Y3, Y12, Y12
+	VPSRLW          $0x05, Y7, Y7
+	VPANDD          Y4, Y7, Y7
+	VPORD           Y7, Y12, Y12
+	VPDPBUSD.BCST   236(DX), Y12, Y14
+	VPSHUFB         top2<>+0(SB), Y10, Y7
 	VPSRAW          $0x08, Y7, Y7
 	VPSRAD          $0x10, Y7, Y7
 	VPMULLD         Y7, Y14, Y14
-	VPADDD          Y14, Y1, Y1
-	VPSRLW          $0x02, Y5, Y7
-	VPANDD          low2<>+0(SB), Y7, Y7
-	VPSRLW          $0x03, Y3, Y8
-	VPANDD          bit2<>+0(SB), Y8, Y8
-	VPORD           Y8, Y7, Y7
-	VPDPBUSD.BCST   188(DX), Y7, Y15
-	VPSHUFB         top3<>+0(SB), Y4, Y4
-	VPSRAW          $0x08, Y4, Y4
-	VPSRAD          $0x10, Y4, Y4
-	VPMULLD         Y4, Y15, Y15
-	VPADDD          Y15, Y1, Y1
-	VPSRLW          $0x04, Y5, Y4
-	VPANDD          low2<>+0(SB), Y4, Y4
-	VPSRLW          $0x04, Y3, Y7
-	VPANDD          bit2<>+0(SB), Y7, Y7
-	VPORD           Y7, Y4, Y4
-	VPDPBUSD.BCST   220(DX), Y4, Y16
-	VPSHUFB         top1<>+0(SB), Y6, Y4
-	VPSRAW          $0x08, Y4, Y4
-	VPSRAD          $0x10, Y4, Y4
-	VPMULLD         Y4, Y16, Y16
-	VPADDD          Y16, Y1, Y1
-	VPSRLW          $0x06, Y5, Y4
-	VPANDD          low2<>+0(SB), Y4, Y4
-	VPSRLW          $0x05, Y3, Y3
-	VPANDD          bit2<>+0(SB), Y3, Y3
-	VPORD           Y3, Y4, Y4
-	VPDPBUSD.BCST   252(DX), Y4, Y10
-	VPSHUFB         top3<>+0(SB), Y6, Y3
-	VPSRAW          $0x08, Y3, Y3
-	VPSRAD          $0x10, Y3, Y3
-	VPMULLD         Y3, Y10, Y10
-	VPADDD          Y10, Y1, Y1
-	VMULPS.BCST     (BX), Y2, Y2
-	VCVTDQ2PS       Y1, Y1
-	VFMADD231PS     Y2, Y1, Y0
+	VPADDD          Y14, Y5, Y5
+	VBROADCASTI32X4 16(R8), Y7
+	VINSERTI32X4    $0x01, 16(R9), Y7, Y7
+	VBROADCASTI32X4 16(R8)(R10*1), Y12
+	VINSERTI32X4    $0x01, 16(R9)(R10*1), Y12, Y12
+	VBROADCASTI32X4 16(R8)(R10*2), Y13
+	VINSERTI32X4    $0x01, 16(R9)(R10*2), Y13, Y13
+	VBROADCASTI32X4 16(R8)(R11*1), Y14
+	VINSERTI32X4    $0x01, 16(R9)(R11*1), Y14, Y14
+	VPUNPCKLDQ      Y12, Y7, Y15
+	VPUNPCKHDQ      Y12, Y7, Y7
+	VPUNPCKLDQ      Y14, Y13, Y12
+	VPUNPCKHDQ      Y14, Y13, Y13
+	VPUNPCKLQDQ     Y12, Y15, Y14
+	VPUNPCKHQDQ     Y12, Y15, Y12
+	VPUNPCKLQDQ     Y13, Y7, Y15
+	VPUNPCKHQDQ     Y13, Y7, Y7
+	VBROADCASTI32X4 48(R8), Y13
+	VINSERTI32X4    $0x01, 48(R9), Y13, Y13
+	VBROADCASTI32X4 48(R8)(R10*1), Y16
+	VINSERTI32X4    $0x01, 48(R9)(R10*1), Y16, Y16
+	VBROADCASTI32X4 48(R8)(R10*2), Y17
+	VINSERTI32X4    $0x01, 48(R9)(R10*2), Y17, Y17
+	VBROADCASTI32X4 48(R8)(R11*1), Y18
+	VINSERTI32X4    $0x01, 48(R9)(R11*1), Y18, Y18
+	VPUNPCKLDQ      Y16, Y13, Y19
+	VPUNPCKHDQ      Y16, Y13, Y13
+	VPUNPCKLDQ      Y18, Y17, Y16
+	VPUNPCKHDQ      Y18, Y17, Y17
+	VPUNPCKLQDQ     Y16, Y19, Y18
+	VPUNPCKHQDQ     Y16, Y19, Y16
+	VPUNPCKLQDQ     Y17, Y13, Y19
+	VPUNPCKHQDQ     Y17, Y13, Y13
+	VPANDD          Y3, Y18, Y17
+	VPSLLW          $0x02, Y14, Y20
+	VPANDD          Y4, Y20, Y20
+	VPORD           Y20, Y17, Y17
+	PREFETCHT1      448(CX)
+	VXORPS          Y20, Y20, Y20
+	VPDPBUSD.BCST   16(DX), Y17, Y20
+	VPSRLW          $0x02, Y18, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSLLW          $0x01, Y14, Y21
+	VPANDD          Y4, Y21, Y21
+	VPORD           Y21, Y17, Y17
+	VXORPS          Y21, Y21, Y21
+	VPDPBUSD.BCST   48(DX), Y17, Y21
+	VPSRLW          $0x04, Y18, Y17
+	VPANDD          Y3, Y17, Y17
+	VPANDD          Y4, Y14, Y22
+	VPORD           Y22, Y17, Y17
+	VXORPS          Y22, Y22, Y22
+	VPDPBUSD.BCST   80(DX), Y17, Y22
+	VPSRLW          $0x06, Y18, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSRLW          $0x01, Y14, Y18
+	VPANDD          Y4, Y18, Y18
+	VPORD           Y18, Y17, Y17
+	VXORPS          Y18, Y18, Y18
+	VPDPBUSD.BCST   112(DX), Y17, Y18
+	VPANDD          Y3, Y16, Y17
+	VPSLLW          $0x02, Y12, Y23
+	VPANDD          Y4, Y23, Y23
+	VPORD           Y23, Y17, Y17
+	VPDPBUSD.BCST   20(DX), Y17, Y20
+	VPSRLW          $0x02, Y16, Y17
+	VPANDD          Y3, Y17, Y17
+	VPSLLW          $0x01, Y12, Y23
+	VPANDD          Y4, Y23, Y23
+	VPORD           Y23, Y17, Y17
+	PREFETCHT1      512(CX)
+	VPDPBUSD.BCST   52(DX), Y17, Y21
+	VPSRLW          $0x04, Y16, Y17
+	VPANDD          Y3, Y17, Y17
+	VPANDD          Y4, Y12, Y23
+	VPORD           Y23, Y17, Y17
+	VPDPBUSD.BCST   84(DX), Y17, Y22
+	VPSRLW          $0x06, Y16, Y16
+	VPANDD          Y3, Y16, Y16
+	VPSRLW          $0x01, Y12, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   116(DX), Y16, Y18
+	VPANDD          Y3, Y19, Y16
+	VPSLLW          $0x02, Y15, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   24(DX), Y16, Y20
+	VPSRLW          $0x02, Y19, Y16
+	VPANDD          Y3, Y16, Y16
+	VPSLLW          $0x01, Y15, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   56(DX), Y16, Y21
+	VPSRLW          $0x04, Y19, Y16
+	VPANDD          Y3, Y16, Y16
+	VPANDD          Y4, Y15, Y17
+	VPORD           Y17, Y16, Y16
+	PREFETCHT1      576(CX)
+	VPDPBUSD.BCST   88(DX), Y16, Y22
+	VPSRLW          $0x06, Y19, Y16
+	VPANDD          Y3, Y16, Y16
+	VPSRLW          $0x01, Y15, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   120(DX), Y16, Y18
+	VPANDD          Y3, Y13, Y16
+	VPSLLW          $0x02, Y7, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   28(DX), Y16, Y20
+	VPSHUFB         top1<>+0(SB), Y9, Y16
+	VPSRAW          $0x08, Y16, Y16
+	VPSRAD          $0x10, Y16, Y16
+	VPMULLD         Y16, Y20, Y20
+	VPADDD          Y20, Y5, Y5
+	VPSRLW          $0x02, Y13, Y16
+	VPANDD          Y3, Y16, Y16
+	VPSLLW          $0x01, Y7, Y17
+	VPANDD          Y4, Y17, Y17
+	VPORD           Y17, Y16, Y16
+	VPDPBUSD.BCST   60(DX), Y16, Y21
+	VPSHUFB         top3<>+0(SB), Y9, Y9
+	VPSRAW          $0x08, Y9, Y9
+	VPSRAD          $0x10, Y9, Y9
+	VPMULLD         Y9, Y21, Y21
+	VPADDD          Y21, Y5, Y5
+	VPSRLW          $0x04, Y13, Y9
+	VPANDD          Y3, Y9, Y9
+	VPANDD          Y4, Y7, Y16
+	VPORD           Y16, Y9, Y9
+	PREFETCHT1      640(CX)
+	VPDPBUSD.BCST   92(DX), Y9, Y22
+	VPSHUFB         top1<>+0(SB), Y11, Y9
+	VPSRAW          $0x08, Y9, Y9
+	VPSRAD          $0x10, Y9, Y9
+	VPMULLD         Y9, Y22, Y22
+	VPADDD          Y22, Y5, Y5
+	VPSRLW          $0x06, Y13, Y9
+	VPANDD          Y3, Y9, Y9
+	VPSRLW          $0x01, Y7, Y13
+	VPANDD          Y4, Y13, Y13
+	VPORD           Y13, Y9, Y9
+	VPDPBUSD.BCST   124(DX), Y9, Y18
+	VPSHUFB         top3<>+0(SB), Y11, Y9
+	VPSRAW          $0x08, Y9, Y9
+	VPSRAD          $0x10, Y9, Y9
+	VPMULLD         Y9, Y18, Y18
+	VPADDD          Y18, Y5, Y5
+	VBROADCASTI32X4 80(R8), Y9
+	VINSERTI32X4    $0x01, 80(R9), Y9, Y9
+	VBROADCASTI32X4 80(R8)(R10*1), Y11
+	VINSERTI32X4    $0x01, 80(R9)(R10*1), Y11, Y11
+	VBROADCASTI32X4 80(R8)(R10*2), Y13
+	VINSERTI32X4    $0x01, 80(R9)(R10*2), Y13, Y13
+	VBROADCASTI32X4 80(R8)(R11*1), Y16
+	VINSERTI32X4    $0x01, 80(R9)(R11*1), Y16, Y16
+	VPUNPCKLDQ      Y11, Y9, Y17
+	VPUNPCKHDQ      Y11, Y9, Y9
+	VPUNPCKLDQ      Y16, Y13, Y11
+	VPUNPCKHDQ      Y16, Y13, Y13
+	VPUNPCKLQDQ     Y11, Y17, Y16
+	VPUNPCKHQDQ     Y11, Y17, Y11
+	VPUNPCKLQDQ     Y13, Y9, Y17
+	VPUNPCKHQDQ     Y13, Y9, Y9
+	VPANDD          Y3, Y16, Y13
+	VPSRLW          $0x02, Y14, Y18
+	VPANDD          Y4, Y18, Y18
+	VPORD           Y18, Y13, Y13
+	VXORPS          Y18, Y18, Y18
+	VPDPBUSD.BCST   144(DX), Y13, Y18
+	VPSRLW          $0x02, Y16, Y13
+	VPANDD          Y3, Y13, Y13
+	VPSRLW          $0x03, Y14, Y19
+	VPANDD          Y4, Y19, Y19
+	VPORD           Y19, Y13, Y13
+	VXORPS          Y19, Y19, Y19
+	VPDPBUSD.BCST   176(DX), Y13, Y19
+	VPSRLW          $0x04, Y16, Y13
+	VPANDD          Y3, Y13, Y13
+	VPSRLW          $0x04, Y14, Y20
+	VPANDD          Y4, Y20, Y20
+	VPORD           Y20, Y13, Y13
+	VXORPS          Y20, Y20, Y20
+	VPDPBUSD.BCST   208(DX), Y13, Y20
+	VPSRLW          $0x06, Y16, Y13
+	VPANDD          Y3, Y13, Y13
+	VPSRLW          $0x05, Y14, Y14
+	VPANDD          Y4, Y14, Y14
+	VPORD           Y14, Y13, Y13
+	PREFETCHT1      704(CX)
+	VXORPS          Y14, Y14, Y14
+	VPDPBUSD.BCST   240(DX), Y13, Y14
+	VPANDD          Y3, Y11, Y13
+	VPSRLW          $0x02, Y12, Y16
+	VPANDD          Y4, Y16, Y16
+	VPORD           Y16, Y13, Y13
+	VPDPBUSD.BCST   148(DX), Y13, Y18
+	VPSRLW          $0x02, Y11, Y13
+	VPANDD          Y3, Y13, Y13
+	VPSRLW          $0x03, Y12, Y16
+	VPANDD          Y4, Y16, Y16
+	VPORD           Y16, Y13, Y13
+	VPDPBUSD.BCST   180(DX), Y13, Y19
+	VPSRLW          $0x04, Y11, Y13
+	VPANDD          Y3, Y13, Y13
+	VPSRLW          $0x04, Y12, Y16
+	VPANDD          Y4, Y16, Y16
+	VPORD           Y16, Y13, Y13
+	VPDPBUSD.BCST   212(DX), Y13, Y20
+	VPSRLW          $0x06, Y11, Y11
+	VPANDD          Y3, Y11, Y11
+	VPSRLW          $0x05, Y12, Y12
+	VPANDD          Y4, Y12, Y12
+	VPORD           Y12, Y11, Y11
+	PREFETCHT1      768(CX)
+	VPDPBUSD.BCST   244(DX), Y11, Y14
+	VPANDD          Y3, Y17, Y11
+	VPSRLW          $0x02, Y15, Y12
+	VPANDD          Y4, Y12, Y12
+	VPORD           Y12, Y11, Y11
+	VPDPBUSD.BCST   152(DX), Y11, Y18
+	VPSRLW          $0x02, Y17, Y11
+	VPANDD          Y3, Y11, Y11
+	VPSRLW          $0x03, Y15, Y12
+	VPANDD          Y4, Y12, Y12
+	VPORD           Y12, Y11, Y11
+	VPDPBUSD.BCST   184(DX), Y11, Y19
+	VPSRLW          $0x04, Y17, Y11
+	VPANDD          Y3, Y11, Y11
+	VPSRLW          $0x04, Y15, Y12
+	VPANDD          Y4, Y12, Y12
+	VPORD           Y12, Y11, Y11
+	VPDPBUSD.BCST   216(DX), Y11, Y20
+	VPSRLW          $0x06, Y17, Y11
+	VPANDD          Y3, Y11, Y11
+	VPSRLW          $0x05, Y15, Y12
+	VPANDD          Y4, Y12, Y12
+	VPORD           Y12, Y11, Y11
+	VPDPBUSD.BCST   248(DX), Y11, Y14
+	VPANDD          Y3, Y9, Y11
+	VPSRLW          $0x02, Y7, Y12
+	VPANDD          Y4, Y12, Y12
+	VPORD           Y12, Y11, Y11
+	PREFETCHT1      832(CX)
+	VPDPBUSD.BCST   156(DX), Y11, Y18
+	VPSHUFB         top1<>+0(SB), Y8, Y11
+	VPSRAW          $0x08, Y11, Y11
+	VPSRAD          $0x10, Y11, Y11
+	VPMULLD         Y11, Y18, Y18
+	VPADDD          Y18, Y5, Y5
+	VPSRLW          $0x02, Y9, Y11
+	VPANDD          Y3, Y11, Y11
+	VPSRLW          $0x03, Y7, Y12
+	VPANDD          Y4, Y12, Y12
+	VPORD           Y12, Y11, Y11
+	VPDPBUSD.BCST   188(DX), Y11, Y19
+	VPSHUFB         top3<>+0(SB), Y8, Y8
+	VPSRAW          $0x08, Y8, Y8
+	VPSRAD          $0x10, Y8, Y8
+	VPMULLD         Y8, Y19, Y19
+	VPADDD          Y19, Y5, Y5
+	VPSRLW          $0x04, Y9, Y8
+	VPANDD          Y3, Y8, Y8
+	VPSRLW          $0x04, Y7, Y11
+	VPANDD          Y4, Y11, Y11
+	VPORD           Y11, Y8, Y8
+	VPDPBUSD.BCST   220(DX), Y8, Y20
+	VPSHUFB         top1<>+0(SB), Y10, Y8
+	VPSRAW          $0x08, Y8, Y8
+	VPSRAD          $0x10, Y8, Y8
+	VPMULLD         Y8, Y20, Y20
+	VPADDD          Y20, Y5, Y5
+	VPSRLW          $0x06, Y9, Y8
+	VPANDD          Y3, Y8, Y8
+	VPSRLW          $0x05, Y7, Y7
+	VPANDD          Y4, Y7, Y7
+	VPORD           Y7, Y8, Y8
+	VPDPBUSD.BCST   252(DX), Y8, Y14
+	VPSHUFB         top3<>+0(SB), Y10, Y7
+	VPSRAW          $0x08, Y7, Y7
+	VPSRAD          $0x10, Y7, Y7
+	VPMULLD         Y7, Y14, Y14
+	VPADDD          Y14, Y5, Y5
+	VMULPS.BCST     (BX), Y6, Y6
+	VCVTDQ2PS       Y5, Y5
+	VFMADD231PS     Y6, Y5, Y0
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x20, SI
@@ -722,6 +726,26 @@ DATA mid2<>+24(SB)/4, $0x30303030
 DATA mid2<>+28(SB)/4, $0x30303030
 GLOBL mid2<>(SB), RODATA|NOPTR, $32
 
+DATA low2<>+0(SB)/4, $0x03030303
+DATA low2<>+4(SB)/4, $0x03030303
+DATA low2<>+8(SB)/4, $0x03030303
+DATA low2<>+12(SB)/4, $0x03030303
+DATA low2<>+16(SB)/4, $0x03030303
+DATA low2<>+20(SB)/4, $0x03030303
+DATA low2<>+24(SB)/4, $0x03030303
+DATA low2<>+28(SB)/4, $0x03030303
+GLOBL low2<>(SB), RODATA|NOPTR, $32
+
+DATA bit2<>+0(SB)/4, $0x04040404
+DATA bit2<>+4(SB)/4, $0x04040404
+DATA bit2<>+8(SB)/4, $0x04040404
+DATA bit2<>+12(SB)/4, $0x04040404
+DATA bit2<>+16(SB)/4, $0x04040404
+DATA bit2<>+20(SB)/4, $0x04040404
+DATA bit2<>+24(SB)/4, $0x04040404
+DATA bit2<>+28(SB)/4, $0x04040404
+GLOBL bit2<>(SB), RODATA|NOPTR, $32
+
 DATA c32<>+0(SB)/4, $0x20202020
 DATA c32<>+4(SB)/4, $0x20202020
 DATA c32<>+8(SB)/4, $0x20202020
@@ -751,26 +775,6 @@ DATA two1<>+20(SB)/4, $0x07800680
 DATA two1<>+24(SB)/4, $0x0b800a80
 DATA two1<>+28(SB)/4, $0x0f800e80
 GLOBL two1<>(SB), RODATA|NOPTR, $32
-
-DATA low2<>+0(SB)/4, $0x03030303
-DATA low2<>+4(SB)/4, $0x03030303
-DATA low2<>+8(SB)/4, $0x03030303
-DATA low2<>+12(SB)/4, $0x03030303
-DATA low2<>+16(SB)/4, $0x03030303
-DATA low2<>+20(SB)/4, $0x03030303
-DATA low2<>+24(SB)/4, $0x03030303
-DATA low2<>+28(SB)/4, $0x03030303
-GLOBL low2<>(SB), RODATA|NOPTR, $32
-
-DATA bit2<>+0(SB)/4, $0x04040404
-DATA bit2<>+4(SB)/4, $0x04040404
-DATA bit2<>+8(SB)/4, $0x04040404
-DATA bit2<>+12(SB)/4, $0x04040404
-DATA bit2<>+16(SB)/4, $0x04040404
-DATA bit2<>+20(SB)/4, $0x04040404
-DATA bit2<>+24(SB)/4, $0x04040404
-DATA bit2<>+28(SB)/4, $0x04040404
-GLOBL bit2<>(SB), RODATA|NOPTR, $32
 
 DATA top0<>+0(SB)/4, $0x00800080
 DATA top0<>+4(SB)/4, $0x04800480

@@ -7,15 +7,19 @@
 // func dotQ5_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-64
-	MOVL  $0x00000002, DX
-	KMOVD DX, K1
-	MOVL  $0x00000004, DX
-	KMOVD DX, K2
-	MOVL  $0x00000008, DX
-	KMOVD DX, K3
-	MOVQ  ahead+32(FP), CX
-	ADDQ  src+8(FP), CX
-	XORL  AX, AX
+	MOVL      $0x00000002, DX
+	KMOVD     DX, K1
+	MOVL      $0x00000004, DX
+	KMOVD     DX, K2
+	MOVL      $0x00000008, DX
+	KMOVD     DX, K3
+	VMOVDQU64 low4<>+0(SB), Y1
+	VMOVDQU64 bit0<>+0(SB), Y2
+	VMOVDQU64 sixteen<>+0(SB), Y3
+	VMOVDQU64 bit1<>+0(SB), Y4
+	MOVQ      ahead+32(FP), CX
+	ADDQ      src+8(FP), CX
+	XORL      AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -34,93 +38,93 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD    (R8), Y1
-	VPBROADCASTD    (R8)(R10*1), K1, X1
-	VPBROADCASTD    (R8)(R10*2), K2, X1
-	VPBROADCASTD    (R8)(R11*1), K3, X1
-	VPBROADCASTD    (R9), Y2
-	VPBROADCASTD    (R9)(R10*1), K1, X2
-	VPBROADCASTD    (R9)(R10*2), K2, X2
-	VPBROADCASTD    (R9)(R11*1), K3, X2
-	VINSERTI32X4    $0x01, X2, Y1, Y1
-	VPMOVDW         Y1, X1
-	VCVTPH2PS       X1, Y1
-	VPBROADCASTD    2(R8), Y2
-	VPBROADCASTD    2(R8)(R10*1), K1, X2
-	VPBROADCASTD    2(R8)(R10*2), K2, X2
-	VPBROADCASTD    2(R8)(R11*1), K3, X2
-	VPBROADCASTD    2(R9), Y3
-	VPBROADCASTD    2(R9)(R10*1), K1, X3
-	VPBROADCASTD    2(R9)(R10*2), K2, X3
-	VPBROADCASTD    2(R9)(R11*1), K3, X3
-	VINSERTI32X4    $0x01, X3, Y2, Y2
-	VPSHUFB         byte0<>+0(SB), Y2, Y3
-	VPSHUFB         byte1<>+0(SB), Y2, Y4
-	VPSHUFB         byte2<>+0(SB), Y2, Y5
-	VPSHUFB         byte3<>+0(SB), Y2, Y2
-	VBROADCASTI32X4 6(R8), Y6
-	VINSERTI32X4    $0x01, 6(R9), Y6, Y6
-	VBROADCASTI32X4 6(R8)(R10*1), Y7
-	VINSERTI32X4    $0x01, 6(R9)(R10*1), Y7, Y7
-	VBROADCASTI32X4 6(R8)(R10*2), Y8
-	VINSERTI32X4    $0x01, 6(R9)(R10*2), Y8, Y8
-	VBROADCASTI32X4 6(R8)(R11*1), Y9
-	VINSERTI32X4    $0x01, 6(R9)(R11*1), Y9, Y9
-	VPUNPCKLDQ      Y7, Y6, Y10
-	VPUNPCKHDQ      Y7, Y6, Y6
-	VPUNPCKLDQ      Y9, Y8, Y7
-	VPUNPCKHDQ      Y9, Y8, Y8
-	VPUNPCKLQDQ     Y7, Y10, Y9
-	VPUNPCKHQDQ     Y7, Y10, Y7
-	VPUNPCKLQDQ     Y8, Y6, Y10
-	VPUNPCKHQDQ     Y8, Y6, Y6
-	VPSRLW          $0x04, Y9, Y8
-	VPANDD          low4<>+0(SB), Y9, Y9
-	VPANDD          low4<>+0(SB), Y8, Y8
-	VPTESTMB        bit0<>+0(SB), Y3, K4
-	VPADDB          sixteen<>+0(SB), Y9, K4, Y9
-	VPTESTMB        bit0<>+0(SB), Y5, K4
-	VPADDB          sixteen<>+0(SB), Y8, K4, Y8
+	VPBROADCASTD    (R8), Y5
+	VPBROADCASTD    (R8)(R10*1), K1, X5
+	VPBROADCASTD    (R8)(R10*2), K2, X5
+	VPBROADCASTD    (R8)(R11*1), K3, X5
+	VPBROADCASTD    (R9), Y6
+	VPBROADCASTD    (R9)(R10*1), K1, X6
+	VPBROADCASTD    (R9)(R10*2), K2, X6
+	VPBROADCASTD    (R9)(R11*1), K3, X6
+	VINSERTI32X4    $0x01, X6, Y5, Y5
+	VPMOVDW         Y5, X5
+	VCVTPH2PS       X5, Y5
+	VPBROADCASTD    2(R8), Y6
+	VPBROADCASTD    2(R8)(R10*1), K1, X6
+	VPBROADCASTD    2(R8)(R10*2), K2, X6
+	VPBROADCASTD    2(R8)(R11*1), K3, X6
+	VPBROADCASTD    2(R9), Y7
+	VPBROADCASTD    2(R9)(R10*1), K1, X7
+	VPBROADCASTD    2(R9)(R10*2), K2, X7
+	VPBROADCASTD    2(R9)(R11*1), K3, X7
+	VINSERTI32X4    $0x01, X7, Y6, Y6
+	VPSHUFB         byte0<>+0(SB), Y6, Y7
+	VPSHUFB         byte1<>+0(SB), Y6, Y8
+	VPSHUFB         byte2<>+0(SB), Y6, Y9
+	VPSHUFB         byte3<>+0(SB), Y6, Y6
+	VBROADCASTI32X4 6(R8), Y10
+	VINSERTI32X4    $0x01, 6(R9), Y10, Y10
+	VBROADCASTI32X4 6(R8)(R10*1), Y11
+	VINSERTI32X4    $0x01, 6(R9)(R10*1), Y11, Y11
+	VBROADCASTI32X4 6(R8)(R10*2), Y12
+	VINSERTI32X4    $0x01, 6(R9)(R10*2), Y12, Y12
+	VBROADCASTI32X4 6(R8)(R11*1), Y13
+	VINSERTI32X4    $0x01, 6(R9)(R11*1), Y13, Y13
+	VPUNPCKLDQ      Y11, Y10, Y14
+	VPUNPCKHDQ      Y11, Y10, Y10
+	VPUNPCKLDQ      Y13, Y12, Y11
+	VPUNPCKHDQ      Y13, Y12, Y12
+	VPUNPCKLQDQ     Y11, Y14, Y13
+	VPUNPCKHQDQ     Y11, Y14, Y11
+	VPUNPCKLQDQ     Y12, Y10, Y14
+	VPUNPCKHQDQ     Y12, Y10, Y10
+	VPSRLW          $0x04, Y13, Y12
+	VPANDD          Y1, Y13, Y13
+	VPANDD          Y1, Y12, Y12
+	VPTESTMB        Y2, Y7, K4
+	VPADDB          Y3, Y13, K4, Y13
+	VPTESTMB        Y2, Y9, K4
+	VPADDB          Y3, Y12, K4, Y12
 	PREFETCHT1      (CX)
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   (DX), Y9, Y11
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD.BCST   16(DX), Y8, Y9
-	VPSRLW          $0x04, Y7, Y8
-	VPANDD          low4<>+0(SB), Y7, Y7
-	VPANDD          low4<>+0(SB), Y8, Y8
-	VPTESTMB        bit1<>+0(SB), Y3, K4
-	VPADDB          sixteen<>+0(SB), Y7, K4, Y7
-	VPTESTMB        bit1<>+0(SB), Y5, K4
-	VPADDB          sixteen<>+0(SB), Y8, K4, Y8
-	VPDPBUSD.BCST   4(DX), Y7, Y11
+	VXORPS          Y15, Y15, Y15
+	VPDPBUSD.BCST   (DX), Y13, Y15
+	VXORPS          Y13, Y13, Y13
+	VPDPBUSD.BCST   16(DX), Y12, Y13
+	VPSRLW          $0x04, Y11, Y12
+	VPANDD          Y1, Y11, Y11
+	VPANDD          Y1, Y12, Y12
+	VPTESTMB        Y4, Y7, K4
+	VPADDB          Y3, Y11, K4, Y11
+	VPTESTMB        Y4, Y9, K4
+	VPADDB          Y3, Y12, K4, Y12
+	VPDPBUSD.BCST   4(DX), Y11, Y15
 	PREFETCHT1      64(CX)
-	VPDPBUSD.BCST   20(DX), Y8, Y9
-	VPSRLW          $0x04, Y10, Y3
-	VPANDD          low4<>+0(SB), Y10, Y10
-	VPANDD          low4<>+0(SB), Y3, Y3
-	VPTESTMB        bit0<>+0(SB), Y4, K4
-	VPADDB          sixteen<>+0(SB), Y10, K4, Y10
-	VPTESTMB        bit0<>+0(SB), Y2, K4
-	VPADDB          sixteen<>+0(SB), Y3, K4, Y3
-	VPDPBUSD.BCST   8(DX), Y10, Y11
-	VPDPBUSD.BCST   24(DX), Y3, Y9
-	VPSRLW          $0x04, Y6, Y3
-	VPANDD          low4<>+0(SB), Y6, Y6
-	VPANDD          low4<>+0(SB), Y3, Y3
-	VPTESTMB        bit1<>+0(SB), Y4, K4
-	VPADDB          sixteen<>+0(SB), Y6, K4, Y6
-	VPTESTMB        bit1<>+0(SB), Y2, K4
-	VPADDB          sixteen<>+0(SB), Y3, K4, Y3
+	VPDPBUSD.BCST   20(DX), Y12, Y13
+	VPSRLW          $0x04, Y14, Y7
+	VPANDD          Y1, Y14, Y14
+	VPANDD          Y1, Y7, Y7
+	VPTESTMB        Y2, Y8, K4
+	VPADDB          Y3, Y14, K4, Y14
+	VPTESTMB        Y2, Y6, K4
+	VPADDB          Y3, Y7, K4, Y7
+	VPDPBUSD.BCST   8(DX), Y14, Y15
+	VPDPBUSD.BCST   24(DX), Y7, Y13
+	VPSRLW          $0x04, Y10, Y7
+	VPANDD          Y1, Y10, Y10
+	VPANDD          Y1, Y7, Y7
+	VPTESTMB        Y4, Y8, K4
+	VPADDB          Y3, Y10, K4, Y10
+	VPTESTMB        Y4, Y6, K4
+	VPADDB          Y3, Y7, K4, Y7
 	PREFETCHT1      128(CX)
-	VPDPBUSD.BCST   12(DX), Y6, Y11
-	VPDPBUSD.BCST   28(DX), Y3, Y9
-	VPADDD          Y9, Y11, Y11
-	VMOVDQU64       bias0<>+0(SB), Y2
-	VPDPWSSD.BCST   (SI), Y2, Y11
-	VMULPS.BCST     (BX), Y1, Y1
-	VCVTDQ2PS       Y11, Y11
-	VFMADD231PS     Y1, Y11, Y0
+	VPDPBUSD.BCST   12(DX), Y10, Y15
+	VPDPBUSD.BCST   28(DX), Y7, Y13
+	VPADDD          Y13, Y15, Y15
+	VMOVDQU64       bias0<>+0(SB), Y6
+	VPDPWSSD.BCST   (SI), Y6, Y15
+	VMULPS.BCST     (BX), Y5, Y5
+	VCVTDQ2PS       Y15, Y15
+	VFMADD231PS     Y5, Y15, Y0
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
@@ -136,46 +140,6 @@ block:
 	JNE             half
 	VZEROUPPER
 	RET
-
-DATA byte0<>+0(SB)/4, $0x00000000
-DATA byte0<>+4(SB)/4, $0x04040404
-DATA byte0<>+8(SB)/4, $0x08080808
-DATA byte0<>+12(SB)/4, $0x0c0c0c0c
-DATA byte0<>+16(SB)/4, $0x00000000
-DATA byte0<>+20(SB)/4, $0x04040404
-DATA byte0<>+24(SB)/4, $0x08080808
-DATA byte0<>+28(SB)/4, $0x0c0c0c0c
-GLOBL byte0<>(SB), RODATA|NOPTR, $32
-
-DATA byte1<>+0(SB)/4, $0x01010101
-DATA byte1<>+4(SB)/4, $0x05050505
-DATA byte1<>+8(SB)/4, $0x09090909
-DATA byte1<>+12(SB)/4, $0x0d0d0d0d
-DATA byte1<>+16(SB)/4, $0x01010101
-DATA byte1<>+20(SB)/4, $0x05050505
-DATA byte1<>+24(SB)/4, $0x09090909
-DATA byte1<>+28(SB)/4, $0x0d0d0d0d
-GLOBL byte1<>(SB), RODATA|NOPTR, $32
-
-DATA byte2<>+0(SB)/4, $0x02020202
-DATA byte2<>+4(SB)/4, $0x06060606
-DATA byte2<>+8(SB)/4, $0x0a0a0a0a
-DATA byte2<>+12(SB)/4, $0x0e0e0e0e
-DATA byte2<>+16(SB)/4, $0x02020202
-DATA byte2<>+20(SB)/4, $0x06060606
-DATA byte2<>+24(SB)/4, $0x0a0a0a0a
-DATA byte2<>+28(SB)/4, $0x0e0e0e0e
-GLOBL byte2<>(SB), RODATA|NOPTR, $32
-
-DATA byte3<>+0(SB)/4, $0x03030303
-DATA byte3<>+4(SB)/4, $0x07070707
-DATA byte3<>+8(SB)/4, $0x0b0b0b0b
-DATA byte3<>+12(SB)/4, $0x0f0f0f0f
-DATA byte3<>+16(SB)/4, $0x03030303
-DATA byte3<>+20(SB)/4, $0x07070707
-DATA byte3<>+24(SB)/4, $0x0b0b0b0b
-DATA byte3<>+28(SB)/4, $0x0f0f0f0f
-GLOBL byte3<>(SB), RODATA|NOPTR, $32
 
 DATA low4<>+0(SB)/4, $0x0f0f0f0f
 DATA low4<>+4(SB)/4, $0x0f0f0f0f
@@ -216,6 +180,46 @@ DATA bit1<>+20(SB)/4, $0x80402010
 DATA bit1<>+24(SB)/4, $0x80402010
 DATA bit1<>+28(SB)/4, $0x80402010
 GLOBL bit1<>(SB), RODATA|NOPTR, $32
+
+DATA byte0<>+0(SB)/4, $0x00000000
+DATA byte0<>+4(SB)/4, $0x04040404
+DATA byte0<>+8(SB)/4, $0x08080808
+DATA byte0<>+12(SB)/4, $0x0c0c0c0c
+DATA byte0<>+16(SB)/4, $0x00000000
+DATA byte0<>+20(SB)/4, $0x04040404
+DATA byte0<>+24(SB)/4, $0x08080808
+DATA byte0<>+28(SB)/4, $0x0c0c0c0c
+GLOBL byte0<>(SB), RODATA|NOPTR, $32
+
+DATA byte1<>+0(SB)/4, $0x01010101
+DATA byte1<>+4(SB)/4, $0x05050505
+DATA byte1<>+8(SB)/4, $0x09090909
+DATA byte1<>+12(SB)/4, $0x0d0d0d0d
+DATA byte1<>+16(SB)/4, $0x01010101
+DATA byte1<>+20(SB)/4, $0x05050505
+DATA byte1<>+24(SB)/4, $0x09090909
+DATA byte1<>+28(SB)/4, $0x0d0d0d0d
+GLOBL byte1<>(SB), RODATA|NOPTR, $32
+
+DATA byte2<>+0(SB)/4, $0x02020202
+DATA byte2<>+4(SB)/4, $0x06060606
+DATA byte2<>+8(SB)/4, $0x0a0a0a0a
+DATA byte2<>+12(SB)/4, $0x0e0e0e0e
+DATA byte2<>+16(SB)/4, $0x02020202
+DATA byte2<>+20(SB)/4, $0x06060606
+DATA byte2<>+24(SB)/4, $0x0a0a0a0a
+DATA byte2<>+28(SB)/4, $0x0e0e0e0e
+GLOBL byte2<>(SB), RODATA|NOPTR, $32
+
+DATA byte3<>+0(SB)/4, $0x03030303
+DATA byte3<>+4(SB)/4, $0x07070707
+DATA byte3<>+8(SB)/4, $0x0b0b0b0b
+DATA byte3<>+12(SB)/4, $0x0f0f0f0f
+DATA byte3<>+16(SB)/4, $0x03030303
+DATA byte3<>+20(SB)/4, $0x07070707
+DATA byte3<>+24(SB)/4, $0x0b0b0b0b
+DATA byte3<>+28(SB)/4, $0x0f0f0f0f
+GLOBL byte3<>(SB), RODATA|NOPTR, $32
 
 DATA bias0<>+0(SB)/4, $0xfff0fff0
 DATA bias0<>+4(SB)/4, $0xfff0fff0

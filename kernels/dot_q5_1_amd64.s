@@ -7,15 +7,19 @@
 // func dotQ5_1AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ5_1AVX512(SB), NOSPLIT, $0-64
-	MOVL  $0x00000002, DX
-	KMOVD DX, K1
-	MOVL  $0x00000004, DX
-	KMOVD DX, K2
-	MOVL  $0x00000008, DX
-	KMOVD DX, K3
-	MOVQ  ahead+32(FP), CX
-	ADDQ  src+8(FP), CX
-	XORL  AX, AX
+	MOVL      $0x00000002, DX
+	KMOVD     DX, K1
+	MOVL      $0x00000004, DX
+	KMOVD     DX, K2
+	MOVL      $0x00000008, DX
+	KMOVD     DX, K3
+	VMOVDQU64 low4<>+0(SB), Y1
+	VMOVDQU64 bit0<>+0(SB), Y2
+	VMOVDQU64 sixteen<>+0(SB), Y3
+	VMOVDQU64 bit1<>+0(SB), Y4
+	MOVQ      ahead+32(FP), CX
+	ADDQ      src+8(FP), CX
+	XORL      AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -34,100 +38,100 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD    (R8), Y1
-	VPBROADCASTD    (R8)(R10*1), K1, X1
-	VPBROADCASTD    (R8)(R10*2), K2, X1
-	VPBROADCASTD    (R8)(R11*1), K3, X1
-	VPBROADCASTD    (R9), Y2
-	VPBROADCASTD    (R9)(R10*1), K1, X2
-	VPBROADCASTD    (R9)(R10*2), K2, X2
-	VPBROADCASTD    (R9)(R11*1), K3, X2
-	VINSERTI32X4    $0x01, X2, Y1, Y1
-	VPSHUFB         unzip<>+0(SB), Y1, Y1
-	VPERMQ          $0xd8, Y1, Y1
-	VEXTRACTI32X4   $0x01, Y1, X2
-	VCVTPH2PS       X1, Y1
-	VCVTPH2PS       X2, Y2
-	VPBROADCASTD    4(R8), Y3
-	VPBROADCASTD    4(R8)(R10*1), K1, X3
-	VPBROADCASTD    4(R8)(R10*2), K2, X3
-	VPBROADCASTD    4(R8)(R11*1), K3, X3
-	VPBROADCASTD    4(R9), Y4
-	VPBROADCASTD    4(R9)(R10*1), K1, X4
-	VPBROADCASTD    4(R9)(R10*2), K2, X4
-	VPBROADCASTD    4(R9)(R11*1), K3, X4
-	VINSERTI32X4    $0x01, X4, Y3, Y3
-	VPSHUFB         byte0<>+0(SB), Y3, Y4
-	VPSHUFB         byte1<>+0(SB), Y3, Y5
-	VPSHUFB         byte2<>+0(SB), Y3, Y6
-	VPSHUFB         byte3<>+0(SB), Y3, Y3
-	VBROADCASTI32X4 8(R8), Y7
-	VINSERTI32X4    $0x01, 8(R9), Y7, Y7
-	VBROADCASTI32X4 8(R8)(R10*1), Y8
-	VINSERTI32X4    $0x01, 8(R9)(R10*1), Y8, Y8
-	VBROADCASTI32X4 8(R8)(R10*2), Y9
-	VINSERTI32X4    $0x01, 8(R9)(R10*2), Y9, Y9
-	VBROADCASTI32X4 8(R8)(R11*1), Y10
-	VINSERTI32X4    $0x01, 8(R9)(R11*1), Y10, Y10
-	VPUNPCKLDQ      Y8, Y7, Y11
-	VPUNPCKHDQ      Y8, Y7, Y7
-	VPUNPCKLDQ      Y10, Y9, Y8
-	VPUNPCKHDQ      Y10, Y9, Y9
-	VPUNPCKLQDQ     Y8, Y11, Y10
-	VPUNPCKHQDQ     Y8, Y11, Y8
-	VPUNPCKLQDQ     Y9, Y7, Y11
-	VPUNPCKHQDQ     Y9, Y7, Y7
-	VPSRLW          $0x04, Y10, Y9
-	VPANDD          low4<>+0(SB), Y10, Y10
-	VPANDD          low4<>+0(SB), Y9, Y9
-	VPTESTMB        bit0<>+0(SB), Y4, K4
-	VPADDB          sixteen<>+0(SB), Y10, K4, Y10
-	VPTESTMB        bit0<>+0(SB), Y6, K4
-	VPADDB          sixteen<>+0(SB), Y9, K4, Y9
+	VPBROADCASTD    (R8), Y5
+	VPBROADCASTD    (R8)(R10*1), K1, X5
+	VPBROADCASTD    (R8)(R10*2), K2, X5
+	VPBROADCASTD    (R8)(R11*1), K3, X5
+	VPBROADCASTD    (R9), Y6
+	VPBROADCASTD    (R9)(R10*1), K1, X6
+	VPBROADCASTD    (R9)(R10*2), K2, X6
+	VPBROADCASTD    (R9)(R11*1), K3, X6
+	VINSERTI32X4    $0x01, X6, Y5, Y5
+	VPSHUFB         unzip<>+0(SB), Y5, Y5
+	VPERMQ          $0xd8, Y5, Y5
+	VEXTRACTI32X4   $0x01, Y5, X6
+	VCVTPH2PS       X5, Y5
+	VCVTPH2PS       X6, Y6
+	VPBROADCASTD    4(R8), Y7
+	VPBROADCASTD    4(R8)(R10*1), K1, X7
+	VPBROADCASTD    4(R8)(R10*2), K2, X7
+	VPBROADCASTD    4(R8)(R11*1), K3, X7
+	VPBROADCASTD    4(R9), Y8
+	VPBROADCASTD    4(R9)(R10*1), K1, X8
+	VPBROADCASTD    4(R9)(R10*2), K2, X8
+	VPBROADCASTD    4(R9)(R11*1), K3, X8
+	VINSERTI32X4    $0x01, X8, Y7, Y7
+	VPSHUFB         byte0<>+0(SB), Y7, Y8
+	VPSHUFB         byte1<>+0(SB), Y7, Y9
+	VPSHUFB         byte2<>+0(SB), Y7, Y10
+	VPSHUFB         byte3<>+0(SB), Y7, Y7
+	VBROADCASTI32X4 8(R8), Y11
+	VINSERTI32X4    $0x01, 8(R9), Y11, Y11
+	VBROADCASTI32X4 8(R8)(R10*1), Y12
+	VINSERTI32X4    $0x01, 8(R9)(R10*1), Y12, Y12
+	VBROADCASTI32X4 8(R8)(R10*2), Y13
+	VINSERTI32X4    $0x01, 8(R9)(R10*2), Y13, Y13
+	VBROADCASTI32X4 8(R8)(R11*1), Y14
+	VINSERTI32X4    $0x01, 8(R9)(R11*1), Y14, Y14
+	VPUNPCKLDQ      Y12, Y11, Y15
+	VPUNPCKHDQ      Y12, Y11, Y11
+	VPUNPCKLDQ      Y14, Y13, Y12
+	VPUNPCKHDQ      Y14, Y13, Y13
+	VPUNPCKLQDQ     Y12, Y15, Y14
+	VPUNPCKHQDQ     Y12, Y15, Y12
+	VPUNPCKLQDQ     Y13, Y11, Y15
+	VPUNPCKHQDQ     Y13, Y11, Y11
+	VPSRLW          $0x04, Y14, Y13
+	VPANDD          Y1, Y14, Y14
+	VPANDD          Y1, Y13, Y13
+	VPTESTMB        Y2, Y8, K4
+	VPADDB          Y3, Y14, K4, Y14
+	VPTESTMB        Y2, Y10, K4
+	VPADDB          Y3, Y13, K4, Y13
 	PREFETCHT1      (CX)
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   (DX), Y10, Y12
-	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   16(DX), Y9, Y10
-	VPSRLW          $0x04, Y8, Y9
-	VPANDD          low4<>+0(SB), Y8, Y8
-	VPANDD          low4<>+0(SB), Y9, Y9
-	VPTESTMB        bit1<>+0(SB), Y4, K4
-	VPADDB          sixteen<>+0(SB), Y8, K4, Y8
-	VPTESTMB        bit1<>+0(SB), Y6, K4
-	VPADDB          sixteen<>+0(SB), Y9, K4, Y9
-	VPDPBUSD.BCST   4(DX), Y8, Y12
+	VXORPS          Y16, Y16, Y16
+	VPDPBUSD.BCST   (DX), Y14, Y16
+	VXORPS          Y14, Y14, Y14
+	VPDPBUSD.BCST   16(DX), Y13, Y14
+	VPSRLW          $0x04, Y12, Y13
+	VPANDD          Y1, Y12, Y12
+	VPANDD          Y1, Y13, Y13
+	VPTESTMB        Y4, Y8, K4
+	VPADDB          Y3, Y12, K4, Y12
+	VPTESTMB        Y4, Y10, K4
+	VPADDB          Y3, Y13, K4, Y13
+	VPDPBUSD.BCST   4(DX), Y12, Y16
 	PREFETCHT1      64(CX)
-	VPDPBUSD.BCST   20(DX), Y9, Y10
-	VPSRLW          $0x04, Y11, Y4
-	VPANDD          low4<>+0(SB), Y11, Y11
-	VPANDD          low4<>+0(SB), Y4, Y4
-	VPTESTMB        bit0<>+0(SB), Y5, K4
-	VPADDB          sixteen<>+0(SB), Y11, K4, Y11
-	VPTESTMB        bit0<>+0(SB), Y3, K4
-	VPADDB          sixteen<>+0(SB), Y4, K4, Y4
-	VPDPBUSD.BCST   8(DX), Y11, Y12
-	VPDPBUSD.BCST   24(DX), Y4, Y10
-	VPSRLW          $0x04, Y7, Y4
-	VPANDD          low4<>+0(SB), Y7, Y7
-	VPANDD          low4<>+0(SB), Y4, Y4
-	VPTESTMB        bit1<>+0(SB), Y5, K4
-	VPADDB          sixteen<>+0(SB), Y7, K4, Y7
-	VPTESTMB        bit1<>+0(SB), Y3, K4
-	VPADDB          sixteen<>+0(SB), Y4, K4, Y4
+	VPDPBUSD.BCST   20(DX), Y13, Y14
+	VPSRLW          $0x04, Y15, Y8
+	VPANDD          Y1, Y15, Y15
+	VPANDD          Y1, Y8, Y8
+	VPTESTMB        Y2, Y9, K4
+	VPADDB          Y3, Y15, K4, Y15
+	VPTESTMB        Y2, Y7, K4
+	VPADDB          Y3, Y8, K4, Y8
+	VPDPBUSD.BCST   8(DX), Y15, Y16
+	VPDPBUSD.BCST   24(DX), Y8, Y14
+	VPSRLW          $0x04, Y11, Y8
+	VPANDD          Y1, Y11, Y11
+	VPANDD          Y1, Y8, Y8
+	VPTESTMB        Y4, Y9, K4
+	VPADDB          Y3, Y11, K4, Y11
+	VPTESTMB        Y4, Y7, K4
+	VPADDB          Y3, Y8, K4, Y8
 	PREFETCHT1      128(CX)
-	VPDPBUSD.BCST   12(DX), Y7, Y12
-	VPDPBUSD.BCST   28(DX), Y4, Y10
-	VPADDD          Y10, Y12, Y12
-	VMULPS.BCST     (BX), Y1, Y1
-	VCVTDQ2PS       Y12, Y12
-	VFMADD231PS     Y1, Y12, Y0
-	VXORPS          Y1, Y1, Y1
-	VMOVDQU64       ones<>+0(SB), Y3
-	VPDPWSSD.BCST   (SI), Y3, Y1
-	VMULPS.BCST     (BX), Y2, Y2
-	VCVTDQ2PS       Y1, Y1
-	VFMADD231PS     Y2, Y1, Y0
+	VPDPBUSD.BCST   12(DX), Y11, Y16
+	VPDPBUSD.BCST   28(DX), Y8, Y14
+	VPADDD          Y14, Y16, Y16
+	VMULPS.BCST     (BX), Y5, Y5
+	VCVTDQ2PS       Y16, Y16
+	VFMADD231PS     Y5, Y16, Y0
+	VXORPS          Y5, Y5, Y5
+	VMOVDQU64       ones<>+0(SB), Y7
+	VPDPWSSD.BCST   (SI), Y7, Y5
+	VMULPS.BCST     (BX), Y6, Y6
+	VCVTDQ2PS       Y5, Y5
+	VFMADD231PS     Y6, Y5, Y0
 	ADDQ            $0x20, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
@@ -143,6 +147,46 @@ block:
 	JNE             half
 	VZEROUPPER
 	RET
+
+DATA low4<>+0(SB)/4, $0x0f0f0f0f
+DATA low4<>+4(SB)/4, $0x0f0f0f0f
+DATA low4<>+8(SB)/4, $0x0f0f0f0f
+DATA low4<>+12(SB)/4, $0x0f0f0f0f
+DATA low4<>+16(SB)/4, $0x0f0f0f0f
+DATA low4<>+20(SB)/4, $0x0f0f0f0f
+DATA low4<>+24(SB)/4, $0x0f0f0f0f
+DATA low4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL low4<>(SB), RODATA|NOPTR, $32
+
+DATA bit0<>+0(SB)/4, $0x08040201
+DATA bit0<>+4(SB)/4, $0x08040201
+DATA bit0<>+8(SB)/4, $0x08040201
+DATA bit0<>+12(SB)/4, $0x08040201
+DATA bit0<>+16(SB)/4, $0x08040201
+DATA bit0<>+20(SB)/4, $0x08040201
+DATA bit0<>+24(SB)/4, $0x08040201
+DATA bit0<>+28(SB)/4, $0x08040201
+GLOBL bit0<>(SB), RODATA|NOPTR, $32
+
+DATA sixteen<>+0(SB)/4, $0x10101010
+DATA sixteen<>+4(SB)/4, $0x10101010
+DATA sixteen<>+8(SB)/4, $0x10101010
+DATA sixteen<>+12(SB)/4, $0x10101010
+DATA sixteen<>+16(SB)/4, $0x10101010
+DATA sixteen<>+20(SB)/4, $0x10101010
+DATA sixteen<>+24(SB)/4, $0x10101010
+DATA sixteen<>+28(SB)/4, $0x10101010
+GLOBL sixteen<>(SB), RODATA|NOPTR, $32
+
+DATA bit1<>+0(SB)/4, $0x80402010
+DATA bit1<>+4(SB)/4, $0x80402010
+DATA bit1<>+8(SB)/4, $0x80402010
+DATA bit1<>+12(SB)/4, $0x80402010
+DATA bit1<>+16(SB)/4, $0x80402010
+DATA bit1<>+20(SB)/4, $0x80402010
+DATA bit1<>+24(SB)/4, $0x80402010
+DATA bit1<>+28(SB)/4, $0x80402010
+GLOBL bit1<>(SB), RODATA|NOPTR, $32
 
 DATA unzip<>+0(SB)/4, $0x05040100
 DATA unzip<>+4(SB)/4, $0x0d0c0908
@@ -193,46 +237,6 @@ DATA byte3<>+20(SB)/4, $0x07070707
 DATA byte3<>+24(SB)/4, $0x0b0b0b0b
 DATA byte3<>+28(SB)/4, $0x0f0f0f0f
 GLOBL byte3<>(SB), RODATA|NOPTR, $32
-
-DATA low4<>+0(SB)/4, $0x0f0f0f0f
-DATA low4<>+4(SB)/4, $0x0f0f0f0f
-DATA low4<>+8(SB)/4, $0x0f0f0f0f
-DATA low4<>+12(SB)/4, $0x0f0f0f0f
-DATA low4<>+16(SB)/4, $0x0f0f0f0f
-DATA low4<>+20(SB)/4, $0x0f0f0f0f
-DATA low4<>+24(SB)/4, $0x0f0f0f0f
-DATA low4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL low4<>(SB), RODATA|NOPTR, $32
-
-DATA bit0<>+0(SB)/4, $0x08040201
-DATA bit0<>+4(SB)/4, $0x08040201
-DATA bit0<>+8(SB)/4, $0x08040201
-DATA bit0<>+12(SB)/4, $0x08040201
-DATA bit0<>+16(SB)/4, $0x08040201
-DATA bit0<>+20(SB)/4, $0x08040201
-DATA bit0<>+24(SB)/4, $0x08040201
-DATA bit0<>+28(SB)/4, $0x08040201
-GLOBL bit0<>(SB), RODATA|NOPTR, $32
-
-DATA sixteen<>+0(SB)/4, $0x10101010
-DATA sixteen<>+4(SB)/4, $0x10101010
-DATA sixteen<>+8(SB)/4, $0x10101010
-DATA sixteen<>+12(SB)/4, $0x10101010
-DATA sixteen<>+16(SB)/4, $0x10101010
-DATA sixteen<>+20(SB)/4, $0x10101010
-DATA sixteen<>+24(SB)/4, $0x10101010
-DATA sixteen<>+28(SB)/4, $0x10101010
-GLOBL sixteen<>(SB), RODATA|NOPTR, $32
-
-DATA bit1<>+0(SB)/4, $0x80402010
-DATA bit1<>+4(SB)/4, $0x80402010
-DATA bit1<>+8(SB)/4, $0x80402010
-DATA bit1<>+12(SB)/4, $0x80402010
-DATA bit1<>+16(SB)/4, $0x80402010
-DATA bit1<>+20(SB)/4, $0x80402010
-DATA bit1<>+24(SB)/4, $0x80402010
-DATA bit1<>+28(SB)/4, $0x80402010
-GLOBL bit1<>(SB), RODATA|NOPTR, $32
 
 DATA ones<>+0(SB)/4, $0x00010001
 DATA ones<>+4(SB)/4, $0x00010001

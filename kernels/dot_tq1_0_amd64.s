@@ -7,15 +7,16 @@
 // func dotTQ1_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotTQ1_0AVX512(SB), NOSPLIT, $0-64
-	MOVL  $0x00000002, DX
-	KMOVD DX, K1
-	MOVL  $0x00000004, DX
-	KMOVD DX, K2
-	MOVL  $0x00000008, DX
-	KMOVD DX, K3
-	MOVQ  ahead+32(FP), CX
-	ADDQ  src+8(FP), CX
-	XORL  AX, AX
+	MOVL      $0x00000002, DX
+	KMOVD     DX, K1
+	MOVL      $0x00000004, DX
+	KMOVD     DX, K2
+	MOVL      $0x00000008, DX
+	KMOVD     DX, K3
+	VMOVDQU64 b1<>+0(SB), Y1
+	MOVQ      ahead+32(FP), CX
+	ADDQ      src+8(FP), CX
+	XORL      AX, AX
 
 half:
 	MOVQ  src+8(FP), R8
@@ -34,614 +35,614 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VXORPS          Y1, Y1, Y1
-	VPBROADCASTD    50(R8), Y2
-	VPBROADCASTD    50(R8)(R10*1), K1, X2
-	VPBROADCASTD    50(R8)(R10*2), K2, X2
-	VPBROADCASTD    50(R8)(R11*1), K3, X2
-	VPBROADCASTD    50(R9), Y3
-	VPBROADCASTD    50(R9)(R10*1), K1, X3
-	VPBROADCASTD    50(R9)(R10*2), K2, X3
-	VPBROADCASTD    50(R9)(R11*1), K3, X3
-	VINSERTI32X4    $0x01, X3, Y2, Y2
-	VPSRLD          $0x10, Y2, Y2
-	VPMOVDW         Y2, X2
-	VCVTPH2PS       X2, Y2
-	VMOVDQU64       plus1<>+0(SB), Y3
-	VMOVDQU64       minus<>+0(SB), Y4
-	VPDPWSSD.BCST   (SI), Y4, Y1
-	VPDPWSSD.BCST   4(SI), Y4, Y1
-	VPDPWSSD.BCST   8(SI), Y4, Y1
-	VPDPWSSD.BCST   12(SI), Y4, Y1
-	VPDPWSSD.BCST   16(SI), Y4, Y1
-	VPDPWSSD.BCST   20(SI), Y4, Y1
-	VPDPWSSD.BCST   24(SI), Y4, Y1
-	VPDPWSSD.BCST   28(SI), Y4, Y1
-	VBROADCASTI32X4 (R8), Y4
-	VINSERTI32X4    $0x01, (R9), Y4, Y4
-	VBROADCASTI32X4 (R8)(R10*1), Y5
-	VINSERTI32X4    $0x01, (R9)(R10*1), Y5, Y5
-	VBROADCASTI32X4 (R8)(R10*2), Y6
-	VINSERTI32X4    $0x01, (R9)(R10*2), Y6, Y6
-	VBROADCASTI32X4 (R8)(R11*1), Y7
-	VINSERTI32X4    $0x01, (R9)(R11*1), Y7, Y7
-	VPUNPCKLDQ      Y5, Y4, Y8
-	VPUNPCKHDQ      Y5, Y4, Y4
-	VPUNPCKLDQ      Y7, Y6, Y5
-	VPUNPCKHDQ      Y7, Y6, Y6
-	VPUNPCKLQDQ     Y5, Y8, Y7
-	VPUNPCKHQDQ     Y5, Y8, Y5
-	VPUNPCKLQDQ     Y6, Y4, Y8
-	VPUNPCKHQDQ     Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y7, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y7, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
+	VXORPS          Y2, Y2, Y2
+	VPBROADCASTD    50(R8), Y3
+	VPBROADCASTD    50(R8)(R10*1), K1, X3
+	VPBROADCASTD    50(R8)(R10*2), K2, X3
+	VPBROADCASTD    50(R8)(R11*1), K3, X3
+	VPBROADCASTD    50(R9), Y4
+	VPBROADCASTD    50(R9)(R10*1), K1, X4
+	VPBROADCASTD    50(R9)(R10*2), K2, X4
+	VPBROADCASTD    50(R9)(R11*1), K3, X4
+	VINSERTI32X4    $0x01, X4, Y3, Y3
+	VPSRLD          $0x10, Y3, Y3
+	VPMOVDW         Y3, X3
+	VCVTPH2PS       X3, Y3
+	VMOVDQU64       plus1<>+0(SB), Y4
+	VMOVDQU64       minus<>+0(SB), Y5
+	VPDPWSSD.BCST   (SI), Y5, Y2
+	VPDPWSSD.BCST   4(SI), Y5, Y2
+	VPDPWSSD.BCST   8(SI), Y5, Y2
+	VPDPWSSD.BCST   12(SI), Y5, Y2
+	VPDPWSSD.BCST   16(SI), Y5, Y2
+	VPDPWSSD.BCST   20(SI), Y5, Y2
+	VPDPWSSD.BCST   24(SI), Y5, Y2
+	VPDPWSSD.BCST   28(SI), Y5, Y2
+	VBROADCASTI32X4 (R8), Y5
+	VINSERTI32X4    $0x01, (R9), Y5, Y5
+	VBROADCASTI32X4 (R8)(R10*1), Y6
+	VINSERTI32X4    $0x01, (R9)(R10*1), Y6, Y6
+	VBROADCASTI32X4 (R8)(R10*2), Y7
+	VINSERTI32X4    $0x01, (R9)(R10*2), Y7, Y7
+	VBROADCASTI32X4 (R8)(R11*1), Y8
+	VINSERTI32X4    $0x01, (R9)(R11*1), Y8, Y8
+	VPUNPCKLDQ      Y6, Y5, Y9
+	VPUNPCKHDQ      Y6, Y5, Y5
+	VPUNPCKLDQ      Y8, Y7, Y6
+	VPUNPCKHDQ      Y8, Y7, Y7
+	VPUNPCKLQDQ     Y6, Y9, Y8
+	VPUNPCKHQDQ     Y6, Y9, Y6
+	VPUNPCKLQDQ     Y7, Y5, Y9
+	VPUNPCKHQDQ     Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
 	PREFETCHT1      (CX)
-	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   (DX), Y6, Y10
-	VPADDB          Y7, Y7, Y9
-	VPADDB          Y9, Y7, Y7
-	VPSUBUSB        third<>+0(SB), Y7, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y7, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
 	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   32(DX), Y6, Y11
-	VPADDB          Y7, Y7, Y9
-	VPADDB          Y9, Y7, Y7
-	VPSUBUSB        third<>+0(SB), Y7, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y7, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
+	VPDPBUSD.BCST   (DX), Y7, Y11
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
 	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   64(DX), Y6, Y12
-	VPADDB          Y7, Y7, Y9
-	VPADDB          Y9, Y7, Y7
-	VPSUBUSB        third<>+0(SB), Y7, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y7, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
+	VPDPBUSD.BCST   32(DX), Y7, Y12
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
 	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   96(DX), Y6, Y13
-	VPADDB          Y7, Y7, Y9
-	VPADDB          Y9, Y7, Y7
-	VPSUBUSB        third<>+0(SB), Y7, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y7, Y7
-	VPMINUB         b1<>+0(SB), Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   128(DX), Y6, Y7
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VPDPBUSD.BCST   4(DX), Y6, Y10
-	VPADDB          Y5, Y5, Y9
-	VPADDB          Y9, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VPDPBUSD.BCST   36(DX), Y6, Y11
-	VPADDB          Y5, Y5, Y9
-	VPADDB          Y9, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VPDPBUSD.BCST   68(DX), Y6, Y12
-	VPADDB          Y5, Y5, Y9
-	VPADDB          Y9, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VPDPBUSD.BCST   100(DX), Y6, Y13
-	VPADDB          Y5, Y5, Y9
-	VPADDB          Y9, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPADDB          Y6, Y5, Y6
-	VPDPBUSD.BCST   132(DX), Y6, Y7
-	VPSUBUSB        third<>+0(SB), Y8, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	PREFETCHT1      64(CX)
-	VPDPBUSD.BCST   8(DX), Y5, Y10
-	VPADDB          Y8, Y8, Y6
-	VPADDB          Y6, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   40(DX), Y5, Y11
-	VPADDB          Y8, Y8, Y6
-	VPADDB          Y6, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   72(DX), Y5, Y12
-	VPADDB          Y8, Y8, Y6
-	VPADDB          Y6, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   104(DX), Y5, Y13
-	VPADDB          Y8, Y8, Y6
-	VPADDB          Y6, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   136(DX), Y5, Y7
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   12(DX), Y5, Y10
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   44(DX), Y5, Y11
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   76(DX), Y5, Y12
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   108(DX), Y5, Y13
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y4
-	VPMINUB         b1<>+0(SB), Y4, Y4
-	VPADDB          Y5, Y4, Y5
-	PREFETCHT1      128(CX)
-	VPDPBUSD.BCST   140(DX), Y5, Y7
-	VBROADCASTI32X4 16(R8), Y4
-	VINSERTI32X4    $0x01, 16(R9), Y4, Y4
-	VBROADCASTI32X4 16(R8)(R10*1), Y5
-	VINSERTI32X4    $0x01, 16(R9)(R10*1), Y5, Y5
-	VBROADCASTI32X4 16(R8)(R10*2), Y6
-	VINSERTI32X4    $0x01, 16(R9)(R10*2), Y6, Y6
-	VBROADCASTI32X4 16(R8)(R11*1), Y8
-	VINSERTI32X4    $0x01, 16(R9)(R11*1), Y8, Y8
-	VPUNPCKLDQ      Y5, Y4, Y9
-	VPUNPCKHDQ      Y5, Y4, Y4
-	VPUNPCKLDQ      Y8, Y6, Y5
-	VPUNPCKHDQ      Y8, Y6, Y6
-	VPUNPCKLQDQ     Y5, Y9, Y8
-	VPUNPCKHQDQ     Y5, Y9, Y5
-	VPUNPCKLQDQ     Y6, Y4, Y9
-	VPUNPCKHQDQ     Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y8, Y14
-	VPMINUB         b1<>+0(SB), Y14, Y14
-	VPADDB          Y6, Y14, Y6
-	VPDPBUSD.BCST   16(DX), Y6, Y10
-	VPADDB          Y8, Y8, Y14
-	VPADDB          Y14, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y8, Y14
-	VPMINUB         b1<>+0(SB), Y14, Y14
-	VPADDB          Y6, Y14, Y6
-	VPDPBUSD.BCST   48(DX), Y6, Y11
-	VPADDB          Y8, Y8, Y14
-	VPADDB          Y14, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y8, Y14
-	VPMINUB         b1<>+0(SB), Y14, Y14
-	VPADDB          Y6, Y14, Y6
-	VPDPBUSD.BCST   80(DX), Y6, Y12
-	VPADDB          Y8, Y8, Y14
-	VPADDB          Y14, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y8, Y14
-	VPMINUB         b1<>+0(SB), Y14, Y14
-	VPADDB          Y6, Y14, Y6
-	VPDPBUSD.BCST   112(DX), Y6, Y13
-	VPADDB          Y8, Y8, Y14
-	VPADDB          Y14, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
+	VPDPBUSD.BCST   64(DX), Y7, Y13
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VXORPS          Y14, Y14, Y14
+	VPDPBUSD.BCST   96(DX), Y7, Y14
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
 	VPSUBUSB        thirds<>+0(SB), Y8, Y8
-	VPMINUB         b1<>+0(SB), Y8, Y8
-	VPADDB          Y6, Y8, Y6
-	VPDPBUSD.BCST   144(DX), Y6, Y7
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y8
-	VPMINUB         b1<>+0(SB), Y8, Y8
-	VPADDB          Y6, Y8, Y6
-	VPDPBUSD.BCST   20(DX), Y6, Y10
-	VPADDB          Y5, Y5, Y8
-	VPADDB          Y8, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y8
-	VPMINUB         b1<>+0(SB), Y8, Y8
-	VPADDB          Y6, Y8, Y6
-	VPDPBUSD.BCST   52(DX), Y6, Y11
-	VPADDB          Y5, Y5, Y8
-	VPADDB          Y8, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y8
-	VPMINUB         b1<>+0(SB), Y8, Y8
-	VPADDB          Y6, Y8, Y6
-	VPDPBUSD.BCST   84(DX), Y6, Y12
-	VPADDB          Y5, Y5, Y8
-	VPADDB          Y8, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y8
-	VPMINUB         b1<>+0(SB), Y8, Y8
-	VPADDB          Y6, Y8, Y6
-	PREFETCHT1      192(CX)
-	VPDPBUSD.BCST   116(DX), Y6, Y13
-	VPADDB          Y5, Y5, Y8
-	VPADDB          Y8, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPADDB          Y6, Y5, Y6
-	VPDPBUSD.BCST   148(DX), Y6, Y7
-	VPSUBUSB        third<>+0(SB), Y9, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y9, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   24(DX), Y5, Y10
-	VPADDB          Y9, Y9, Y6
-	VPADDB          Y6, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y9, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   56(DX), Y5, Y11
-	VPADDB          Y9, Y9, Y6
-	VPADDB          Y6, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y9, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   88(DX), Y5, Y12
-	VPADDB          Y9, Y9, Y6
-	VPADDB          Y6, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y9, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   120(DX), Y5, Y13
-	VPADDB          Y9, Y9, Y6
-	VPADDB          Y6, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y9, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   152(DX), Y5, Y7
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   28(DX), Y5, Y10
-	VPSRAD          $0x10, Y3, Y5
-	VPMULLD         Y5, Y10, Y10
-	VPADDD          Y10, Y1, Y1
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   60(DX), Y5, Y11
-	VPSRAD          $0x10, Y3, Y5
-	VPMULLD         Y5, Y11, Y11
-	VPADDD          Y11, Y1, Y1
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	PREFETCHT1      256(CX)
-	VPDPBUSD.BCST   92(DX), Y5, Y12
-	VPSRAD          $0x10, Y3, Y5
-	VPMULLD         Y5, Y12, Y12
-	VPADDD          Y12, Y1, Y1
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   124(DX), Y5, Y13
-	VPSRAD          $0x10, Y3, Y5
-	VPMULLD         Y5, Y13, Y13
-	VPADDD          Y13, Y1, Y1
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y4
-	VPMINUB         b1<>+0(SB), Y4, Y4
-	VPADDB          Y5, Y4, Y5
-	VPDPBUSD.BCST   156(DX), Y5, Y7
-	VPSRAD          $0x10, Y3, Y4
-	VPMULLD         Y4, Y7, Y7
-	VPADDD          Y7, Y1, Y1
-	VBROADCASTI32X4 32(R8), Y4
-	VINSERTI32X4    $0x01, 32(R9), Y4, Y4
-	VBROADCASTI32X4 32(R8)(R10*1), Y5
-	VINSERTI32X4    $0x01, 32(R9)(R10*1), Y5, Y5
-	VBROADCASTI32X4 32(R8)(R10*2), Y6
-	VINSERTI32X4    $0x01, 32(R9)(R10*2), Y6, Y6
-	VBROADCASTI32X4 32(R8)(R11*1), Y7
-	VINSERTI32X4    $0x01, 32(R9)(R11*1), Y7, Y7
-	VPUNPCKLDQ      Y5, Y4, Y8
-	VPUNPCKHDQ      Y5, Y4, Y4
-	VPUNPCKLDQ      Y7, Y6, Y5
-	VPUNPCKHDQ      Y7, Y6, Y6
-	VPUNPCKLQDQ     Y5, Y8, Y7
-	VPUNPCKHQDQ     Y5, Y8, Y5
-	VPUNPCKLQDQ     Y6, Y4, Y8
-	VPUNPCKHQDQ     Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y7, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y7, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   160(DX), Y6, Y10
-	VPADDB          Y7, Y7, Y9
-	VPADDB          Y9, Y7, Y7
-	VPSUBUSB        third<>+0(SB), Y7, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y7, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VPDPBUSD.BCST   176(DX), Y6, Y10
-	VPADDB          Y7, Y7, Y9
-	VPADDB          Y9, Y7, Y7
-	VPSUBUSB        third<>+0(SB), Y7, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y7, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   192(DX), Y6, Y11
-	VPADDB          Y7, Y7, Y9
-	VPADDB          Y9, Y7, Y7
-	VPSUBUSB        third<>+0(SB), Y7, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y7, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VPDPBUSD.BCST   208(DX), Y6, Y11
-	VPADDB          Y7, Y7, Y9
-	VPADDB          Y9, Y7, Y7
-	VPSUBUSB        third<>+0(SB), Y7, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y7, Y7
-	VPMINUB         b1<>+0(SB), Y7, Y7
+	VPMINUB         Y1, Y8, Y8
+	VPADDB          Y7, Y8, Y7
+	VXORPS          Y8, Y8, Y8
+	VPDPBUSD.BCST   128(DX), Y7, Y8
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   4(DX), Y7, Y11
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   36(DX), Y7, Y12
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   68(DX), Y7, Y13
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   100(DX), Y7, Y14
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPADDB          Y7, Y6, Y7
+	VPDPBUSD.BCST   132(DX), Y7, Y8
+	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   224(DX), Y6, Y7
+	PREFETCHT1      64(CX)
+	VPDPBUSD.BCST   8(DX), Y6, Y11
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   40(DX), Y6, Y12
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   72(DX), Y6, Y13
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   104(DX), Y6, Y14
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   136(DX), Y6, Y8
 	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VPDPBUSD.BCST   164(DX), Y6, Y10
-	VPADDB          Y5, Y5, Y9
-	VPADDB          Y9, Y5, Y5
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   12(DX), Y6, Y11
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	PREFETCHT1      320(CX)
-	VPDPBUSD.BCST   180(DX), Y6, Y10
-	VPADDB          Y5, Y5, Y9
-	VPADDB          Y9, Y5, Y5
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   44(DX), Y6, Y12
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VPDPBUSD.BCST   196(DX), Y6, Y11
-	VPADDB          Y5, Y5, Y9
-	VPADDB          Y9, Y5, Y5
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   76(DX), Y6, Y13
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y9
-	VPMINUB         b1<>+0(SB), Y9, Y9
-	VPADDB          Y6, Y9, Y6
-	VPDPBUSD.BCST   212(DX), Y6, Y11
-	VPADDB          Y5, Y5, Y9
-	VPADDB          Y9, Y5, Y5
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   108(DX), Y6, Y14
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
+	VPMINUB         Y1, Y6, Y6
 	VPSUBUSB        thirds<>+0(SB), Y5, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
+	VPMINUB         Y1, Y5, Y5
 	VPADDB          Y6, Y5, Y6
-	VPDPBUSD.BCST   228(DX), Y6, Y7
-	VPSUBUSB        third<>+0(SB), Y8, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   168(DX), Y5, Y10
-	VPADDB          Y8, Y8, Y6
-	VPADDB          Y6, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   184(DX), Y5, Y10
-	VPADDB          Y8, Y8, Y6
-	VPADDB          Y6, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   200(DX), Y5, Y11
-	VPADDB          Y8, Y8, Y6
-	VPADDB          Y6, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   216(DX), Y5, Y11
-	VPADDB          Y8, Y8, Y6
-	VPADDB          Y6, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y8, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   232(DX), Y5, Y7
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
+	PREFETCHT1      128(CX)
+	VPDPBUSD.BCST   140(DX), Y6, Y8
+	VBROADCASTI32X4 16(R8), Y5
+	VINSERTI32X4    $0x01, 16(R9), Y5, Y5
+	VBROADCASTI32X4 16(R8)(R10*1), Y6
+	VINSERTI32X4    $0x01, 16(R9)(R10*1), Y6, Y6
+	VBROADCASTI32X4 16(R8)(R10*2), Y7
+	VINSERTI32X4    $0x01, 16(R9)(R10*2), Y7, Y7
+	VBROADCASTI32X4 16(R8)(R11*1), Y9
+	VINSERTI32X4    $0x01, 16(R9)(R11*1), Y9, Y9
+	VPUNPCKLDQ      Y6, Y5, Y10
+	VPUNPCKHDQ      Y6, Y5, Y5
+	VPUNPCKLDQ      Y9, Y7, Y6
+	VPUNPCKHDQ      Y9, Y7, Y7
+	VPUNPCKLQDQ     Y6, Y10, Y9
+	VPUNPCKHQDQ     Y6, Y10, Y6
+	VPUNPCKLQDQ     Y7, Y5, Y10
+	VPUNPCKHQDQ     Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y9, Y15
+	VPMINUB         Y1, Y15, Y15
+	VPADDB          Y7, Y15, Y7
+	VPDPBUSD.BCST   16(DX), Y7, Y11
+	VPADDB          Y9, Y9, Y15
+	VPADDB          Y15, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y9, Y15
+	VPMINUB         Y1, Y15, Y15
+	VPADDB          Y7, Y15, Y7
+	VPDPBUSD.BCST   48(DX), Y7, Y12
+	VPADDB          Y9, Y9, Y15
+	VPADDB          Y15, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y9, Y15
+	VPMINUB         Y1, Y15, Y15
+	VPADDB          Y7, Y15, Y7
+	VPDPBUSD.BCST   80(DX), Y7, Y13
+	VPADDB          Y9, Y9, Y15
+	VPADDB          Y15, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y9, Y15
+	VPMINUB         Y1, Y15, Y15
+	VPADDB          Y7, Y15, Y7
+	VPDPBUSD.BCST   112(DX), Y7, Y14
+	VPADDB          Y9, Y9, Y15
+	VPADDB          Y15, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y9, Y9
+	VPMINUB         Y1, Y9, Y9
+	VPADDB          Y7, Y9, Y7
+	VPDPBUSD.BCST   144(DX), Y7, Y8
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y9
+	VPMINUB         Y1, Y9, Y9
+	VPADDB          Y7, Y9, Y7
+	VPDPBUSD.BCST   20(DX), Y7, Y11
+	VPADDB          Y6, Y6, Y9
+	VPADDB          Y9, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y9
+	VPMINUB         Y1, Y9, Y9
+	VPADDB          Y7, Y9, Y7
+	VPDPBUSD.BCST   52(DX), Y7, Y12
+	VPADDB          Y6, Y6, Y9
+	VPADDB          Y9, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y9
+	VPMINUB         Y1, Y9, Y9
+	VPADDB          Y7, Y9, Y7
+	VPDPBUSD.BCST   84(DX), Y7, Y13
+	VPADDB          Y6, Y6, Y9
+	VPADDB          Y9, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y9
+	VPMINUB         Y1, Y9, Y9
+	VPADDB          Y7, Y9, Y7
+	PREFETCHT1      192(CX)
+	VPDPBUSD.BCST   116(DX), Y7, Y14
+	VPADDB          Y6, Y6, Y9
+	VPADDB          Y9, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPADDB          Y7, Y6, Y7
+	VPDPBUSD.BCST   148(DX), Y7, Y8
+	VPSUBUSB        third<>+0(SB), Y10, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y10, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   24(DX), Y6, Y11
+	VPADDB          Y10, Y10, Y7
+	VPADDB          Y7, Y10, Y10
+	VPSUBUSB        third<>+0(SB), Y10, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y10, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   56(DX), Y6, Y12
+	VPADDB          Y10, Y10, Y7
+	VPADDB          Y7, Y10, Y10
+	VPSUBUSB        third<>+0(SB), Y10, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y10, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   88(DX), Y6, Y13
+	VPADDB          Y10, Y10, Y7
+	VPADDB          Y7, Y10, Y10
+	VPSUBUSB        third<>+0(SB), Y10, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y10, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   120(DX), Y6, Y14
+	VPADDB          Y10, Y10, Y7
+	VPADDB          Y7, Y10, Y10
+	VPSUBUSB        third<>+0(SB), Y10, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y10, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   152(DX), Y6, Y8
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   28(DX), Y6, Y11
+	VPSRAD          $0x10, Y4, Y6
+	VPMULLD         Y6, Y11, Y11
+	VPADDD          Y11, Y2, Y2
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   60(DX), Y6, Y12
+	VPSRAD          $0x10, Y4, Y6
+	VPMULLD         Y6, Y12, Y12
+	VPADDD          Y12, Y2, Y2
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	PREFETCHT1      256(CX)
+	VPDPBUSD.BCST   92(DX), Y6, Y13
+	VPSRAD          $0x10, Y4, Y6
+	VPMULLD         Y6, Y13, Y13
+	VPADDD          Y13, Y2, Y2
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   124(DX), Y6, Y14
+	VPSRAD          $0x10, Y4, Y6
+	VPMULLD         Y6, Y14, Y14
+	VPADDD          Y14, Y2, Y2
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y5
+	VPMINUB         Y1, Y5, Y5
+	VPADDB          Y6, Y5, Y6
+	VPDPBUSD.BCST   156(DX), Y6, Y8
+	VPSRAD          $0x10, Y4, Y5
+	VPMULLD         Y5, Y8, Y8
+	VPADDD          Y8, Y2, Y2
+	VBROADCASTI32X4 32(R8), Y5
+	VINSERTI32X4    $0x01, 32(R9), Y5, Y5
+	VBROADCASTI32X4 32(R8)(R10*1), Y6
+	VINSERTI32X4    $0x01, 32(R9)(R10*1), Y6, Y6
+	VBROADCASTI32X4 32(R8)(R10*2), Y7
+	VINSERTI32X4    $0x01, 32(R9)(R10*2), Y7, Y7
+	VBROADCASTI32X4 32(R8)(R11*1), Y8
+	VINSERTI32X4    $0x01, 32(R9)(R11*1), Y8, Y8
+	VPUNPCKLDQ      Y6, Y5, Y9
+	VPUNPCKHDQ      Y6, Y5, Y5
+	VPUNPCKLDQ      Y8, Y7, Y6
+	VPUNPCKHDQ      Y8, Y7, Y7
+	VPUNPCKLQDQ     Y6, Y9, Y8
+	VPUNPCKHQDQ     Y6, Y9, Y6
+	VPUNPCKLQDQ     Y7, Y5, Y9
+	VPUNPCKHQDQ     Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VXORPS          Y11, Y11, Y11
+	VPDPBUSD.BCST   160(DX), Y7, Y11
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   176(DX), Y7, Y11
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VXORPS          Y12, Y12, Y12
+	VPDPBUSD.BCST   192(DX), Y7, Y12
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   208(DX), Y7, Y12
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y8, Y8
+	VPMINUB         Y1, Y8, Y8
+	VPADDB          Y7, Y8, Y7
+	VXORPS          Y8, Y8, Y8
+	VPDPBUSD.BCST   224(DX), Y7, Y8
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   164(DX), Y7, Y11
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	PREFETCHT1      320(CX)
+	VPDPBUSD.BCST   180(DX), Y7, Y11
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   196(DX), Y7, Y12
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   212(DX), Y7, Y12
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        thirds<>+0(SB), Y6, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPADDB          Y7, Y6, Y7
+	VPDPBUSD.BCST   228(DX), Y7, Y8
+	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   168(DX), Y6, Y11
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   184(DX), Y6, Y11
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   200(DX), Y6, Y12
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   216(DX), Y6, Y12
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   232(DX), Y6, Y8
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
 	PREFETCHT1      384(CX)
-	VPDPBUSD.BCST   172(DX), Y5, Y10
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   188(DX), Y5, Y10
-	VPSRAD          $0x10, Y3, Y5
-	VPMULLD         Y5, Y10, Y10
-	VPADDD          Y10, Y1, Y1
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   204(DX), Y5, Y11
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   220(DX), Y5, Y11
-	VPSRAD          $0x10, Y3, Y5
-	VPMULLD         Y5, Y11, Y11
-	VPADDD          Y11, Y1, Y1
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y4
-	VPMINUB         b1<>+0(SB), Y4, Y4
-	VPADDB          Y5, Y4, Y5
-	VPDPBUSD.BCST   236(DX), Y5, Y7
-	VPBROADCASTD    48(R8), Y4
-	VPBROADCASTD    48(R8)(R10*1), K1, X4
-	VPBROADCASTD    48(R8)(R10*2), K2, X4
-	VPBROADCASTD    48(R8)(R11*1), K3, X4
-	VPBROADCASTD    48(R9), Y5
-	VPBROADCASTD    48(R9)(R10*1), K1, X5
-	VPBROADCASTD    48(R9)(R10*2), K2, X5
-	VPBROADCASTD    48(R9)(R11*1), K3, X5
-	VINSERTI32X4    $0x01, X5, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   240(DX), Y5, Y7
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   244(DX), Y5, Y7
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y6
-	VPMINUB         b1<>+0(SB), Y6, Y6
-	VPADDB          Y5, Y6, Y5
-	VPDPBUSD.BCST   248(DX), Y5, Y7
-	VPADDB          Y4, Y4, Y6
-	VPADDB          Y6, Y4, Y4
-	VPSUBUSB        third<>+0(SB), Y4, Y5
-	VPMINUB         b1<>+0(SB), Y5, Y5
-	VPSUBUSB        thirds<>+0(SB), Y4, Y4
-	VPMINUB         b1<>+0(SB), Y4, Y4
-	VPADDB          Y5, Y4, Y5
-	VPDPBUSD.BCST   252(DX), Y5, Y7
-	VPSRAD          $0x10, Y3, Y3
-	VPMULLD         Y3, Y7, Y7
-	VPADDD          Y7, Y1, Y1
-	VMULPS.BCST     (BX), Y2, Y2
-	VCVTDQ2PS       Y1, Y1
-	VFMADD231PS     Y2, Y1, Y0
+	VPDPBUSD.BCST   172(DX), Y6, Y11
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   188(DX), Y6, Y11
+	VPSRAD          $0x10, Y4, Y6
+	VPMULLD         Y6, Y11, Y11
+	VPADDD          Y11, Y2, Y2
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   204(DX), Y6, Y12
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   220(DX), Y6, Y12
+	VPSRAD          $0x10, Y4, Y6
+	VPMULLD         Y6, Y12, Y12
+	VPADDD          Y12, Y2, Y2
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y5
+	VPMINUB         Y1, Y5, Y5
+	VPADDB          Y6, Y5, Y6
+	VPDPBUSD.BCST   236(DX), Y6, Y8
+	VPBROADCASTD    48(R8), Y5
+	VPBROADCASTD    48(R8)(R10*1), K1, X5
+	VPBROADCASTD    48(R8)(R10*2), K2, X5
+	VPBROADCASTD    48(R8)(R11*1), K3, X5
+	VPBROADCASTD    48(R9), Y6
+	VPBROADCASTD    48(R9)(R10*1), K1, X6
+	VPBROADCASTD    48(R9)(R10*2), K2, X6
+	VPBROADCASTD    48(R9)(R11*1), K3, X6
+	VINSERTI32X4    $0x01, X6, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   240(DX), Y6, Y8
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   244(DX), Y6, Y8
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   248(DX), Y6, Y8
+	VPADDB          Y5, Y5, Y7
+	VPADDB          Y7, Y5, Y5
+	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        thirds<>+0(SB), Y5, Y5
+	VPMINUB         Y1, Y5, Y5
+	VPADDB          Y6, Y5, Y6
+	VPDPBUSD.BCST   252(DX), Y6, Y8
+	VPSRAD          $0x10, Y4, Y4
+	VPMULLD         Y4, Y8, Y8
+	VPADDD          Y8, Y2, Y2
+	VMULPS.BCST     (BX), Y3, Y3
+	VCVTDQ2PS       Y2, Y2
+	VFMADD231PS     Y3, Y2, Y0
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x04, BX
 	ADDQ            $0x20, SI
@@ -657,6 +658,16 @@ block:
 	JNE             half
 	VZEROUPPER
 	RET
+
+DATA b1<>+0(SB)/4, $0x01010101
+DATA b1<>+4(SB)/4, $0x01010101
+DATA b1<>+8(SB)/4, $0x01010101
+DATA b1<>+12(SB)/4, $0x01010101
+DATA b1<>+16(SB)/4, $0x01010101
+DATA b1<>+20(SB)/4, $0x01010101
+DATA b1<>+24(SB)/4, $0x01010101
+DATA b1<>+28(SB)/4, $0x01010101
+GLOBL b1<>(SB), RODATA|NOPTR, $32
 
 DATA plus1<>+0(SB)/4, $0x00010001
 DATA plus1<>+4(SB)/4, $0x00010001
@@ -687,16 +698,6 @@ DATA third<>+20(SB)/4, $0x55555555
 DATA third<>+24(SB)/4, $0x55555555
 DATA third<>+28(SB)/4, $0x55555555
 GLOBL third<>(SB), RODATA|NOPTR, $32
-
-DATA b1<>+0(SB)/4, $0x01010101
-DATA b1<>+4(SB)/4, $0x01010101
-DATA b1<>+8(SB)/4, $0x01010101
-DATA b1<>+12(SB)/4, $0x01010101
-DATA b1<>+16(SB)/4, $0x01010101
-DATA b1<>+20(SB)/4, $0x01010101
-DATA b1<>+24(SB)/4, $0x01010101
-DATA b1<>+28(SB)/4, $0x01010101
-GLOBL b1<>(SB), RODATA|NOPTR, $32
 
 DATA thirds<>+0(SB)/4, $0xaaaaaaaa
 DATA thirds<>+4(SB)/4, $0xaaaaaaaa

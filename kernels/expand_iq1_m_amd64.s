@@ -7,11 +7,13 @@
 // func expandIQ1M(dst *byte, src *byte, stride int, blocks int, grid *byte)
 // Requires: AVX, AVX2, F16C
 TEXT ·expandIQ1M(SB), NOSPLIT, $128-40
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), SI
-	MOVQ stride+16(FP), DI
-	MOVQ grid+32(FP), DX
-	MOVQ $0x00000010, R9
+	VMOVDQU b1<>+0(SB), Y0
+	VMOVDQU spread<>+0(SB), Y1
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	MOVQ    grid+32(FP), DX
+	MOVQ    $0x00000010, R9
 
 row:
 	MOVQ SI, CX
@@ -32,160 +34,160 @@ block:
 	SHRL         $0x0c, BX
 	SHLL         $0x04, R10
 	ORL          BX, R10
-	VMOVD        R10, X0
-	VCVTPH2PS    X0, X0
-	VMULSS       f3e000000<>+0(SB), X0, X0
-	VMOVSS       X0, 272(AX)
-	VPBROADCASTQ 48(CX), Y0
-	VPSHUFB      words<>+0(SB), Y0, Y0
-	VPMULLW      place<>+0(SB), Y0, Y0
-	VPSRLW       $0x01, Y0, Y0
-	VPAND        field<>+0(SB), Y0, Y0
-	VPSRLW       $0x07, Y0, Y0
-	VPACKUSWB    Y0, Y0, Y0
-	VPERMQ       $0x08, Y0, Y0
-	VPOR         b1<>+0(SB), Y0, Y0
-	VMOVDQU      X0, 256(AX)
-	VMOVQ        32(CX), X1
-	VPSRLW       $0x04, X1, X0
-	VPUNPCKLBW   X0, X1, X1
-	VPMOVZXBW    X1, Y0
-	VPSLLW       $0x0c, Y0, Y0
-	VPSRAW       $0x0f, Y0, Y2
-	VPACKSSWB    Y2, Y2, Y2
+	VMOVD        R10, X2
+	VCVTPH2PS    X2, X2
+	VMULSS       f3e000000<>+0(SB), X2, X2
+	VMOVSS       X2, 272(AX)
+	VPBROADCASTQ 48(CX), Y2
+	VPSHUFB      words<>+0(SB), Y2, Y2
+	VPMULLW      place<>+0(SB), Y2, Y2
+	VPSRLW       $0x01, Y2, Y2
+	VPAND        field<>+0(SB), Y2, Y2
+	VPSRLW       $0x07, Y2, Y2
+	VPACKUSWB    Y2, Y2, Y2
 	VPERMQ       $0x08, Y2, Y2
-	VMOVDQU      X2, 64(SP)
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        field<>+0(SB), Y0, Y0
-	VPMOVZXBW    (CX), Y2
 	VPOR         Y0, Y2, Y2
-	VMOVDQU      Y2, (SP)
-	VMOVQ        40(CX), X1
-	VPSRLW       $0x04, X1, X0
-	VPUNPCKLBW   X0, X1, X1
-	VPMOVZXBW    X1, Y0
-	VPSLLW       $0x0c, Y0, Y0
-	VPSRAW       $0x0f, Y0, Y2
-	VPACKSSWB    Y2, Y2, Y2
-	VPERMQ       $0x08, Y2, Y2
-	VMOVDQU      X2, 80(SP)
-	VPSRLW       $0x04, Y0, Y0
-	VPAND        field<>+0(SB), Y0, Y0
-	VPMOVZXBW    16(CX), Y2
-	VPOR         Y0, Y2, Y2
-	VMOVDQU      Y2, 32(SP)
+	VMOVDQU      X2, 256(AX)
+	VMOVQ        32(CX), X3
+	VPSRLW       $0x04, X3, X2
+	VPUNPCKLBW   X2, X3, X3
+	VPMOVZXBW    X3, Y2
+	VPSLLW       $0x0c, Y2, Y2
+	VPSRAW       $0x0f, Y2, Y4
+	VPACKSSWB    Y4, Y4, Y4
+	VPERMQ       $0x08, Y4, Y4
+	VMOVDQU      X4, 64(SP)
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        field<>+0(SB), Y2, Y2
+	VPMOVZXBW    (CX), Y4
+	VPOR         Y2, Y4, Y4
+	VMOVDQU      Y4, (SP)
+	VMOVQ        40(CX), X3
+	VPSRLW       $0x04, X3, X2
+	VPUNPCKLBW   X2, X3, X3
+	VPMOVZXBW    X3, Y2
+	VPSLLW       $0x0c, Y2, Y2
+	VPSRAW       $0x0f, Y2, Y4
+	VPACKSSWB    Y4, Y4, Y4
+	VPERMQ       $0x08, Y4, Y4
+	VMOVDQU      X4, 80(SP)
+	VPSRLW       $0x04, Y2, Y2
+	VPAND        field<>+0(SB), Y2, Y2
+	VPMOVZXBW    16(CX), Y4
+	VPOR         Y2, Y4, Y4
+	VMOVDQU      Y4, 32(SP)
 	MOVWLZX      (SP), BX
-	VMOVQ        (DX)(BX*8), X1
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      2(SP), BX
-	VMOVHPS      (DX)(BX*8), X1, X1
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      4(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      6(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y1, Y0
-	VPBROADCASTD 64(SP), Y2
-	VPSHUFB      spread<>+0(SB), Y2, Y2
-	VPOR         b1<>+0(SB), Y2, Y2
-	VPADDB       Y2, Y0, Y0
-	VMOVDQU      Y0, (AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y3, Y2
+	VPBROADCASTD 64(SP), Y4
+	VPSHUFB      Y1, Y4, Y4
+	VPOR         Y0, Y4, Y4
+	VPADDB       Y4, Y2, Y2
+	VMOVDQU      Y2, (AX)
 	MOVWLZX      8(SP), BX
-	VMOVQ        (DX)(BX*8), X1
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      10(SP), BX
-	VMOVHPS      (DX)(BX*8), X1, X1
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      12(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      14(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y1, Y0
-	VPBROADCASTD 68(SP), Y2
-	VPSHUFB      spread<>+0(SB), Y2, Y2
-	VPOR         b1<>+0(SB), Y2, Y2
-	VPADDB       Y2, Y0, Y0
-	VMOVDQU      Y0, 32(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y3, Y2
+	VPBROADCASTD 68(SP), Y4
+	VPSHUFB      Y1, Y4, Y4
+	VPOR         Y0, Y4, Y4
+	VPADDB       Y4, Y2, Y2
+	VMOVDQU      Y2, 32(AX)
 	MOVWLZX      16(SP), BX
-	VMOVQ        (DX)(BX*8), X1
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      18(SP), BX
-	VMOVHPS      (DX)(BX*8), X1, X1
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      20(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      22(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y1, Y0
-	VPBROADCASTD 72(SP), Y2
-	VPSHUFB      spread<>+0(SB), Y2, Y2
-	VPOR         b1<>+0(SB), Y2, Y2
-	VPADDB       Y2, Y0, Y0
-	VMOVDQU      Y0, 64(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y3, Y2
+	VPBROADCASTD 72(SP), Y4
+	VPSHUFB      Y1, Y4, Y4
+	VPOR         Y0, Y4, Y4
+	VPADDB       Y4, Y2, Y2
+	VMOVDQU      Y2, 64(AX)
 	MOVWLZX      24(SP), BX
-	VMOVQ        (DX)(BX*8), X1
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      26(SP), BX
-	VMOVHPS      (DX)(BX*8), X1, X1
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      28(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      30(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y1, Y0
-	VPBROADCASTD 76(SP), Y2
-	VPSHUFB      spread<>+0(SB), Y2, Y2
-	VPOR         b1<>+0(SB), Y2, Y2
-	VPADDB       Y2, Y0, Y0
-	VMOVDQU      Y0, 96(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y3, Y2
+	VPBROADCASTD 76(SP), Y4
+	VPSHUFB      Y1, Y4, Y4
+	VPOR         Y0, Y4, Y4
+	VPADDB       Y4, Y2, Y2
+	VMOVDQU      Y2, 96(AX)
 	MOVWLZX      32(SP), BX
-	VMOVQ        (DX)(BX*8), X1
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      34(SP), BX
-	VMOVHPS      (DX)(BX*8), X1, X1
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      36(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      38(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y1, Y0
-	VPBROADCASTD 80(SP), Y2
-	VPSHUFB      spread<>+0(SB), Y2, Y2
-	VPOR         b1<>+0(SB), Y2, Y2
-	VPADDB       Y2, Y0, Y0
-	VMOVDQU      Y0, 128(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y3, Y2
+	VPBROADCASTD 80(SP), Y4
+	VPSHUFB      Y1, Y4, Y4
+	VPOR         Y0, Y4, Y4
+	VPADDB       Y4, Y2, Y2
+	VMOVDQU      Y2, 128(AX)
 	MOVWLZX      40(SP), BX
-	VMOVQ        (DX)(BX*8), X1
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      42(SP), BX
-	VMOVHPS      (DX)(BX*8), X1, X1
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      44(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      46(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y1, Y0
-	VPBROADCASTD 84(SP), Y2
-	VPSHUFB      spread<>+0(SB), Y2, Y2
-	VPOR         b1<>+0(SB), Y2, Y2
-	VPADDB       Y2, Y0, Y0
-	VMOVDQU      Y0, 160(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y3, Y2
+	VPBROADCASTD 84(SP), Y4
+	VPSHUFB      Y1, Y4, Y4
+	VPOR         Y0, Y4, Y4
+	VPADDB       Y4, Y2, Y2
+	VMOVDQU      Y2, 160(AX)
 	MOVWLZX      48(SP), BX
-	VMOVQ        (DX)(BX*8), X1
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      50(SP), BX
-	VMOVHPS      (DX)(BX*8), X1, X1
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      52(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      54(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y1, Y0
-	VPBROADCASTD 88(SP), Y2
-	VPSHUFB      spread<>+0(SB), Y2, Y2
-	VPOR         b1<>+0(SB), Y2, Y2
-	VPADDB       Y2, Y0, Y0
-	VMOVDQU      Y0, 192(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y3, Y2
+	VPBROADCASTD 88(SP), Y4
+	VPSHUFB      Y1, Y4, Y4
+	VPOR         Y0, Y4, Y4
+	VPADDB       Y4, Y2, Y2
+	VMOVDQU      Y2, 192(AX)
 	MOVWLZX      56(SP), BX
-	VMOVQ        (DX)(BX*8), X1
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      58(SP), BX
-	VMOVHPS      (DX)(BX*8), X1, X1
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      60(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      62(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y1, Y0
-	VPBROADCASTD 92(SP), Y2
-	VPSHUFB      spread<>+0(SB), Y2, Y2
-	VPOR         b1<>+0(SB), Y2, Y2
-	VPADDB       Y2, Y0, Y0
-	VMOVDQU      Y0, 224(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y3, Y2
+	VPBROADCASTD 92(SP), Y4
+	VPSHUFB      Y1, Y4, Y4
+	VPOR         Y0, Y4, Y4
+	VPADDB       Y4, Y2, Y2
+	VMOVDQU      Y2, 224(AX)
 	ADDQ         $0x00000120, AX
 	ADDQ         $0x00000038, CX
 	DECQ         R8
@@ -195,6 +197,26 @@ block:
 	JNZ          row
 	VZEROUPPER
 	RET
+
+DATA b1<>+0(SB)/4, $0x01010101
+DATA b1<>+4(SB)/4, $0x01010101
+DATA b1<>+8(SB)/4, $0x01010101
+DATA b1<>+12(SB)/4, $0x01010101
+DATA b1<>+16(SB)/4, $0x01010101
+DATA b1<>+20(SB)/4, $0x01010101
+DATA b1<>+24(SB)/4, $0x01010101
+DATA b1<>+28(SB)/4, $0x01010101
+GLOBL b1<>(SB), RODATA|NOPTR, $32
+
+DATA spread<>+0(SB)/4, $0x00000000
+DATA spread<>+4(SB)/4, $0x00000000
+DATA spread<>+8(SB)/4, $0x01010101
+DATA spread<>+12(SB)/4, $0x01010101
+DATA spread<>+16(SB)/4, $0x02020202
+DATA spread<>+20(SB)/4, $0x02020202
+DATA spread<>+24(SB)/4, $0x03030303
+DATA spread<>+28(SB)/4, $0x03030303
+GLOBL spread<>(SB), RODATA|NOPTR, $32
 
 DATA f3e000000<>+0(SB)/4, $0x3e000000
 DATA f3e000000<>+4(SB)/4, $0x3e000000
@@ -235,23 +257,3 @@ DATA field<>+20(SB)/4, $0x07000700
 DATA field<>+24(SB)/4, $0x07000700
 DATA field<>+28(SB)/4, $0x07000700
 GLOBL field<>(SB), RODATA|NOPTR, $32
-
-DATA b1<>+0(SB)/4, $0x01010101
-DATA b1<>+4(SB)/4, $0x01010101
-DATA b1<>+8(SB)/4, $0x01010101
-DATA b1<>+12(SB)/4, $0x01010101
-DATA b1<>+16(SB)/4, $0x01010101
-DATA b1<>+20(SB)/4, $0x01010101
-DATA b1<>+24(SB)/4, $0x01010101
-DATA b1<>+28(SB)/4, $0x01010101
-GLOBL b1<>(SB), RODATA|NOPTR, $32
-
-DATA spread<>+0(SB)/4, $0x00000000
-DATA spread<>+4(SB)/4, $0x00000000
-DATA spread<>+8(SB)/4, $0x01010101
-DATA spread<>+12(SB)/4, $0x01010101
-DATA spread<>+16(SB)/4, $0x02020202
-DATA spread<>+20(SB)/4, $0x02020202
-DATA spread<>+24(SB)/4, $0x03030303
-DATA spread<>+28(SB)/4, $0x03030303
-GLOBL spread<>(SB), RODATA|NOPTR, $32

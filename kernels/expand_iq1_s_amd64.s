@@ -7,11 +7,12 @@
 // func expandIQ1S(dst *byte, src *byte, stride int, blocks int, grid *byte)
 // Requires: AVX, AVX2, F16C
 TEXT ·expandIQ1S(SB), NOSPLIT, $128-40
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), SI
-	MOVQ stride+16(FP), DI
-	MOVQ grid+32(FP), DX
-	MOVQ $0x00000010, R9
+	VMOVDQU b1<>+0(SB), Y0
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	MOVQ    grid+32(FP), DX
+	MOVQ    $0x00000010, R9
 
 row:
 	MOVQ SI, CX
@@ -19,147 +20,147 @@ row:
 
 block:
 	MOVWLZX      (CX), BX
-	VMOVD        BX, X0
-	VCVTPH2PS    X0, X0
-	VMULSS       f3e000000<>+0(SB), X0, X0
-	VMOVSS       X0, 272(AX)
-	VPBROADCASTQ 34(CX), Y0
-	VPSHUFB      words<>+0(SB), Y0, Y0
-	VPMULLW      place<>+0(SB), Y0, Y0
-	VPSRLW       $0x01, Y0, Y0
-	VPAND        field<>+0(SB), Y0, Y0
-	VPMOVZXBW    2(CX), Y1
-	VPOR         Y0, Y1, Y1
-	VMOVDQU      Y1, (SP)
-	VPBROADCASTQ 42(CX), Y0
-	VPSHUFB      words<>+0(SB), Y0, Y0
-	VPMULLW      place<>+0(SB), Y0, Y0
-	VPSRLW       $0x01, Y0, Y0
-	VPAND        field<>+0(SB), Y0, Y0
-	VPMOVZXBW    18(CX), Y1
-	VPOR         Y0, Y1, Y1
-	VMOVDQU      Y1, 32(SP)
-	VMOVDQU      34(CX), X0
-	VPSRLW       $0x0c, X0, X0
-	VPAND        seven16<>+0(SB), X0, X0
-	VPMOVZXWD    X0, Y0
-	VPSLLD       $0x01, Y0, Y0
-	VPOR         d1<>+0(SB), Y0, Y0
-	VPSHUFB      pairs<>+0(SB), Y0, Y0
-	VPERMQ       $0x08, Y0, Y0
-	VMOVDQU      X0, 256(AX)
+	VMOVD        BX, X1
+	VCVTPH2PS    X1, X1
+	VMULSS       f3e000000<>+0(SB), X1, X1
+	VMOVSS       X1, 272(AX)
+	VPBROADCASTQ 34(CX), Y1
+	VPSHUFB      words<>+0(SB), Y1, Y1
+	VPMULLW      place<>+0(SB), Y1, Y1
+	VPSRLW       $0x01, Y1, Y1
+	VPAND        field<>+0(SB), Y1, Y1
+	VPMOVZXBW    2(CX), Y2
+	VPOR         Y1, Y2, Y2
+	VMOVDQU      Y2, (SP)
+	VPBROADCASTQ 42(CX), Y1
+	VPSHUFB      words<>+0(SB), Y1, Y1
+	VPMULLW      place<>+0(SB), Y1, Y1
+	VPSRLW       $0x01, Y1, Y1
+	VPAND        field<>+0(SB), Y1, Y1
+	VPMOVZXBW    18(CX), Y2
+	VPOR         Y1, Y2, Y2
+	VMOVDQU      Y2, 32(SP)
+	VMOVDQU      34(CX), X1
+	VPSRLW       $0x0c, X1, X1
+	VPAND        seven16<>+0(SB), X1, X1
+	VPMOVZXWD    X1, Y1
+	VPSLLD       $0x01, Y1, Y1
+	VPOR         d1<>+0(SB), Y1, Y1
+	VPSHUFB      pairs<>+0(SB), Y1, Y1
+	VPERMQ       $0x08, Y1, Y1
+	VMOVDQU      X1, 256(AX)
 	MOVWLZX      (SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      2(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      4(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X1
 	MOVWLZX      6(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTW 34(CX), Y1
-	VPSRAW       $0x0f, Y1, Y1
-	VPOR         b1<>+0(SB), Y1, Y1
-	VPADDB       Y1, Y0, Y0
-	VMOVDQU      Y0, (AX)
+	VMOVHPS      (DX)(BX*8), X1, X1
+	VINSERTI128  $0x01, X1, Y3, Y1
+	VPBROADCASTW 34(CX), Y2
+	VPSRAW       $0x0f, Y2, Y2
+	VPOR         Y0, Y2, Y2
+	VPADDB       Y2, Y1, Y1
+	VMOVDQU      Y1, (AX)
 	MOVWLZX      8(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      10(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      12(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X1
 	MOVWLZX      14(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTW 36(CX), Y1
-	VPSRAW       $0x0f, Y1, Y1
-	VPOR         b1<>+0(SB), Y1, Y1
-	VPADDB       Y1, Y0, Y0
-	VMOVDQU      Y0, 32(AX)
+	VMOVHPS      (DX)(BX*8), X1, X1
+	VINSERTI128  $0x01, X1, Y3, Y1
+	VPBROADCASTW 36(CX), Y2
+	VPSRAW       $0x0f, Y2, Y2
+	VPOR         Y0, Y2, Y2
+	VPADDB       Y2, Y1, Y1
+	VMOVDQU      Y1, 32(AX)
 	MOVWLZX      16(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      18(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      20(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X1
 	MOVWLZX      22(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTW 38(CX), Y1
-	VPSRAW       $0x0f, Y1, Y1
-	VPOR         b1<>+0(SB), Y1, Y1
-	VPADDB       Y1, Y0, Y0
-	VMOVDQU      Y0, 64(AX)
+	VMOVHPS      (DX)(BX*8), X1, X1
+	VINSERTI128  $0x01, X1, Y3, Y1
+	VPBROADCASTW 38(CX), Y2
+	VPSRAW       $0x0f, Y2, Y2
+	VPOR         Y0, Y2, Y2
+	VPADDB       Y2, Y1, Y1
+	VMOVDQU      Y1, 64(AX)
 	MOVWLZX      24(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      26(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      28(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X1
 	MOVWLZX      30(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTW 40(CX), Y1
-	VPSRAW       $0x0f, Y1, Y1
-	VPOR         b1<>+0(SB), Y1, Y1
-	VPADDB       Y1, Y0, Y0
-	VMOVDQU      Y0, 96(AX)
+	VMOVHPS      (DX)(BX*8), X1, X1
+	VINSERTI128  $0x01, X1, Y3, Y1
+	VPBROADCASTW 40(CX), Y2
+	VPSRAW       $0x0f, Y2, Y2
+	VPOR         Y0, Y2, Y2
+	VPADDB       Y2, Y1, Y1
+	VMOVDQU      Y1, 96(AX)
 	MOVWLZX      32(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      34(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      36(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X1
 	MOVWLZX      38(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTW 42(CX), Y1
-	VPSRAW       $0x0f, Y1, Y1
-	VPOR         b1<>+0(SB), Y1, Y1
-	VPADDB       Y1, Y0, Y0
-	VMOVDQU      Y0, 128(AX)
+	VMOVHPS      (DX)(BX*8), X1, X1
+	VINSERTI128  $0x01, X1, Y3, Y1
+	VPBROADCASTW 42(CX), Y2
+	VPSRAW       $0x0f, Y2, Y2
+	VPOR         Y0, Y2, Y2
+	VPADDB       Y2, Y1, Y1
+	VMOVDQU      Y1, 128(AX)
 	MOVWLZX      40(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      42(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      44(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X1
 	MOVWLZX      46(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTW 44(CX), Y1
-	VPSRAW       $0x0f, Y1, Y1
-	VPOR         b1<>+0(SB), Y1, Y1
-	VPADDB       Y1, Y0, Y0
-	VMOVDQU      Y0, 160(AX)
+	VMOVHPS      (DX)(BX*8), X1, X1
+	VINSERTI128  $0x01, X1, Y3, Y1
+	VPBROADCASTW 44(CX), Y2
+	VPSRAW       $0x0f, Y2, Y2
+	VPOR         Y0, Y2, Y2
+	VPADDB       Y2, Y1, Y1
+	VMOVDQU      Y1, 160(AX)
 	MOVWLZX      48(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      50(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      52(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X1
 	MOVWLZX      54(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTW 46(CX), Y1
-	VPSRAW       $0x0f, Y1, Y1
-	VPOR         b1<>+0(SB), Y1, Y1
-	VPADDB       Y1, Y0, Y0
-	VMOVDQU      Y0, 192(AX)
+	VMOVHPS      (DX)(BX*8), X1, X1
+	VINSERTI128  $0x01, X1, Y3, Y1
+	VPBROADCASTW 46(CX), Y2
+	VPSRAW       $0x0f, Y2, Y2
+	VPOR         Y0, Y2, Y2
+	VPADDB       Y2, Y1, Y1
+	VMOVDQU      Y1, 192(AX)
 	MOVWLZX      56(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X3
 	MOVWLZX      58(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X3, X3
 	MOVWLZX      60(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X1
 	MOVWLZX      62(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTW 48(CX), Y1
-	VPSRAW       $0x0f, Y1, Y1
-	VPOR         b1<>+0(SB), Y1, Y1
-	VPADDB       Y1, Y0, Y0
-	VMOVDQU      Y0, 224(AX)
+	VMOVHPS      (DX)(BX*8), X1, X1
+	VINSERTI128  $0x01, X1, Y3, Y1
+	VPBROADCASTW 48(CX), Y2
+	VPSRAW       $0x0f, Y2, Y2
+	VPOR         Y0, Y2, Y2
+	VPADDB       Y2, Y1, Y1
+	VMOVDQU      Y1, 224(AX)
 	ADDQ         $0x00000120, AX
 	ADDQ         $0x00000032, CX
 	DECQ         R8
@@ -169,6 +170,16 @@ block:
 	JNZ          row
 	VZEROUPPER
 	RET
+
+DATA b1<>+0(SB)/4, $0x01010101
+DATA b1<>+4(SB)/4, $0x01010101
+DATA b1<>+8(SB)/4, $0x01010101
+DATA b1<>+12(SB)/4, $0x01010101
+DATA b1<>+16(SB)/4, $0x01010101
+DATA b1<>+20(SB)/4, $0x01010101
+DATA b1<>+24(SB)/4, $0x01010101
+DATA b1<>+28(SB)/4, $0x01010101
+GLOBL b1<>(SB), RODATA|NOPTR, $32
 
 DATA f3e000000<>+0(SB)/4, $0x3e000000
 DATA f3e000000<>+4(SB)/4, $0x3e000000
@@ -239,13 +250,3 @@ DATA pairs<>+20(SB)/4, $0x0c0c0808
 DATA pairs<>+24(SB)/4, $0x80808080
 DATA pairs<>+28(SB)/4, $0x80808080
 GLOBL pairs<>(SB), RODATA|NOPTR, $32
-
-DATA b1<>+0(SB)/4, $0x01010101
-DATA b1<>+4(SB)/4, $0x01010101
-DATA b1<>+8(SB)/4, $0x01010101
-DATA b1<>+12(SB)/4, $0x01010101
-DATA b1<>+16(SB)/4, $0x01010101
-DATA b1<>+20(SB)/4, $0x01010101
-DATA b1<>+24(SB)/4, $0x01010101
-DATA b1<>+28(SB)/4, $0x01010101
-GLOBL b1<>(SB), RODATA|NOPTR, $32

@@ -7,11 +7,13 @@
 // func expandIQ2S(dst *byte, src *byte, stride int, blocks int, grid *byte)
 // Requires: AVX, AVX2, F16C
 TEXT ·expandIQ2S(SB), NOSPLIT, $128-40
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), SI
-	MOVQ stride+16(FP), DI
-	MOVQ grid+32(FP), DX
-	MOVQ $0x00000010, R9
+	VMOVDQU spread<>+0(SB), Y0
+	VMOVDQU bit<>+0(SB), Y1
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	MOVQ    grid+32(FP), DX
+	MOVQ    $0x00000010, R9
 
 row:
 	MOVQ SI, CX
@@ -19,159 +21,159 @@ row:
 
 block:
 	MOVWLZX      (CX), BX
-	VMOVD        BX, X0
-	VCVTPH2PS    X0, X0
-	VMULSS       f3e000000<>+0(SB), X0, X0
-	VMOVSS       X0, 272(AX)
-	VMOVQ        74(CX), X0
-	VPSRLW       $0x04, X0, X1
-	VPUNPCKLBW   X1, X0, X0
-	VPAND        low4<>+0(SB), X0, X0
-	VPADDB       X0, X0, X0
-	VPOR         b1<>+0(SB), X0, X0
-	VMOVDQU      X0, 256(AX)
-	VPBROADCASTD 66(CX), Y0
-	VPSHUFB      bytes<>+0(SB), Y0, Y0
-	VPMULLW      place2<>+0(SB), Y0, Y0
-	VPAND        field2<>+0(SB), Y0, Y0
-	VPMOVZXBW    2(CX), Y1
-	VPOR         Y0, Y1, Y1
-	VMOVDQU      Y1, (SP)
-	VPBROADCASTD 70(CX), Y0
-	VPSHUFB      bytes<>+0(SB), Y0, Y0
-	VPMULLW      place2<>+0(SB), Y0, Y0
-	VPAND        field2<>+0(SB), Y0, Y0
-	VPMOVZXBW    18(CX), Y1
-	VPOR         Y0, Y1, Y1
-	VMOVDQU      Y1, 32(SP)
+	VMOVD        BX, X2
+	VCVTPH2PS    X2, X2
+	VMULSS       f3e000000<>+0(SB), X2, X2
+	VMOVSS       X2, 272(AX)
+	VMOVQ        74(CX), X2
+	VPSRLW       $0x04, X2, X3
+	VPUNPCKLBW   X3, X2, X2
+	VPAND        low4<>+0(SB), X2, X2
+	VPADDB       X2, X2, X2
+	VPOR         b1<>+0(SB), X2, X2
+	VMOVDQU      X2, 256(AX)
+	VPBROADCASTD 66(CX), Y2
+	VPSHUFB      bytes<>+0(SB), Y2, Y2
+	VPMULLW      place2<>+0(SB), Y2, Y2
+	VPAND        field2<>+0(SB), Y2, Y2
+	VPMOVZXBW    2(CX), Y3
+	VPOR         Y2, Y3, Y3
+	VMOVDQU      Y3, (SP)
+	VPBROADCASTD 70(CX), Y2
+	VPSHUFB      bytes<>+0(SB), Y2, Y2
+	VPMULLW      place2<>+0(SB), Y2, Y2
+	VPAND        field2<>+0(SB), Y2, Y2
+	VPMOVZXBW    18(CX), Y3
+	VPOR         Y2, Y3, Y3
+	VMOVDQU      Y3, 32(SP)
 	MOVWLZX      (SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      2(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      4(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      6(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 34(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, (AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 34(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, (AX)
 	MOVWLZX      8(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      10(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      12(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      14(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 38(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 32(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 38(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 32(AX)
 	MOVWLZX      16(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      18(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      20(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      22(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 42(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 64(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 42(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 64(AX)
 	MOVWLZX      24(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      26(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      28(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      30(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 46(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 96(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 46(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 96(AX)
 	MOVWLZX      32(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      34(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      36(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      38(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 50(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 128(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 50(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 128(AX)
 	MOVWLZX      40(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      42(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      44(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      46(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 54(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 160(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 54(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 160(AX)
 	MOVWLZX      48(SP), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      50(SP), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      52(SP), BX
-	VMOVQ        (DX)(BX*8), X0
-	MOVWLZX      54(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 58(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 192(AX)
-	MOVWLZX      56(SP), BX
 	VMOVQ        (DX)(BX*8), X2
-	MOVWLZX      58(SP), BX
+	MOVWLZX      54(SP), BX
 	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 58(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 192(AX)
+	MOVWLZX      56(SP), BX
+	VMOVQ        (DX)(BX*8), X4
+	MOVWLZX      58(SP), BX
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      60(SP), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      62(SP), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 62(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 224(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 62(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 224(AX)
 	ADDQ         $0x00000120, AX
 	ADDQ         $0x00000052, CX
 	DECQ         R8
@@ -181,6 +183,26 @@ block:
 	JNZ          row
 	VZEROUPPER
 	RET
+
+DATA spread<>+0(SB)/4, $0x00000000
+DATA spread<>+4(SB)/4, $0x00000000
+DATA spread<>+8(SB)/4, $0x01010101
+DATA spread<>+12(SB)/4, $0x01010101
+DATA spread<>+16(SB)/4, $0x02020202
+DATA spread<>+20(SB)/4, $0x02020202
+DATA spread<>+24(SB)/4, $0x03030303
+DATA spread<>+28(SB)/4, $0x03030303
+GLOBL spread<>(SB), RODATA|NOPTR, $32
+
+DATA bit<>+0(SB)/4, $0x08040201
+DATA bit<>+4(SB)/4, $0x80402010
+DATA bit<>+8(SB)/4, $0x08040201
+DATA bit<>+12(SB)/4, $0x80402010
+DATA bit<>+16(SB)/4, $0x08040201
+DATA bit<>+20(SB)/4, $0x80402010
+DATA bit<>+24(SB)/4, $0x08040201
+DATA bit<>+28(SB)/4, $0x80402010
+GLOBL bit<>(SB), RODATA|NOPTR, $32
 
 DATA f3e000000<>+0(SB)/4, $0x3e000000
 DATA f3e000000<>+4(SB)/4, $0x3e000000
@@ -241,23 +263,3 @@ DATA field2<>+20(SB)/4, $0x03000300
 DATA field2<>+24(SB)/4, $0x03000300
 DATA field2<>+28(SB)/4, $0x03000300
 GLOBL field2<>(SB), RODATA|NOPTR, $32
-
-DATA spread<>+0(SB)/4, $0x00000000
-DATA spread<>+4(SB)/4, $0x00000000
-DATA spread<>+8(SB)/4, $0x01010101
-DATA spread<>+12(SB)/4, $0x01010101
-DATA spread<>+16(SB)/4, $0x02020202
-DATA spread<>+20(SB)/4, $0x02020202
-DATA spread<>+24(SB)/4, $0x03030303
-DATA spread<>+28(SB)/4, $0x03030303
-GLOBL spread<>(SB), RODATA|NOPTR, $32
-
-DATA bit<>+0(SB)/4, $0x08040201
-DATA bit<>+4(SB)/4, $0x80402010
-DATA bit<>+8(SB)/4, $0x08040201
-DATA bit<>+12(SB)/4, $0x80402010
-DATA bit<>+16(SB)/4, $0x08040201
-DATA bit<>+20(SB)/4, $0x80402010
-DATA bit<>+24(SB)/4, $0x08040201
-DATA bit<>+28(SB)/4, $0x80402010
-GLOBL bit<>(SB), RODATA|NOPTR, $32

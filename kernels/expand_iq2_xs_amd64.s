@@ -7,11 +7,13 @@
 // func expandIQ2XS(dst *byte, src *byte, stride int, blocks int, grid *byte)
 // Requires: AVX, AVX2, F16C
 TEXT ·expandIQ2XS(SB), NOSPLIT, $128-40
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), SI
-	MOVQ stride+16(FP), DI
-	MOVQ grid+32(FP), DX
-	MOVQ $0x00000010, R9
+	VMOVDQU spread<>+0(SB), Y0
+	VMOVDQU bit<>+0(SB), Y1
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	MOVQ    grid+32(FP), DX
+	MOVQ    $0x00000010, R9
 
 row:
 	MOVQ SI, CX
@@ -19,193 +21,193 @@ row:
 
 block:
 	MOVWLZX      (CX), BX
-	VMOVD        BX, X0
-	VCVTPH2PS    X0, X0
-	VMULSS       f3e000000<>+0(SB), X0, X0
-	VMOVSS       X0, 272(AX)
-	VMOVQ        66(CX), X0
-	VPSRLW       $0x04, X0, X1
-	VPUNPCKLBW   X1, X0, X0
-	VPAND        low4<>+0(SB), X0, X0
-	VPADDB       X0, X0, X0
-	VPOR         b1<>+0(SB), X0, X0
-	VMOVDQU      X0, 256(AX)
-	VMOVDQU      2(CX), Y0
-	VMOVDQU      34(CX), Y1
-	VPSRLW       $0x09, Y0, Y0
-	VPSRLW       $0x09, Y1, Y1
-	VPACKUSWB    Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VPSRLW       $0x04, Y0, Y1
-	VPXOR        Y0, Y1, Y1
-	VPSRLW       $0x02, Y1, Y3
-	VPXOR        Y3, Y1, Y1
-	VPSRLW       $0x01, Y1, Y3
-	VPXOR        Y3, Y1, Y1
-	VPSLLW       $0x07, Y1, Y1
-	VPAND        top<>+0(SB), Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VMOVDQU      Y0, (SP)
+	VMOVD        BX, X2
+	VCVTPH2PS    X2, X2
+	VMULSS       f3e000000<>+0(SB), X2, X2
+	VMOVSS       X2, 272(AX)
+	VMOVQ        66(CX), X2
+	VPSRLW       $0x04, X2, X3
+	VPUNPCKLBW   X3, X2, X2
+	VPAND        low4<>+0(SB), X2, X2
+	VPADDB       X2, X2, X2
+	VPOR         b1<>+0(SB), X2, X2
+	VMOVDQU      X2, 256(AX)
+	VMOVDQU      2(CX), Y2
+	VMOVDQU      34(CX), Y3
+	VPSRLW       $0x09, Y2, Y2
+	VPSRLW       $0x09, Y3, Y3
+	VPACKUSWB    Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPSRLW       $0x04, Y2, Y3
+	VPXOR        Y2, Y3, Y3
+	VPSRLW       $0x02, Y3, Y5
+	VPXOR        Y5, Y3, Y3
+	VPSRLW       $0x01, Y3, Y5
+	VPXOR        Y5, Y3, Y3
+	VPSLLW       $0x07, Y3, Y3
+	VPAND        top<>+0(SB), Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VMOVDQU      Y2, (SP)
 	MOVWLZX      2(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      4(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      6(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      8(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD (SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, (AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD (SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, (AX)
 	MOVWLZX      10(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      12(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      14(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      16(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 4(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 32(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 4(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 32(AX)
 	MOVWLZX      18(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      20(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      22(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      24(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 8(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 64(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 8(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 64(AX)
 	MOVWLZX      26(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      28(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      30(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      32(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 12(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 96(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 12(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 96(AX)
 	MOVWLZX      34(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      36(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      38(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      40(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 16(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 128(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 16(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 128(AX)
 	MOVWLZX      42(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      44(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      46(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      48(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 20(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 160(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 20(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 160(AX)
 	MOVWLZX      50(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      52(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      54(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      56(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 24(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 192(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 24(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 192(AX)
 	MOVWLZX      58(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVWLZX      60(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVWLZX      62(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVWLZX      64(CX), BX
 	ANDL         $0x000001ff, BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 28(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 224(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 28(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 224(AX)
 	ADDQ         $0x00000120, AX
 	ADDQ         $0x0000004a, CX
 	DECQ         R8
@@ -215,6 +217,26 @@ block:
 	JNZ          row
 	VZEROUPPER
 	RET
+
+DATA spread<>+0(SB)/4, $0x00000000
+DATA spread<>+4(SB)/4, $0x00000000
+DATA spread<>+8(SB)/4, $0x01010101
+DATA spread<>+12(SB)/4, $0x01010101
+DATA spread<>+16(SB)/4, $0x02020202
+DATA spread<>+20(SB)/4, $0x02020202
+DATA spread<>+24(SB)/4, $0x03030303
+DATA spread<>+28(SB)/4, $0x03030303
+GLOBL spread<>(SB), RODATA|NOPTR, $32
+
+DATA bit<>+0(SB)/4, $0x08040201
+DATA bit<>+4(SB)/4, $0x80402010
+DATA bit<>+8(SB)/4, $0x08040201
+DATA bit<>+12(SB)/4, $0x80402010
+DATA bit<>+16(SB)/4, $0x08040201
+DATA bit<>+20(SB)/4, $0x80402010
+DATA bit<>+24(SB)/4, $0x08040201
+DATA bit<>+28(SB)/4, $0x80402010
+GLOBL bit<>(SB), RODATA|NOPTR, $32
 
 DATA f3e000000<>+0(SB)/4, $0x3e000000
 DATA f3e000000<>+4(SB)/4, $0x3e000000
@@ -255,23 +277,3 @@ DATA top<>+20(SB)/4, $0x80808080
 DATA top<>+24(SB)/4, $0x80808080
 DATA top<>+28(SB)/4, $0x80808080
 GLOBL top<>(SB), RODATA|NOPTR, $32
-
-DATA spread<>+0(SB)/4, $0x00000000
-DATA spread<>+4(SB)/4, $0x00000000
-DATA spread<>+8(SB)/4, $0x01010101
-DATA spread<>+12(SB)/4, $0x01010101
-DATA spread<>+16(SB)/4, $0x02020202
-DATA spread<>+20(SB)/4, $0x02020202
-DATA spread<>+24(SB)/4, $0x03030303
-DATA spread<>+28(SB)/4, $0x03030303
-GLOBL spread<>(SB), RODATA|NOPTR, $32
-
-DATA bit<>+0(SB)/4, $0x08040201
-DATA bit<>+4(SB)/4, $0x80402010
-DATA bit<>+8(SB)/4, $0x08040201
-DATA bit<>+12(SB)/4, $0x80402010
-DATA bit<>+16(SB)/4, $0x08040201
-DATA bit<>+20(SB)/4, $0x80402010
-DATA bit<>+24(SB)/4, $0x08040201
-DATA bit<>+28(SB)/4, $0x80402010
-GLOBL bit<>(SB), RODATA|NOPTR, $32

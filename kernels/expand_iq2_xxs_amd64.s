@@ -7,11 +7,13 @@
 // func expandIQ2XXS(dst *byte, src *byte, stride int, blocks int, grid *byte)
 // Requires: AVX, AVX2, F16C
 TEXT ·expandIQ2XXS(SB), NOSPLIT, $128-40
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), SI
-	MOVQ stride+16(FP), DI
-	MOVQ grid+32(FP), DX
-	MOVQ $0x00000010, R9
+	VMOVDQU spread<>+0(SB), Y0
+	VMOVDQU bit<>+0(SB), Y1
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	MOVQ    grid+32(FP), DX
+	MOVQ    $0x00000010, R9
 
 row:
 	MOVQ SI, CX
@@ -19,168 +21,168 @@ row:
 
 block:
 	MOVWLZX      (CX), BX
-	VMOVD        BX, X0
-	VCVTPH2PS    X0, X0
-	VMULSS       f3e000000<>+0(SB), X0, X0
-	VMOVSS       X0, 272(AX)
-	VMOVDQU      2(CX), Y0
-	VMOVDQU      34(CX), Y1
-	VSHUFPS      $0xdd, Y1, Y0, Y0
-	VPERMQ       $0xd8, Y0, Y0
-	VPAND        seven0<>+0(SB), Y0, Y1
-	VPSLLD       $0x01, Y0, Y3
-	VPAND        seven1<>+0(SB), Y3, Y3
-	VPOR         Y3, Y1, Y1
-	VPSLLD       $0x02, Y0, Y3
-	VPAND        seven2<>+0(SB), Y3, Y3
-	VPOR         Y3, Y1, Y1
-	VPSLLD       $0x03, Y0, Y3
-	VPAND        seven3<>+0(SB), Y3, Y3
-	VPOR         Y3, Y1, Y1
-	VPSRLW       $0x04, Y1, Y3
-	VPXOR        Y1, Y3, Y3
-	VPSRLW       $0x02, Y3, Y4
-	VPXOR        Y4, Y3, Y3
-	VPSRLW       $0x01, Y3, Y4
-	VPXOR        Y4, Y3, Y3
-	VPSLLW       $0x07, Y3, Y3
-	VPAND        top<>+0(SB), Y3, Y3
-	VPOR         Y3, Y1, Y1
-	VMOVDQU      Y1, (SP)
-	VPSRLD       $0x1c, Y0, Y3
-	VPSLLD       $0x01, Y3, Y3
-	VPOR         d1<>+0(SB), Y3, Y3
-	VPSHUFB      pairs<>+0(SB), Y3, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 256(AX)
+	VMOVD        BX, X2
+	VCVTPH2PS    X2, X2
+	VMULSS       f3e000000<>+0(SB), X2, X2
+	VMOVSS       X2, 272(AX)
+	VMOVDQU      2(CX), Y2
+	VMOVDQU      34(CX), Y3
+	VSHUFPS      $0xdd, Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPAND        seven0<>+0(SB), Y2, Y3
+	VPSLLD       $0x01, Y2, Y5
+	VPAND        seven1<>+0(SB), Y5, Y5
+	VPOR         Y5, Y3, Y3
+	VPSLLD       $0x02, Y2, Y5
+	VPAND        seven2<>+0(SB), Y5, Y5
+	VPOR         Y5, Y3, Y3
+	VPSLLD       $0x03, Y2, Y5
+	VPAND        seven3<>+0(SB), Y5, Y5
+	VPOR         Y5, Y3, Y3
+	VPSRLW       $0x04, Y3, Y5
+	VPXOR        Y3, Y5, Y5
+	VPSRLW       $0x02, Y5, Y6
+	VPXOR        Y6, Y5, Y5
+	VPSRLW       $0x01, Y5, Y6
+	VPXOR        Y6, Y5, Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPAND        top<>+0(SB), Y5, Y5
+	VPOR         Y5, Y3, Y3
+	VMOVDQU      Y3, (SP)
+	VPSRLD       $0x1c, Y2, Y5
+	VPSLLD       $0x01, Y5, Y5
+	VPOR         d1<>+0(SB), Y5, Y5
+	VPSHUFB      pairs<>+0(SB), Y5, Y5
+	VPERMQ       $0x08, Y5, Y5
+	VMOVDQU      X5, 256(AX)
 	MOVBLZX      2(CX), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVBLZX      3(CX), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVBLZX      4(CX), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVBLZX      5(CX), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD (SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, (AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD (SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, (AX)
 	MOVBLZX      10(CX), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVBLZX      11(CX), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVBLZX      12(CX), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVBLZX      13(CX), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 4(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 32(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 4(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 32(AX)
 	MOVBLZX      18(CX), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVBLZX      19(CX), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVBLZX      20(CX), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVBLZX      21(CX), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 8(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 64(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 8(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 64(AX)
 	MOVBLZX      26(CX), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVBLZX      27(CX), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVBLZX      28(CX), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVBLZX      29(CX), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 12(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 96(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 12(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 96(AX)
 	MOVBLZX      34(CX), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVBLZX      35(CX), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVBLZX      36(CX), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVBLZX      37(CX), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 16(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 128(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 16(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 128(AX)
 	MOVBLZX      42(CX), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVBLZX      43(CX), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVBLZX      44(CX), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVBLZX      45(CX), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 20(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 160(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 20(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 160(AX)
 	MOVBLZX      50(CX), BX
-	VMOVQ        (DX)(BX*8), X2
+	VMOVQ        (DX)(BX*8), X4
 	MOVBLZX      51(CX), BX
-	VMOVHPS      (DX)(BX*8), X2, X2
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVBLZX      52(CX), BX
-	VMOVQ        (DX)(BX*8), X0
-	MOVBLZX      53(CX), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 24(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 192(AX)
-	MOVBLZX      58(CX), BX
 	VMOVQ        (DX)(BX*8), X2
-	MOVBLZX      59(CX), BX
+	MOVBLZX      53(CX), BX
 	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 24(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 192(AX)
+	MOVBLZX      58(CX), BX
+	VMOVQ        (DX)(BX*8), X4
+	MOVBLZX      59(CX), BX
+	VMOVHPS      (DX)(BX*8), X4, X4
 	MOVBLZX      60(CX), BX
-	VMOVQ        (DX)(BX*8), X0
+	VMOVQ        (DX)(BX*8), X2
 	MOVBLZX      61(CX), BX
-	VMOVHPS      (DX)(BX*8), X0, X0
-	VINSERTI128  $0x01, X0, Y2, Y0
-	VPBROADCASTD 28(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 224(AX)
+	VMOVHPS      (DX)(BX*8), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
+	VPBROADCASTD 28(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 224(AX)
 	ADDQ         $0x00000120, AX
 	ADDQ         $0x00000042, CX
 	DECQ         R8
@@ -190,6 +192,26 @@ block:
 	JNZ          row
 	VZEROUPPER
 	RET
+
+DATA spread<>+0(SB)/4, $0x00000000
+DATA spread<>+4(SB)/4, $0x00000000
+DATA spread<>+8(SB)/4, $0x01010101
+DATA spread<>+12(SB)/4, $0x01010101
+DATA spread<>+16(SB)/4, $0x02020202
+DATA spread<>+20(SB)/4, $0x02020202
+DATA spread<>+24(SB)/4, $0x03030303
+DATA spread<>+28(SB)/4, $0x03030303
+GLOBL spread<>(SB), RODATA|NOPTR, $32
+
+DATA bit<>+0(SB)/4, $0x08040201
+DATA bit<>+4(SB)/4, $0x80402010
+DATA bit<>+8(SB)/4, $0x08040201
+DATA bit<>+12(SB)/4, $0x80402010
+DATA bit<>+16(SB)/4, $0x08040201
+DATA bit<>+20(SB)/4, $0x80402010
+DATA bit<>+24(SB)/4, $0x08040201
+DATA bit<>+28(SB)/4, $0x80402010
+GLOBL bit<>(SB), RODATA|NOPTR, $32
 
 DATA f3e000000<>+0(SB)/4, $0x3e000000
 DATA f3e000000<>+4(SB)/4, $0x3e000000
@@ -270,23 +292,3 @@ DATA pairs<>+20(SB)/4, $0x0c0c0808
 DATA pairs<>+24(SB)/4, $0x80808080
 DATA pairs<>+28(SB)/4, $0x80808080
 GLOBL pairs<>(SB), RODATA|NOPTR, $32
-
-DATA spread<>+0(SB)/4, $0x00000000
-DATA spread<>+4(SB)/4, $0x00000000
-DATA spread<>+8(SB)/4, $0x01010101
-DATA spread<>+12(SB)/4, $0x01010101
-DATA spread<>+16(SB)/4, $0x02020202
-DATA spread<>+20(SB)/4, $0x02020202
-DATA spread<>+24(SB)/4, $0x03030303
-DATA spread<>+28(SB)/4, $0x03030303
-GLOBL spread<>(SB), RODATA|NOPTR, $32
-
-DATA bit<>+0(SB)/4, $0x08040201
-DATA bit<>+4(SB)/4, $0x80402010
-DATA bit<>+8(SB)/4, $0x08040201
-DATA bit<>+12(SB)/4, $0x80402010
-DATA bit<>+16(SB)/4, $0x08040201
-DATA bit<>+20(SB)/4, $0x80402010
-DATA bit<>+24(SB)/4, $0x08040201
-DATA bit<>+28(SB)/4, $0x80402010
-GLOBL bit<>(SB), RODATA|NOPTR, $32

@@ -7,11 +7,13 @@
 // func expandIQ3S(dst *byte, src *byte, stride int, blocks int, grid *byte)
 // Requires: AVX, AVX2, F16C
 TEXT ·expandIQ3S(SB), NOSPLIT, $128-40
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), SI
-	MOVQ stride+16(FP), DI
-	MOVQ grid+32(FP), DX
-	MOVQ $0x00000010, R9
+	VMOVDQU spread<>+0(SB), Y0
+	VMOVDQU bit<>+0(SB), Y1
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	MOVQ    grid+32(FP), DX
+	MOVQ    $0x00000010, R9
 
 row:
 	MOVQ SI, CX
@@ -19,304 +21,240 @@ row:
 
 block:
 	MOVWLZX      (CX), BX
-	VMOVD        BX, X0
-	VCVTPH2PS    X0, X0
-	VMULSS       f3f800000<>+0(SB), X0, X0
-	VMOVSS       X0, 272(AX)
-	VPBROADCASTW 66(CX), Y0
-	VPAND        bit16<>+0(SB), Y0, Y0
-	VPCMPEQW     bit16<>+0(SB), Y0, Y0
-	VPAND        high1<>+0(SB), Y0, Y0
-	VPMOVZXBW    2(CX), Y1
-	VPOR         Y0, Y1, Y1
-	VMOVDQU      Y1, (SP)
-	VPBROADCASTW 68(CX), Y0
-	VPAND        bit16<>+0(SB), Y0, Y0
-	VPCMPEQW     bit16<>+0(SB), Y0, Y0
-	VPAND        high1<>+0(SB), Y0, Y0
-	VPMOVZXBW    18(CX), Y1
-	VPOR         Y0, Y1, Y1
-	VMOVDQU      Y1, 32(SP)
-	VPBROADCASTW 70(CX), Y0
-	VPAND        bit16<>+0(SB), Y0, Y0
-	VPCMPEQW     bit16<>+0(SB), Y0, Y0
-	VPAND        high1<>+0(SB), Y0, Y0
-	VPMOVZXBW    34(CX), Y1
-	VPOR         Y0, Y1, Y1
-	VMOVDQU      Y1, 64(SP)
-	VPBROADCASTW 72(CX), Y0
-	VPAND        bit16<>+0(SB), Y0, Y0
-	VPCMPEQW     bit16<>+0(SB), Y0, Y0
-	VPAND        high1<>+0(SB), Y0, Y0
-	VPMOVZXBW    50(CX), Y1
-	VPOR         Y0, Y1, Y1
-	VMOVDQU      Y1, 96(SP)
+	VMOVD        BX, X2
+	VCVTPH2PS    X2, X2
+	VMULSS       f3f800000<>+0(SB), X2, X2
+	VMOVSS       X2, 272(AX)
+	VPBROADCASTW 66(CX), Y2
+	VPAND        bit16<>+0(SB), Y2, Y2
+	VPCMPEQW     bit16<>+0(SB), Y2, Y2
+	VPAND        high1<>+0(SB), Y2, Y2
+	VPMOVZXBW    2(CX), Y3
+	VPOR         Y2, Y3, Y3
+	VMOVDQU      Y3, (SP)
+	VPBROADCASTW 68(CX), Y2
+	VPAND        bit16<>+0(SB), Y2, Y2
+	VPCMPEQW     bit16<>+0(SB), Y2, Y2
+	VPAND        high1<>+0(SB), Y2, Y2
+	VPMOVZXBW    18(CX), Y3
+	VPOR         Y2, Y3, Y3
+	VMOVDQU      Y3, 32(SP)
+	VPBROADCASTW 70(CX), Y2
+	VPAND        bit16<>+0(SB), Y2, Y2
+	VPCMPEQW     bit16<>+0(SB), Y2, Y2
+	VPAND        high1<>+0(SB), Y2, Y2
+	VPMOVZXBW    34(CX), Y3
+	VPOR         Y2, Y3, Y3
+	VMOVDQU      Y3, 64(SP)
+	VPBROADCASTW 72(CX), Y2
+	VPAND        bit16<>+0(SB), Y2, Y2
+	VPCMPEQW     bit16<>+0(SB), Y2, Y2
+	VPAND        high1<>+0(SB), Y2, Y2
+	VPMOVZXBW    50(CX), Y3
+	VPOR         Y2, Y3, Y3
+	VMOVDQU      Y3, 96(SP)
+	VMOVD        106(CX), X2
+	VPSRLW       $0x04, X2, X3
+	VPUNPCKLBW   X3, X2, X2
+	VPAND        low4<>+0(SB), X2, X2
+	VPMOVZXBD    X2, Y3
+	VPSLLD       $0x01, Y3, Y3
+	VPOR         d1<>+0(SB), Y3, Y3
+	VPSHUFB      pairs<>+0(SB), Y3, Y3
+	VPERMQ       $0x08, Y3, Y3
+	VMOVDQU      X3, 256(AX)
 	MOVWLZX      (SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, (AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVWLZX      2(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 4(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      4(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 8(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      6(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 12(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVWLZX      8(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 16(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVWLZX      10(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 20(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVWLZX      12(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 24(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVWLZX      14(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 28(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 74(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, (AX)
 	MOVWLZX      16(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 32(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVWLZX      18(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 36(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      20(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 40(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      22(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 44(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVWLZX      24(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 48(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVWLZX      26(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 52(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVWLZX      28(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 56(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVWLZX      30(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 60(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 78(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 32(AX)
 	MOVWLZX      32(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 64(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVWLZX      34(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 68(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      36(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 72(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      38(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 76(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVWLZX      40(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 80(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVWLZX      42(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 84(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVWLZX      44(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 88(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVWLZX      46(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 92(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 82(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 64(AX)
 	MOVWLZX      48(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 96(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVWLZX      50(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 100(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      52(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 104(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      54(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 108(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVWLZX      56(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 112(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVWLZX      58(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 116(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVWLZX      60(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 120(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVWLZX      62(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 124(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 86(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 96(AX)
 	MOVWLZX      64(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 128(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVWLZX      66(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 132(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      68(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 136(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      70(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 140(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVWLZX      72(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 144(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVWLZX      74(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 148(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVWLZX      76(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 152(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVWLZX      78(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 156(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 90(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 128(AX)
 	MOVWLZX      80(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 160(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVWLZX      82(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 164(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      84(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 168(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      86(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 172(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVWLZX      88(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 176(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVWLZX      90(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 180(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVWLZX      92(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 184(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVWLZX      94(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 188(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 94(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 160(AX)
 	MOVWLZX      96(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 192(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVWLZX      98(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 196(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      100(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 200(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      102(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 204(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVWLZX      104(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 208(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVWLZX      106(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 212(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVWLZX      108(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 216(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVWLZX      110(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 220(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 98(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 192(AX)
 	MOVWLZX      112(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 224(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVWLZX      114(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 228(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      116(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 232(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      118(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 236(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVWLZX      120(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 240(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVWLZX      122(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 244(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVWLZX      124(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 248(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVWLZX      126(SP), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 252(AX)
-	VMOVD        106(CX), X0
-	VPSRLW       $0x04, X0, X1
-	VPUNPCKLBW   X1, X0, X0
-	VPAND        low4<>+0(SB), X0, X0
-	VPMOVZXBD    X0, Y1
-	VPSLLD       $0x01, Y1, Y1
-	VPOR         d1<>+0(SB), Y1, Y1
-	VPSHUFB      pairs<>+0(SB), Y1, Y1
-	VPERMQ       $0x08, Y1, Y1
-	VMOVDQU      X1, 256(AX)
-	VMOVDQU      (AX), Y0
-	VPBROADCASTD 74(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      32(AX), Y0
-	VPBROADCASTD 78(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 32(AX)
-	VMOVDQU      64(AX), Y0
-	VPBROADCASTD 82(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 64(AX)
-	VMOVDQU      96(AX), Y0
-	VPBROADCASTD 86(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 96(AX)
-	VMOVDQU      128(AX), Y0
-	VPBROADCASTD 90(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 128(AX)
-	VMOVDQU      160(AX), Y0
-	VPBROADCASTD 94(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 160(AX)
-	VMOVDQU      192(AX), Y0
-	VPBROADCASTD 98(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 192(AX)
-	VMOVDQU      224(AX), Y0
-	VPBROADCASTD 102(CX), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 224(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 102(CX), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 224(AX)
 	ADDQ         $0x00000120, AX
 	ADDQ         $0x0000006e, CX
 	DECQ         R8
@@ -326,6 +264,26 @@ block:
 	JNZ          row
 	VZEROUPPER
 	RET
+
+DATA spread<>+0(SB)/4, $0x00000000
+DATA spread<>+4(SB)/4, $0x00000000
+DATA spread<>+8(SB)/4, $0x01010101
+DATA spread<>+12(SB)/4, $0x01010101
+DATA spread<>+16(SB)/4, $0x02020202
+DATA spread<>+20(SB)/4, $0x02020202
+DATA spread<>+24(SB)/4, $0x03030303
+DATA spread<>+28(SB)/4, $0x03030303
+GLOBL spread<>(SB), RODATA|NOPTR, $32
+
+DATA bit<>+0(SB)/4, $0x08040201
+DATA bit<>+4(SB)/4, $0x80402010
+DATA bit<>+8(SB)/4, $0x08040201
+DATA bit<>+12(SB)/4, $0x80402010
+DATA bit<>+16(SB)/4, $0x08040201
+DATA bit<>+20(SB)/4, $0x80402010
+DATA bit<>+24(SB)/4, $0x08040201
+DATA bit<>+28(SB)/4, $0x80402010
+GLOBL bit<>(SB), RODATA|NOPTR, $32
 
 DATA f3f800000<>+0(SB)/4, $0x3f800000
 DATA f3f800000<>+4(SB)/4, $0x3f800000
@@ -386,23 +344,3 @@ DATA pairs<>+20(SB)/4, $0x0c0c0808
 DATA pairs<>+24(SB)/4, $0x80808080
 DATA pairs<>+28(SB)/4, $0x80808080
 GLOBL pairs<>(SB), RODATA|NOPTR, $32
-
-DATA spread<>+0(SB)/4, $0x00000000
-DATA spread<>+4(SB)/4, $0x00000000
-DATA spread<>+8(SB)/4, $0x01010101
-DATA spread<>+12(SB)/4, $0x01010101
-DATA spread<>+16(SB)/4, $0x02020202
-DATA spread<>+20(SB)/4, $0x02020202
-DATA spread<>+24(SB)/4, $0x03030303
-DATA spread<>+28(SB)/4, $0x03030303
-GLOBL spread<>(SB), RODATA|NOPTR, $32
-
-DATA bit<>+0(SB)/4, $0x08040201
-DATA bit<>+4(SB)/4, $0x80402010
-DATA bit<>+8(SB)/4, $0x08040201
-DATA bit<>+12(SB)/4, $0x80402010
-DATA bit<>+16(SB)/4, $0x08040201
-DATA bit<>+20(SB)/4, $0x80402010
-DATA bit<>+24(SB)/4, $0x08040201
-DATA bit<>+28(SB)/4, $0x80402010
-GLOBL bit<>(SB), RODATA|NOPTR, $32

@@ -7,11 +7,13 @@
 // func expandIQ3XXS(dst *byte, src *byte, stride int, blocks int, grid *byte)
 // Requires: AVX, AVX2, F16C
 TEXT ·expandIQ3XXS(SB), NOSPLIT, $128-40
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), SI
-	MOVQ stride+16(FP), DI
-	MOVQ grid+32(FP), DX
-	MOVQ $0x00000010, R9
+	VMOVDQU spread<>+0(SB), Y0
+	VMOVDQU bit<>+0(SB), Y1
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	MOVQ    grid+32(FP), DX
+	MOVQ    $0x00000010, R9
 
 row:
 	MOVQ SI, CX
@@ -19,293 +21,229 @@ row:
 
 block:
 	MOVWLZX      (CX), BX
-	VMOVD        BX, X0
-	VCVTPH2PS    X0, X0
-	VMULSS       f3e800000<>+0(SB), X0, X0
-	VMOVSS       X0, 272(AX)
+	VMOVD        BX, X2
+	VCVTPH2PS    X2, X2
+	VMULSS       f3e800000<>+0(SB), X2, X2
+	VMOVSS       X2, 272(AX)
+	VMOVDQU      66(CX), Y2
+	VPAND        seven0<>+0(SB), Y2, Y3
+	VPSLLD       $0x01, Y2, Y4
+	VPAND        seven1<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VPSLLD       $0x02, Y2, Y4
+	VPAND        seven2<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VPSLLD       $0x03, Y2, Y4
+	VPAND        seven3<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VPSRLW       $0x04, Y3, Y4
+	VPXOR        Y3, Y4, Y4
+	VPSRLW       $0x02, Y4, Y5
+	VPXOR        Y5, Y4, Y4
+	VPSRLW       $0x01, Y4, Y5
+	VPXOR        Y5, Y4, Y4
+	VPSLLW       $0x07, Y4, Y4
+	VPAND        top<>+0(SB), Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VMOVDQU      Y3, (SP)
+	VPSRLD       $0x1c, Y2, Y4
+	VPSLLD       $0x01, Y4, Y4
+	VPOR         d1<>+0(SB), Y4, Y4
+	VPSHUFB      pairs<>+0(SB), Y4, Y4
+	VPERMQ       $0x08, Y4, Y4
+	VMOVDQU      X4, 256(AX)
 	MOVBLZX      2(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, (AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVBLZX      3(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 4(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      4(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 8(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      5(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 12(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVBLZX      6(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 16(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVBLZX      7(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 20(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVBLZX      8(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 24(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVBLZX      9(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 28(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD (SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, (AX)
 	MOVBLZX      10(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 32(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVBLZX      11(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 36(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      12(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 40(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      13(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 44(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVBLZX      14(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 48(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVBLZX      15(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 52(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVBLZX      16(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 56(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVBLZX      17(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 60(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 4(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 32(AX)
 	MOVBLZX      18(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 64(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVBLZX      19(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 68(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      20(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 72(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      21(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 76(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVBLZX      22(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 80(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVBLZX      23(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 84(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVBLZX      24(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 88(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVBLZX      25(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 92(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 8(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 64(AX)
 	MOVBLZX      26(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 96(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVBLZX      27(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 100(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      28(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 104(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      29(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 108(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVBLZX      30(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 112(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVBLZX      31(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 116(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVBLZX      32(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 120(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVBLZX      33(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 124(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 12(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 96(AX)
 	MOVBLZX      34(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 128(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVBLZX      35(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 132(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      36(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 136(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      37(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 140(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVBLZX      38(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 144(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVBLZX      39(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 148(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVBLZX      40(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 152(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVBLZX      41(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 156(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 16(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 128(AX)
 	MOVBLZX      42(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 160(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVBLZX      43(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 164(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      44(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 168(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      45(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 172(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVBLZX      46(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 176(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVBLZX      47(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 180(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVBLZX      48(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 184(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVBLZX      49(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 188(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 20(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 160(AX)
 	MOVBLZX      50(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 192(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVBLZX      51(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 196(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      52(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 200(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      53(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 204(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVBLZX      54(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 208(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVBLZX      55(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 212(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVBLZX      56(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 216(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVBLZX      57(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 220(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 24(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
+	VPXOR        Y3, Y2, Y2
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 192(AX)
 	MOVBLZX      58(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 224(AX)
+	VPBROADCASTD (DX)(BX*4), Y2
 	MOVBLZX      59(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 228(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      60(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 232(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      61(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 236(AX)
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
 	MOVBLZX      62(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 240(AX)
+	VPBROADCASTD (DX)(BX*4), Y3
 	MOVBLZX      63(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 244(AX)
+	VPINSRD      $0x01, (DX)(BX*4), X3, X3
 	MOVBLZX      64(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 248(AX)
+	VPINSRD      $0x02, (DX)(BX*4), X3, X3
 	MOVBLZX      65(CX), BX
-	MOVL         (DX)(BX*4), BX
-	MOVL         BX, 252(AX)
-	VMOVDQU      66(CX), Y0
-	VPAND        seven0<>+0(SB), Y0, Y1
-	VPSLLD       $0x01, Y0, Y2
-	VPAND        seven1<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	VPSLLD       $0x02, Y0, Y2
-	VPAND        seven2<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	VPSLLD       $0x03, Y0, Y2
-	VPAND        seven3<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	VPSRLW       $0x04, Y1, Y2
-	VPXOR        Y1, Y2, Y2
-	VPSRLW       $0x02, Y2, Y3
+	VPINSRD      $0x03, (DX)(BX*4), X3, X3
+	VINSERTI128  $0x01, X3, Y2, Y2
+	VPBROADCASTD 28(SP), Y3
+	VPSHUFB      Y0, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPCMPEQB     Y1, Y3, Y3
 	VPXOR        Y3, Y2, Y2
-	VPSRLW       $0x01, Y2, Y3
-	VPXOR        Y3, Y2, Y2
-	VPSLLW       $0x07, Y2, Y2
-	VPAND        top<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	VMOVDQU      Y1, (SP)
-	VPSRLD       $0x1c, Y0, Y2
-	VPSLLD       $0x01, Y2, Y2
-	VPOR         d1<>+0(SB), Y2, Y2
-	VPSHUFB      pairs<>+0(SB), Y2, Y2
-	VPERMQ       $0x08, Y2, Y2
-	VMOVDQU      X2, 256(AX)
-	VMOVDQU      (AX), Y0
-	VPBROADCASTD (SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      32(AX), Y0
-	VPBROADCASTD 4(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 32(AX)
-	VMOVDQU      64(AX), Y0
-	VPBROADCASTD 8(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 64(AX)
-	VMOVDQU      96(AX), Y0
-	VPBROADCASTD 12(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 96(AX)
-	VMOVDQU      128(AX), Y0
-	VPBROADCASTD 16(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 128(AX)
-	VMOVDQU      160(AX), Y0
-	VPBROADCASTD 20(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 160(AX)
-	VMOVDQU      192(AX), Y0
-	VPBROADCASTD 24(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 192(AX)
-	VMOVDQU      224(AX), Y0
-	VPBROADCASTD 28(SP), Y1
-	VPSHUFB      spread<>+0(SB), Y1, Y1
-	VPAND        bit<>+0(SB), Y1, Y1
-	VPCMPEQB     bit<>+0(SB), Y1, Y1
-	VPXOR        Y1, Y0, Y0
-	VPSUBB       Y1, Y0, Y0
-	VMOVDQU      Y0, 224(AX)
+	VPSUBB       Y3, Y2, Y2
+	VMOVDQU      Y2, 224(AX)
 	ADDQ         $0x00000120, AX
 	ADDQ         $0x00000062, CX
 	DECQ         R8
@@ -315,6 +253,26 @@ block:
 	JNZ          row
 	VZEROUPPER
 	RET
+
+DATA spread<>+0(SB)/4, $0x00000000
+DATA spread<>+4(SB)/4, $0x00000000
+DATA spread<>+8(SB)/4, $0x01010101
+DATA spread<>+12(SB)/4, $0x01010101
+DATA spread<>+16(SB)/4, $0x02020202
+DATA spread<>+20(SB)/4, $0x02020202
+DATA spread<>+24(SB)/4, $0x03030303
+DATA spread<>+28(SB)/4, $0x03030303
+GLOBL spread<>(SB), RODATA|NOPTR, $32
+
+DATA bit<>+0(SB)/4, $0x08040201
+DATA bit<>+4(SB)/4, $0x80402010
+DATA bit<>+8(SB)/4, $0x08040201
+DATA bit<>+12(SB)/4, $0x80402010
+DATA bit<>+16(SB)/4, $0x08040201
+DATA bit<>+20(SB)/4, $0x80402010
+DATA bit<>+24(SB)/4, $0x08040201
+DATA bit<>+28(SB)/4, $0x80402010
+GLOBL bit<>(SB), RODATA|NOPTR, $32
 
 DATA f3e800000<>+0(SB)/4, $0x3e800000
 DATA f3e800000<>+4(SB)/4, $0x3e800000
@@ -395,23 +353,3 @@ DATA pairs<>+20(SB)/4, $0x0c0c0808
 DATA pairs<>+24(SB)/4, $0x80808080
 DATA pairs<>+28(SB)/4, $0x80808080
 GLOBL pairs<>(SB), RODATA|NOPTR, $32
-
-DATA spread<>+0(SB)/4, $0x00000000
-DATA spread<>+4(SB)/4, $0x00000000
-DATA spread<>+8(SB)/4, $0x01010101
-DATA spread<>+12(SB)/4, $0x01010101
-DATA spread<>+16(SB)/4, $0x02020202
-DATA spread<>+20(SB)/4, $0x02020202
-DATA spread<>+24(SB)/4, $0x03030303
-DATA spread<>+28(SB)/4, $0x03030303
-GLOBL spread<>(SB), RODATA|NOPTR, $32
-
-DATA bit<>+0(SB)/4, $0x08040201
-DATA bit<>+4(SB)/4, $0x80402010
-DATA bit<>+8(SB)/4, $0x08040201
-DATA bit<>+12(SB)/4, $0x80402010
-DATA bit<>+16(SB)/4, $0x08040201
-DATA bit<>+20(SB)/4, $0x80402010
-DATA bit<>+24(SB)/4, $0x08040201
-DATA bit<>+28(SB)/4, $0x80402010
-GLOBL bit<>(SB), RODATA|NOPTR, $32

@@ -109,6 +109,33 @@ func TestMulQ8(t *testing.T) {
 	})
 }
 
+// FuzzMulQ8 holds every table against the portable product on blocks of the
+// fuzzer's own bytes.
+func FuzzMulQ8(f *testing.F) {
+	for i := range integerFormats {
+		f.Add(uint8(i), uint8(16+i), uint8(1+i%9), uint8(1+i%3), int64(i), []byte{0, 0x3c, 0xff, 0x80, 0x7f})
+	}
+	f.Fuzz(func(t *testing.T, format, rows, n, blocks uint8, seed int64, data []byte) {
+		f := integerFormats[int(format)%len(integerFormats)]
+		rng := rand.New(rand.NewPCG(uint64(seed), 0))
+		block, _ := f.Integer()
+		r, cols, k := 1+int(rows)%40, int(n)%20, max(f.Block, block)*(1+int(blocks)%5)
+		w := randomWeights(t, rng, f, r, k, 0)
+		for i := 0; i < len(w.Data) && len(data) > 0; i += len(data) {
+			copy(w.Data[i:], data)
+		}
+		x := randomQ8(t, rng, block, cols, k, testkit.Kind(int(blocks)%len(testkit.Kinds())))
+		want := make([]float32, r*cols)
+		var s Scratch
+		mulQ8(want, r, w, x, nil, cols, &s)
+		for _, isa := range available()[1:] {
+			got := make([]float32, r*cols)
+			isa.mulQ8(got, r, w, x, nil, cols, &s)
+			testkit.SameBits(t, got, want, "%s %s: %d rows, %d columns, %d values", isa.name, f.Name, r, cols, k)
+		}
+	})
+}
+
 func BenchmarkMulQ8(b *testing.B) {
 	for _, isa := range available()[1:] {
 		for _, f := range integerFormats {

@@ -22,7 +22,7 @@ var expanded = layout{
 	block: func(t *tiler) {
 		t.d(0, t.words(expandedD))
 		t.int8Scales(t.unit(expandedScale), 7)
-		flip := t.dwords("flip", 0x80808080)
+		flip := t.hot("flip", 0x80808080)
 		for i := range 16 {
 			for j, x := range t.unit(16 * i) {
 				t.VPXOR(flip, x, x)
@@ -42,11 +42,12 @@ type expander struct {
 
 // expand writes the function expand<name>: block emits the code for one block.
 func expand(name, format string, bytes int, block func(e *expander)) func(c *build.Context) {
-	return func(c *build.Context) {
+	write := func(c *build.Context, hold []constant) *expander {
 		function(c, "expand"+name, fmt.Sprintf("expand%s turns 16 rows of %s blocks into records of expanded, row by row.", name, format),
 			"dst, src *byte, stride, blocks int, grid *byte")
 		e := &expander{tiler: tiler{Context: c, data: map[string]Mem{}}, dst: c.GP64(), src: c.GP64(), grid: c.GP64(), tmp: c.GP64()}
 		e.room = c.AllocLocal(128)
+		e.hold(hold)
 		src, stride, n, rows := c.GP64(), c.GP64(), c.GP64(), c.GP64()
 		c.Load(c.Param("dst"), e.dst)
 		c.Load(c.Param("src"), src)
@@ -67,6 +68,10 @@ func expand(name, format string, bytes int, block func(e *expander)) func(c *bui
 		c.JNZ(LabelRef("row"))
 		c.VZEROUPPER()
 		c.RET()
+		return e
+	}
+	return func(c *build.Context) {
+		write(c, write(build.NewContext(), nil).wanted)
 	}
 }
 
@@ -110,7 +115,7 @@ func (e *expander) points8(index func(l int)) reg.VecVirtual {
 func (e *expander) bytesOf(m Mem) reg.VecVirtual {
 	y := e.YMM()
 	e.VPBROADCASTD(m, y)
-	spread := e.dwords("spread", 0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303)
+	spread := e.hot("spread", 0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303)
 	e.VPSHUFB(spread, y, y)
 	return y
 }
@@ -118,7 +123,7 @@ func (e *expander) bytesOf(m Mem) reg.VecVirtual {
 // negate changes the sign of 32 bytes where the bits of the four bytes at m are set.
 func (e *expander) negate(x reg.VecVirtual, m Mem) {
 	y := e.bytesOf(m)
-	bit := e.dwords("bit", 0x08040201, 0x80402010)
+	bit := e.hot("bit", 0x08040201, 0x80402010)
 	e.VPAND(bit, y, y)
 	e.VPCMPEQB(bit, y, y)
 	e.VPXOR(y, x, x)
@@ -252,33 +257,32 @@ func expandIQ2S(e *expander) {
 	}
 }
 
-// points4 copies 64 points of four bytes to the record; index loads the i-th's
-// number into tmp.
-func (e *expander) points4(index func(i int)) {
-	p := e.GP64()
-	for i := range 64 {
-		index(i)
-		e.MOVL(Mem{Base: e.grid, Index: e.tmp, Scale: 4}, p.As32())
-		e.MOVL(p.As32(), e.to(4*i))
+// points4 returns eight points of four bytes; index loads the l-th's number into
+// tmp.
+func (e *expander) points4(index func(l int)) reg.VecVirtual {
+	x, y := e.YMM(), e.YMM()
+	for h, x := range []reg.VecVirtual{x, y} {
+		index(4 * h)
+		e.VPBROADCASTD(Mem{Base: e.grid, Index: e.tmp, Scale: 4}, x)
+		for l := 1; l < 4; l++ {
+			index(4*h + l)
+			e.VPINSRD(U8(uint8(l)), Mem{Base: e.grid, Index: e.tmp, Scale: 4}, x.AsX(), x.AsX())
+		}
 	}
-}
-
-func (e *expander) signs(at func(off int) Mem) {
-	for g := range 8 {
-		x := e.YMM()
-		e.VMOVDQU(e.to(32*g), x)
-		e.negate(x, at(4*g))
-		e.VMOVDQU(x, e.to(32*g))
-	}
+	e.VINSERTI128(U8(1), y.AsX(), x, x)
+	return x
 }
 
 func expandIQ3XXS(e *expander) {
 	e.loadD(0, quarter)
-	e.points4(func(i int) { e.MOVBLZX(e.in(2+i), e.tmp.As32()) })
 	x := e.YMM()
 	e.VMOVDQU(e.in(66), x)
 	e.sevens(x)
-	e.signs(e.at)
+	for g := range 8 {
+		x := e.points4(func(l int) { e.MOVBLZX(e.in(2+8*g+l), e.tmp.As32()) })
+		e.negate(x, e.at(4*g))
+		e.VMOVDQU(x, e.to(32*g))
+	}
 }
 
 func expandIQ3S(e *expander) {
@@ -291,7 +295,6 @@ func expandIQ3S(e *expander) {
 		e.VPAND(e.dwords("high1", 0x01000100), y, y)
 		e.indices(i, 2, y)
 	}
-	e.points4(func(i int) { e.MOVWLZX(e.at(2*i), e.tmp.As32()) })
 	x, y := e.XMM(), e.YMM()
 	e.VMOVD(e.in(106), x)
 	e.VPSRLW(U8(4), x, y.AsX())
@@ -299,7 +302,11 @@ func expandIQ3S(e *expander) {
 	e.VPAND(e.dwords("low4", 0x0f0f0f0f), x, x)
 	e.VPMOVZXBD(x, y)
 	e.pairScales(y)
-	e.signs(func(off int) Mem { return e.in(74 + off) })
+	for g := range 8 {
+		x := e.points4(func(l int) { e.MOVWLZX(e.at(16*g+2*l), e.tmp.As32()) })
+		e.negate(x, e.in(74+4*g))
+		e.VMOVDQU(x, e.to(32*g))
+	}
 }
 
 func expandIQ1S(e *expander) {
@@ -317,7 +324,7 @@ func expandIQ1S(e *expander) {
 		x, y := e.points8(func(l int) { e.MOVWLZX(e.at(8*g+2*l), e.tmp.As32()) }), e.YMM()
 		e.VPBROADCASTW(e.in(34+2*g), y)
 		e.VPSRAW(U8(15), y, y)
-		e.VPOR(e.dwords("b1", 0x01010101), y, y) // 1 or -1
+		e.VPOR(e.hot("b1", 0x01010101), y, y) // 1 or -1
 		e.VPADDB(y, x, x)
 		e.VMOVDQU(x, e.to(32*g))
 	}
@@ -338,7 +345,7 @@ func expandIQ1M(e *expander) {
 	e.VPSRLW(U8(7), s, s)   // twice the field
 	e.VPACKUSWB(s, s, s)
 	e.VPERMQ(U8(0x08), s, s)
-	e.VPOR(e.dwords("b1", 0x01010101), s, s)
+	e.VPOR(e.hot("b1", 0x01010101), s, s)
 	e.VMOVDQU(s.AsX(), e.to(expandedScale))
 	for i := range 2 { // 16 numbers: 8 low bits, 3 high ones, and the sign of the offset
 		x, y := e.XMM(), e.YMM()
@@ -359,7 +366,7 @@ func expandIQ1M(e *expander) {
 	for g := range 8 {
 		x := e.points8(func(l int) { e.MOVWLZX(e.at(8*g+2*l), e.tmp.As32()) })
 		y := e.bytesOf(e.at(64 + 4*g))
-		e.VPOR(e.dwords("b1", 0x01010101), y, y)
+		e.VPOR(e.hot("b1", 0x01010101), y, y)
 		e.VPADDB(y, x, x)
 		e.VMOVDQU(x, e.to(32*g))
 	}

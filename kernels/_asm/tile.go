@@ -45,6 +45,8 @@ type tiler struct {
 	half         reg.GPVirtual // 0 or 32
 	codes, asked int           // calls of code and prefetches so far
 	data         map[string]Mem
+	held         map[string]reg.VecVirtual // constants in registers
+	wanted       []constant                // asked for by hot
 	layout       layout
 	column       *column         // nil: make a tile
 	evex         bool            // AVX-512, with 32 registers
@@ -405,6 +407,32 @@ func (t *tiler) dwords(name string, d ...uint32) Mem {
 		t.data[name] = dwords(t.Context, name, d...)
 	}
 	return t.data[name]
+}
+
+// hot is dwords for what is used often: in a register, where there are enough.
+func (t *tiler) hot(name string, d ...uint32) Op {
+	if x, ok := t.held[name]; ok {
+		return x
+	}
+	t.wanted = append(t.wanted, constant{name, d})
+	return t.dwords(name, d...)
+}
+
+type constant struct {
+	name string
+	d    []uint32
+}
+
+// hold loads constants into registers; it belongs before the first loop.
+func (t *tiler) hold(wanted []constant) {
+	t.held = map[string]reg.VecVirtual{}
+	for _, k := range wanted {
+		if _, ok := t.held[k.name]; !ok {
+			x := t.YMM()
+			t.VMOVDQU(t.dwords(k.name, k.d...), x)
+			t.held[k.name] = x
+		}
+	}
 }
 
 func dwords(c *build.Context, name string, d ...uint32) Mem {

@@ -27,13 +27,14 @@ type column struct {
 // 16 registers enough, dot<name>AVX2.
 func (l layout) dots(c *build.Context) {
 	data := map[string]Mem{}
-	l.dot(c, data, true)
+	dry := l.dot(build.NewContext(), map[string]Mem{}, true, nil)
+	l.dot(c, data, true, dry.wanted)
 	if !l.super() {
-		l.dot(c, data, false)
+		l.dot(c, data, false, nil)
 	}
 }
 
-func (l layout) dot(c *build.Context, data map[string]Mem, evex bool) {
+func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []constant) *tiler {
 	args := "dst *float32, src *byte, stride, blocks, ahead int, q *int8, d *float32, sums *int16"
 	if l.beside {
 		args += ", scales *byte, scaleStride int"
@@ -55,6 +56,7 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool) {
 			c.KMOVD(dst.As32(), t.lane[r])
 		}
 	}
+	t.hold(hold)
 	t.eachHalf(func() {
 		c.Load(c.Param("q"), v.q)
 		c.Load(c.Param("d"), v.d)
@@ -98,6 +100,7 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool) {
 		c.Load(c.Param("dst"), dst)
 		c.VMOVUPS(v.f, Mem{Base: dst, Index: t.half, Scale: 1})
 	})
+	return t
 }
 
 // sum adds to acc the pair of sums at off times the constant pair.
@@ -172,7 +175,7 @@ func (v *column) madd(t *tiler, x reg.VecVirtual, i, n int) {
 	t.VPBROADCASTD(Mem{Base: v.q, Disp: i}, y)
 	if t.layout.bias == 128 {
 		abs := t.YMM()
-		t.VPXOR(t.dwords("flip", 0x80808080), x, x)
+		t.VPXOR(t.hot("flip", 0x80808080), x, x)
 		t.VPABSB(x, abs)
 		t.VPSIGNB(x, y, y)
 		t.VPMADDUBSW(y, abs, y)

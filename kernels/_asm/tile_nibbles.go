@@ -180,7 +180,7 @@ func (t *tiler) nibbles(off int, f func(x reg.VecVirtual, s int)) {
 
 // split leaves the low halves of bytes in x and sets y to the high ones.
 func (t *tiler) split(x, y reg.VecVirtual) {
-	low4 := t.dwords("low4", 0x0f0f0f0f)
+	low4 := t.hot("low4", 0x0f0f0f0f)
 	t.VPSRLW(U8(4), x, y)
 	t.VPAND(low4, x, x)
 	t.VPAND(low4, y, y)
@@ -212,8 +212,8 @@ func (t *tiler) fifth(off int) func(x reg.VecVirtual, s int) {
 		}
 		return func(x reg.VecVirtual, s int) {
 			k := t.K()
-			t.VPTESTMB(t.dwords(fmt.Sprintf("bit%d", s%2), 0x08040201<<(4*(s%2))), spreads[s/2], k)
-			t.VPADDB(t.dwords("sixteen", 0x10101010), x, k, x)
+			t.VPTESTMB(t.hot(fmt.Sprintf("bit%d", s%2), 0x08040201<<(4*(s%2))), spreads[s/2], k)
+			t.VPADDB(t.hot("sixteen", 0x10101010), x, k, x)
 		}
 	}
 	return func(x reg.VecVirtual, s int) {
@@ -222,7 +222,7 @@ func (t *tiler) fifth(off int) func(x reg.VecVirtual, s int) {
 			t.VPSLLW(U8(4), y, y)
 		}
 		t.VPAND(t.dwords("top4", 0x80402010), y, y)
-		t.VPMINUB(t.dwords("sixteen", 0x10101010), y, y)
+		t.VPMINUB(t.hot("sixteen", 0x10101010), y, y)
 		t.or(x, y)
 	}
 }

@@ -13,7 +13,7 @@ var q2K = layout{
 		d, dmin := t.halfPairs(t.words(80))
 		t.d(0, d)
 		t.m(dmin)
-		low4 := t.dwords("low4", 0x0f0f0f0f)
+		low4 := t.hot("low4", 0x0f0f0f0f)
 		for i, x := range t.unit(0) {
 			y := t.YMM()
 			t.VPAND(low4, x, y)
@@ -38,7 +38,7 @@ var q2K = layout{
 
 // twoBits stores 256 codes of 2 bits laid out as in q2_K.
 func (t *tiler) twoBits(off int) {
-	low2 := t.dwords("low2", 0x03030303)
+	low2 := t.hot("low2", 0x03030303)
 	for h := range 2 {
 		for p := range 2 {
 			for j, x := range t.unit(off + 32*h + 16*p) {

@@ -6,7 +6,7 @@ var q3K = layout{
 	name: "Q3K", format: "q3_K", bytes: 110, values: 256, sub: 16, bias: 4,
 	block: func(t *tiler) {
 		t.d(0, t.halves(108))
-		low4, mid2 := t.dwords("low4", 0x0f0f0f0f), t.dwords("mid2", 0x30303030)
+		low4, mid2 := t.hot("low4", 0x0f0f0f0f), t.hot("mid2", 0x30303030)
 		x := t.unit(92) // 4 bytes of codes, 12 of scales
 		var s [4]reg.VecVirtual
 		for j := range s {
@@ -16,7 +16,7 @@ var q3K = layout{
 		}
 		t.int8Scales(s, 2)
 
-		low2, bit2 := t.dwords("low2", 0x03030303), t.dwords("bit2", 0x04040404)
+		low2, bit2 := t.hot("low2", 0x03030303), t.hot("bit2", 0x04040404)
 		for p := range 2 {
 			high := t.unit(16 * p)
 			for h := range 2 {

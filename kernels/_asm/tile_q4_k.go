@@ -11,7 +11,7 @@ var q4K = layout{
 	name: "Q4K", format: "q4_K", bytes: 144, values: 256, sub: 32, min: true,
 	block: func(t *tiler) {
 		t.header()
-		low4 := t.dwords("low4", 0x0f0f0f0f)
+		low4 := t.hot("low4", 0x0f0f0f0f)
 		for i := range 8 {
 			for j, x := range t.unit(16 + 16*i) {
 				v := i/2*64 + i%2*16 + 4*j
@@ -34,7 +34,7 @@ func (t *tiler) header() {
 	t.d(0, d)
 	t.m(dmin)
 	x, y, z := h[1], h[2], h[3]
-	six, four, two := t.dwords("six", 0x3f3f3f3f), t.dwords("low4", 0x0f0f0f0f), t.dwords("two", 0x30303030)
+	six, four, two := t.dwords("six", 0x3f3f3f3f), t.hot("low4", 0x0f0f0f0f), t.dwords("two", 0x30303030)
 	high := func(hi, lo reg.VecVirtual) { // lo = lo&four | hi>>2&two
 		u := t.YMM()
 		t.VPSRLD(U8(2), hi, u)

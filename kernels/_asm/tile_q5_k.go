@@ -9,7 +9,7 @@ var q5K = layout{
 	name: "Q5K", format: "q5_K", bytes: 176, values: 256, sub: 32, min: true,
 	block: func(t *tiler) {
 		t.header()
-		low4, bit4 := t.dwords("low4", 0x0f0f0f0f), t.dwords("bit4", 0x10101010)
+		low4, bit4 := t.hot("low4", 0x0f0f0f0f), t.hot("bit4", 0x10101010)
 		for p := range 2 { // halves of the 32 bytes of fifth bits
 			high := t.unit(16 + 16*p)
 			for i := range 4 {
@@ -30,7 +30,7 @@ var q5K = layout{
 }
 
 // bits returns x shifted to the left (right if negative), and masked.
-func (t *tiler) bits(x reg.VecVirtual, left int, mask Mem) reg.VecVirtual {
+func (t *tiler) bits(x reg.VecVirtual, left int, mask Op) reg.VecVirtual {
 	y := t.YMM()
 	switch {
 	case left > 0:

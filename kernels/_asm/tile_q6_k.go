@@ -12,7 +12,7 @@ var q6K = layout{
 	block: func(t *tiler) {
 		t.d(0, t.halves(208))
 		t.int8Scales(t.unit(192), 5)
-		low4, mid2 := t.dwords("low4", 0x0f0f0f0f), t.dwords("mid2", 0x30303030)
+		low4, mid2 := t.hot("low4", 0x0f0f0f0f), t.hot("mid2", 0x30303030)
 		for h := range 2 {
 			for p := range 2 {
 				high := t.unit(128 + 32*h + 16*p)

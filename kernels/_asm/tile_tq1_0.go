@@ -25,9 +25,9 @@ func (t *tiler) digits(x reg.VecVirtual, n int, at func(i int) int) {
 	for i := range n {
 		y, z := t.YMM(), t.YMM()
 		t.VPSUBUSB(t.dwords("third", 0x55555555), x, y) // 85
-		t.VPMINUB(t.dwords("b1", 0x01010101), y, y)
+		t.VPMINUB(t.hot("b1", 0x01010101), y, y)
 		t.VPSUBUSB(t.dwords("thirds", 0xaaaaaaaa), x, z) // 170
-		t.VPMINUB(t.dwords("b1", 0x01010101), z, z)
+		t.VPMINUB(t.hot("b1", 0x01010101), z, z)
 		t.VPADDB(y, z, y)
 		t.code(y, at(i))
 		if i < n-1 {
