@@ -20,6 +20,8 @@ func (x *Acts) q8(block int) *Q8 {
 
 // Scratch is one worker's room for unpacked weights. The zero value is ready.
 type Scratch struct {
+	View Weights // for the caller: rows at work
+
 	tile   tileScratch
 	row    []float32
 	off    []int // starts of columns

@@ -159,6 +159,9 @@ func (r *runner) guarded(ctx context.Context) error {
 	r.ctx = ctx
 	err := mmap.Guard(r.guardedRun)
 	r.ctx = nil
+	if err == nil {
+		return nil
+	}
 	var fault *mmap.FaultError
 	if errors.As(err, &fault) {
 		for _, f := range r.m.ckpt.shards {

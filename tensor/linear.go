@@ -44,12 +44,14 @@ func (l *Linear) Bytes() int64 {
 // Apply computes outputs lo..hi-1 for n rows of x, those that cols names or the
 // first n if it is nil: output r of the j-th goes to dst[j*ld+r-lo].
 func (l *Linear) Apply(dst []float32, ld, lo, hi int, x *kernels.Acts, cols []int32, n int, s *kernels.Scratch) {
+	// The view lives in the scratch: arguments of calls through the kernels' table
+	// escape, and a fresh one would be an allocation a task.
 	if l.Transposed {
-		w := l.Columns(lo, hi)
-		kernels.MulT(dst, ld, &w, x.F32, x.K, cols, n, s)
+		s.View = l.Columns(lo, hi)
+		kernels.MulT(dst, ld, &s.View, x.F32, x.K, cols, n, s)
 	} else {
-		w := l.Slice(lo, hi)
-		kernels.Mul(dst, ld, &w, x, cols, n, s)
+		s.View = l.Slice(lo, hi)
+		kernels.Mul(dst, ld, &s.View, x, cols, n, s)
 	}
 	if l.Bias != nil {
 		for j := range n {
