@@ -51,6 +51,7 @@ type attnWork struct {
 	lo, hi     []int32
 	sinks      []float32
 	attn, part kernels.Attn
+	k, v       kernels.Weights // of the block at work; here because they escape
 	delta      kernels.DeltaRun
 	index      indexWork
 
@@ -178,7 +179,7 @@ func (a *attnTasks) Do(worker, i int) {
 				w.lo[t*heads+g], w.hi[t*heads+g] = lo, hi
 			}
 		}
-		k, v := lay.block(cache.page(b), kvHead, int(w.lo[0]), min(lastPos+1-base, kernels.AttnBlock), &w.rows)
+		w.k, w.v = lay.block(cache.page(b), kvHead, int(w.lo[0]), min(lastPos+1-base, kernels.AttnBlock), &w.rows)
 		attn := &w.attn
 		if x.runs > 1 {
 			attn = a.block(&w.part, x, b, group, n)
@@ -188,7 +189,7 @@ func (a *attnTasks) Do(worker, i int) {
 		} else {
 			attn.Next = nil
 		}
-		attn.Attend(q, lay.dk, &k, &v, w.lo[:n], w.hi[:n], c.AttnScale, &w.scratch)
+		attn.Attend(q, lay.dk, &w.k, &w.v, w.lo[:n], w.hi[:n], c.AttnScale, &w.scratch)
 	}
 	if x.runs > 1 {
 		return

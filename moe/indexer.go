@@ -152,8 +152,8 @@ func (a *attnTasks) attendSparse(w *attnWork, s *State, t, h0, heads int) {
 		for g := range heads {
 			w.lo[g], w.hi[g] = 0, int32(len(some))
 		}
-		k, v := lay.block(w.gathered, 0, 0, len(some), &w.rows)
-		w.attn.Attend(q, lay.dk, &k, &v, w.lo[:heads], w.hi[:heads], c.AttnScale, &w.scratch)
+		w.k, w.v = lay.block(w.gathered, 0, 0, len(some), &w.rows)
+		w.attn.Attend(q, lay.dk, &w.k, &w.v, w.lo[:heads], w.hi[:heads], c.AttnScale, &w.scratch)
 	}
 	for g := range heads {
 		w.attn.Values(r.mixed.Row((h0+g)*len(r.ids)+t), g)
