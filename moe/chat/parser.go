@@ -122,6 +122,10 @@ func (p *Parser) Flush() Delta {
 	return d
 }
 
+// InContent reports whether what comes next belongs to the content, as far as can
+// be told yet.
+func (p *Parser) InContent() bool { return p.part == content }
+
 // partial returns the length of the longest end of s that begins one of marks.
 func partial(s string, marks []string) int {
 	keep := 0

@@ -34,7 +34,7 @@ func FromSchema(schema []byte) (*Grammar, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.rule("root", seq{ref("space"), e, ref("space")})
+	c.rule("root", e)
 	g, err := compile(c.rules, c.order)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSchema, err)
