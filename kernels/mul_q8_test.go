@@ -109,6 +109,27 @@ func TestMulQ8(t *testing.T) {
 	})
 }
 
+func TestMulQ8DoesNotAllocate(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa *table) {
+		for _, f := range integerFormats {
+			rng := rand.New(rand.NewPCG(1, 2))
+			block, _ := f.Integer()
+			w := randomWeights(t, rng, f, 40, 512, 0)
+			few := w.Slice(3, 10)
+			x := randomQ8(t, rng, block, 9, 512, testkit.Normal)
+			dst := make([]float32, 40*9)
+			var s Scratch
+			if n := testing.AllocsPerRun(5, func() {
+				isa.mulQ8(dst, 40, w, x, nil, 9, &s)
+				isa.mulQ8(dst, 40, w, x, nil, 1, &s)
+				isa.mulQ8(dst, 40, &few, x, nil, 9, &s)
+			}); n > 0 {
+				t.Errorf("%s: %v allocations", f.Name, n)
+			}
+		}
+	})
+}
+
 // FuzzMulQ8 holds every table against the portable product on blocks of the
 // fuzzer's own bytes.
 func FuzzMulQ8(f *testing.F) {

@@ -77,6 +77,7 @@ type tileScratch struct {
 	buf      []byte
 	expanded []byte
 	rows     []byte    // a few rows, padded to 16
+	full     Weights   // a view of them
 	dst      []float32 // their products
 }
 
@@ -95,48 +96,64 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 		mulFewRows(mul, dst, ld, w, x, cols, n, s)
 		return
 	}
-	ts := &s.tile
-	ts.setColumns(x, w.K, cols, n, ld)
+	if n == 0 {
+		return
+	}
 	if len(dst) < (n-1)*ld+w.Rows || len(w.Data) < (w.Rows-1)*w.Stride+w.rowBytes() {
 		panic("kernels: Mul: shapes do not fit")
 	}
-	form, buf := tileForms[w.Format.kind], ts.tiles()
-	size := smallTileSize
-	if form.super {
-		size = superTileSize
+	ts := &s.tile
+	ts.setColumns(x, w.K, cols, n, ld)
+	if n == 1 {
+		// Later tiles are asked for while the one before is read; of the first,
+		// with hundreds of columns, a part at a time.
+		tilePrefetch(&w.Data[0], 0, 1, tileRows*w.Stride)
 	}
-	chunk := tileBytes / size &^ 1 // blocks
-	blocks := w.K / x.Block
-	bytes := w.Format.Bytes * x.Block / w.Format.Block // of one of them
-	groups := (n + mul.columns - 1) / mul.columns
-
 	last := w.Rows - tileRows
-	tilePrefetch(&w.Data[0], tileRows*w.Stride)
 	for r := 0; ; r = min(r+tileRows, last) { // the last tile may compute some rows again
 		ahead := 0
 		if r < last {
 			ahead = tileRows * w.Stride
 		}
-		if n == 1 && mul.dot(w, ts, &dst[r], r, x, col(cols, 0), ahead) {
-			if r == last {
-				return
-			}
-			continue
-		}
-		for j := range n {
-			clear(dst[j*ld+r:][:tileRows])
-		}
-		for i := 0; i < blocks; i += chunk {
-			nb := min(chunk, blocks-i)
-			// Bytes are asked for in the order they lie in, not the order they are read in.
-			w.tile(ts, buf, r, i, nb, ahead+i*(tileRows-1)*bytes)
-			for g := range groups { // of nearly equal size
-				j, end := g*n/groups, (g+1)*n/groups
-				mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j)
-			}
+		if n > 1 || !mul.dot(w, ts, &dst[r], r, x, col(cols, 0), ahead) {
+			mul.tile(ts, dst, ld, w, r, ahead, x, n)
 		}
 		if r == last {
 			return
+		}
+	}
+}
+
+// tile sets the product of rows r to r+15 with the n columns of ts.
+func (mul *tileKernel) tile(ts *tileScratch, dst []float32, ld int, w *Weights, r, ahead int, x *Q8, n int) {
+	form, buf := tileForms[w.Format.kind], ts.tiles()
+	size := smallTileSize
+	if form.super {
+		size = superTileSize
+	}
+	blocks := w.K / x.Block
+	bytes := w.Format.Bytes * x.Block / w.Format.Block // of one of them
+	part := tileBytes / size &^ 1                      // blocks
+	groups := (n + mul.columns - 1) / mul.columns
+
+	for j := range n {
+		clear(dst[j*ld+r:][:tileRows])
+	}
+	for i := 0; i < blocks; i += part {
+		nb := min(part, blocks-i)
+		if r == 0 && n > 1 {
+			if i == 0 {
+				tilePrefetch(&w.Data[0], w.Stride, tileRows, nb*bytes)
+			}
+			if next := min(part, blocks-i-nb); next > 0 {
+				tilePrefetch(&w.Data[(i+nb)*bytes], w.Stride, tileRows, next*bytes)
+			}
+		}
+		// Bytes are asked for in the order they lie in, not the order they are read in.
+		w.tile(ts, buf, r, i, nb, ahead+i*(tileRows-1)*bytes)
+		for g := range groups { // of nearly equal size
+			j, end := g*n/groups, (g+1)*n/groups
+			mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j)
 		}
 	}
 }
@@ -171,7 +188,8 @@ func mulFewRows(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols 
 	if cap(ts.dst) < tileRows*n {
 		ts.dst = make([]float32, tileRows*n)
 	}
-	full := *w
+	full := &ts.full
+	*full = *w
 	full.Rows, full.Stride, full.ScaleStride = tileRows, bytes, scales
 	full.Data = ts.rows[:tileRows*bytes]
 	if scales > 0 {
@@ -183,7 +201,7 @@ func mulFewRows(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols 
 		copy(full.Scale8[r*scales:], s8)
 	}
 	out := ts.dst[:tileRows*n]
-	mulTiles(mul, out, tileRows, &full, x, cols, n, s)
+	mulTiles(mul, out, tileRows, full, x, cols, n, s)
 	for j := range n {
 		copy(dst[j*ld:][:w.Rows], out[tileRows*j:])
 	}

@@ -4,16 +4,23 @@
 
 #include "textflag.h"
 
-// func tilePrefetch(p *byte, n int)
+// func tilePrefetch(p *byte, stride int, rows int, n int)
 // Requires: MMX+
-TEXT ·tilePrefetch(SB), NOSPLIT, $0-16
+TEXT ·tilePrefetch(SB), NOSPLIT, $0-32
 	MOVQ p+0(FP), AX
-	MOVQ n+8(FP), CX
-	ADDQ AX, CX
+	MOVQ stride+8(FP), CX
+	MOVQ rows+16(FP), DX
+	MOVQ n+24(FP), BX
+
+row:
+	XORL SI, SI
 
 line:
-	PREFETCHT1 (AX)
-	ADDQ       $0x40, AX
-	CMPQ       AX, CX
+	PREFETCHT1 (AX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, BX
 	JLT        line
+	ADDQ       CX, AX
+	DECQ       DX
+	JNZ        row
 	RET

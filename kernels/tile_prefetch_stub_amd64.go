@@ -4,7 +4,7 @@
 
 package kernels
 
-// tilePrefetch asks for the cache lines of n bytes at p.
+// tilePrefetch asks for the cache lines of n bytes at p and at each stride after it, rows in all.
 //
 //go:noescape
-func tilePrefetch(p *byte, n int)
+func tilePrefetch(p *byte, stride int, rows int, n int)
