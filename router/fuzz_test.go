@@ -19,7 +19,7 @@ func FuzzRoute(f *testing.F) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for score := range scores {
 		f.Add(bits(1, 2, 3, 4, 5, 6, 7, 8), uint8(score), uint8(2), uint8(4), uint8(2), uint8(3), float32(0.5), float32(0))
-		f.Add(bits(nan, inf, -inf, 0, nan, -0.0, 1, 1e38), uint8(score), uint8(4), uint8(2), uint8(1), uint8(0), float32(-1), float32(1))
+		f.Add(bits(nan, inf, -inf, 0, nan, float32(math.Copysign(0, -1)), 1, 1e38), uint8(score), uint8(4), uint8(2), uint8(1), uint8(0), float32(-1), float32(1))
 		f.Add(bits(nan, nan, nan), uint8(score), uint8(3), uint8(0), uint8(0), uint8(7), nan, float32(0.1))
 		f.Add(bits(-3e38, 3e38, 1e-45), uint8(score), uint8(1), uint8(3), uint8(1), uint8(6), inf, float32(0))
 	}

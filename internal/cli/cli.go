@@ -19,11 +19,10 @@ func Terminal(f *os.File) bool {
 // Progress draws a bar with the time left on standard error, if that is a
 // terminal. The zero value is not ready; use NewProgress.
 type Progress struct {
-	what       string
-	start      time.Time
-	drawn      time.Time
-	terminal   bool
-	everything bool
+	what     string
+	start    time.Time
+	drawn    time.Time
+	terminal bool
 }
 
 // NewProgress starts a bar for work called what.
