@@ -77,14 +77,14 @@ func inspect(out io.Writer, path string) error {
 	row("vocabulary", "%d", c.Vocab)
 	row("context", "%d tokens", c.Context)
 	row("parameters", "%s in all, %s active on a token (%.1f %%)", cli.Count(total), cli.Count(active), 100*float64(active)/float64(total))
-	if err := bytes(row, path); err != nil {
+	if err := weightRows(row, path); err != nil {
 		return err
 	}
 	return w.Flush()
 }
 
-// bytes adds what only the weights tell; a configuration alone has none.
-func bytes(row func(string, string, ...any), path string) error {
+// weightRows adds what only the weights tell; a configuration alone has none.
+func weightRows(row func(string, string, ...any), path string) error {
 	if strings.HasSuffix(path, ".json") {
 		return nil
 	}
