@@ -225,7 +225,8 @@ func (s *server) read(w http.ResponseWriter, r *http.Request, into any) error {
 	case err == nil || errors.As(err, &tooBig):
 		return err
 	case errors.As(err, &wrong):
-		return badRequest(wrong.Field, "%s: want %s, found %s", wrong.Field, wrong.Type, wrong.Value)
+		field := strings.TrimPrefix(wrong.Field, "common.")
+		return badRequest(field, "%s: want %s, found %s", field, wrong.Type, wrong.Value)
 	}
 	var e *apiError
 	if errors.As(err, &e) {
