@@ -38,6 +38,7 @@ var arrows = []struct {
 	{"internal/mmap", nil},
 	{"internal/par", nil},
 	{"internal/layers", nil},
+	{"internal/api", nil},
 	{"internal/cli", []string{"moe", "moe/tokenizer"}}, // what the examples share
 	{"internal/testkit", nil},                          // a package for tests: see TestDependencies
 }
@@ -107,7 +108,7 @@ func sources(t *testing.T) []source {
 		if !strings.HasSuffix(path, ".go") {
 			return nil
 		}
-		tree, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		tree, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return err
 		}
@@ -181,6 +182,48 @@ func TestNoInit(t *testing.T) {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
 				t.Errorf("%s: func init, expected none outside kernels", s.path)
 			}
+		}
+	}
+}
+
+// unsafePlaces lists where the library imports unsafe, and why. A place that is not
+// here is a place that nobody has looked at.
+var unsafePlaces = map[string]string{
+	"kernels":          "assembly takes addresses; vectors are read from bytes",
+	"internal/mmap":    "mappings have addresses, by which a fault is told from a bug",
+	"internal/testkit": "guard pages, for tests alone",
+	"moe/cache_q8.go":  "an expanded cache row is handed to kernels as the bytes they take",
+}
+
+// TestUnsafe: unsafe, and the linker's back doors, only where the list says; and
+// the list names no place that has none.
+func TestUnsafe(t *testing.T) {
+	used := map[string]bool{}
+	for _, s := range sources(t) {
+		for _, name := range s.imports {
+			if name != "unsafe" || s.test {
+				continue
+			}
+			place := s.path
+			if _, ok := unsafePlaces[place]; !ok {
+				place = s.pkg
+			}
+			if _, ok := unsafePlaces[place]; !ok {
+				t.Errorf("%s: unsafe, want it only in the places listed", s.path)
+			}
+			used[place] = true
+		}
+		for _, group := range s.tree.Comments {
+			for _, c := range group.List {
+				if strings.HasPrefix(c.Text, "//go:linkname") {
+					t.Errorf("%s: %s", s.path, c.Text)
+				}
+			}
+		}
+	}
+	for place := range unsafePlaces {
+		if !used[place] {
+			t.Errorf("%s is listed and does without unsafe", place)
 		}
 	}
 }
