@@ -62,8 +62,7 @@ func (r *runner) index(l *layer, i int) {
 		}
 	}
 	if sparse {
-		b.tasks = indexTasks{r, i}
-		r.m.pool.Run(n, &b.tasks)
+		b.tasks.run(r, i)
 	}
 }
 
@@ -80,52 +79,104 @@ func (r *runner) sparse(t int) bool {
 	return x != nil && r.pos[t]+1 > x.TopK
 }
 
-// indexTasks scores and chooses for a token a task.
+// indexTasks scores and chooses for a token a task. A few tokens alone, as in
+// decoding, are scored in spans of positions first, so that all workers have a
+// part, and chosen for after that.
 type indexTasks struct {
 	r     *runner
 	layer int
+
+	spans  int       // of positions, a task each; 1: a task scores all and chooses
+	scored bool      // only choices are left
+	scores []float32 // (n, ld) where there are spans
+	ld     int
 }
+
+// indexSpan is how many blocks of positions a task scores.
+const indexSpan = 4
 
 // indexWork is one worker's scratch.
 type indexWork struct {
 	scores []float32 // (positions)
 	block  []float32 // (Heads, AttnBlock)
+	q      kernels.Acts
+	keys   kernels.Weights
 	picker picker
 }
 
-// Do computes, for every position s up to its own, the sum over the heads of
-// weight * max(q . k[s], 0), and keeps the greatest.
-func (p *indexTasks) Do(worker, t int) {
+func (p *indexTasks) run(r *runner, layer int) {
+	n := len(r.ids)
+	p.r, p.layer, p.spans, p.scored, p.ld = r, layer, 1, false, 0
+	for _, pos := range r.pos {
+		p.ld = max(p.ld, (pos/kernels.AttnBlock+1)*kernels.AttnBlock)
+	}
+	if n < 2*r.m.pool.Workers() {
+		p.spans = (p.ld/kernels.AttnBlock + indexSpan - 1) / indexSpan
+	}
+	if p.spans == 1 {
+		r.m.pool.Run(n, p)
+		return
+	}
+	if len(p.scores) < n*p.ld {
+		p.scores = make([]float32, 2*n*p.ld)
+	}
+	r.m.pool.Run(n*p.spans, p)
+	p.scored = true
+	r.m.pool.Run(n, p)
+}
+
+func (p *indexTasks) Do(worker, i int) {
 	r := p.r
+	x, w := r.m.cfg.Indexer, &r.work[worker].index
+	t, from, to := i, 0, 0 // blocks to score
+	if !p.scored {
+		t = i / p.spans
+		to = r.pos[t]/kernels.AttnBlock + 1
+		if p.spans > 1 {
+			from = i % p.spans * indexSpan
+			to = min(to, from+indexSpan)
+		}
+	}
 	if !r.sparse(t) {
 		return
 	}
-	x, b, w := r.m.cfg.Indexer, &r.indexing, &r.work[worker].index
-	const block = kernels.AttnBlock
 	n := r.pos[t] + 1
-	blocks := (n + block - 1) / block
-	if len(w.scores) < blocks*block {
-		w.scores = make([]float32, 2*blocks*block)
-	}
-	if len(w.block) < x.Heads*block {
-		w.block = make([]float32, x.Heads*block)
-	}
-	q := kernels.Acts{K: x.Dim, F32: b.q[t*x.Heads*x.Dim:][:x.Heads*x.Dim]}
-	cache := &r.seqOf(t).s.layers[p.layer]
-	for i := range blocks {
-		keys := r.m.cache.indexKeys(cache.page(i))
-		kernels.Mul(w.block, block, &keys, &q, nil, x.Heads, &r.work[worker].scratch)
-		sum := w.scores[i*block:][:block]
-		clear(sum)
-		for h := range x.Heads {
-			s := w.block[h*block:][:block]
-			for j, v := range s {
-				s[j] = max(v, 0)
-			}
-			kernels.Axpy(sum, b.weights[t*x.Heads+h], s)
+	var scores []float32
+	if p.spans > 1 {
+		scores = p.scores[t*p.ld:][:p.ld]
+	} else {
+		if len(w.scores) < to*kernels.AttnBlock {
+			w.scores = make([]float32, 2*to*kernels.AttnBlock)
 		}
+		scores = w.scores
 	}
-	w.picker.pick(b.chosen[t*x.TopK:][:x.TopK], w.scores[:n], block)
+	for b := from; b < to; b++ {
+		p.score(worker, t, b, scores[b*kernels.AttnBlock:][:kernels.AttnBlock])
+	}
+	if p.spans == 1 || p.scored {
+		w.picker.pick(r.indexing.chosen[t*x.TopK:][:x.TopK], scores[:n], kernels.AttnBlock)
+	}
+}
+
+// score sets dst to the scores of block b's positions s for token t: the sum over
+// the heads of weight * max(q . k[s], 0).
+func (p *indexTasks) score(worker, t, b int, dst []float32) {
+	r := p.r
+	x, w := r.m.cfg.Indexer, &r.work[worker].index
+	if len(w.block) < x.Heads*kernels.AttnBlock {
+		w.block = make([]float32, x.Heads*kernels.AttnBlock)
+	}
+	w.q = kernels.Acts{K: x.Dim, F32: r.indexing.q[t*x.Heads*x.Dim:][:x.Heads*x.Dim]}
+	w.keys = r.m.cache.indexKeys(r.seqOf(t).s.layers[p.layer].page(b))
+	kernels.Mul(w.block, kernels.AttnBlock, &w.keys, &w.q, nil, x.Heads, &r.work[worker].scratch)
+	clear(dst)
+	for h := range x.Heads {
+		s := w.block[h*kernels.AttnBlock:][:kernels.AttnBlock]
+		for j, v := range s {
+			s[j] = max(v, 0)
+		}
+		kernels.Axpy(dst, r.indexing.weights[t*x.Heads+h], s)
+	}
 }
 
 // attendSparse computes attention of heads h0, h0+1, ... of token t over what the
