@@ -27,6 +27,7 @@ var arrows = []struct {
 	{"examples/...", []string{"..."}},
 	{"moe/tokenizer/...", []string{"moe/tokenizer/..."}},
 	{"moe/moetest/...", []string{"moe", "moe/moetest/...", "moe/tokenizer", "router", "expert", "tensor", "quant", "kernels", "internal/..."}},
+	{"moe/chat/...", []string{"moe", "moe/tokenizer", "moe/chat/internal/jinja"}},
 	{"moe/...", []string{"moe/tokenizer", "router", "expert", "tensor", "quant", "kernels", "internal/..."}},
 	{"router", []string{"tensor", "quant", "kernels"}},
 	{"expert", []string{"tensor", "quant", "kernels", "internal/mmap", "internal/par"}},
@@ -39,6 +40,7 @@ var arrows = []struct {
 	{"internal/par", nil},
 	{"internal/layers", nil},
 	{"internal/api", nil},
+	{"internal/synth", []string{"internal/gguf", "quant"}},
 	{"internal/cli", []string{"moe", "moe/tokenizer"}}, // what the examples share
 	{"internal/testkit", nil},                          // a package for tests: see TestDependencies
 }
