@@ -12,7 +12,7 @@ var llama4 = family{
 		if k.bool("use_qk_norm", true) {
 			c.QKNorm = UnitQKNorm
 		}
-		if k.bool("attn_temperature_tuning", true) {
+		if k.flag("attn_temperature_tuning", true) {
 			c.Temperature = Temperature{Scale: k.float("attn_scale", 0.1), Floor: k.float("floor_scale", 8192)}
 		}
 		chunk := k.int("attention_chunk_size", 8192)

@@ -106,6 +106,15 @@ func (k keys) bool(key string, def bool) bool {
 	return b
 }
 
+// flag is bool for a key that some configs give as a number.
+func (k keys) flag(key string, def bool) bool {
+	v, _ := k.get(key)
+	if _, ok := v.(json.Number); ok {
+		return k.number(key, 0) != 0
+	}
+	return k.bool(key, def)
+}
+
 func (k keys) string(key, def string) string {
 	v, ok := k.get(key)
 	if !ok || v == nil {
