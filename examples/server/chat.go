@@ -161,14 +161,12 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) error {
 	if err := s.fits("messages", ids); err != nil {
 		return err
 	}
-	state := s.m.NewState()
-	n := len(ids) - 1
-	out.usage.Prompt = n + 1
-	if n > 0 { // what all choices share
-		if _, err := s.m.Forward(r.Context(), state, ids[:n]); err != nil {
-			return err
-		}
+	state := s.cache.take(s.m, ids)
+	out.usage.Prompt, out.usage.Details.Cached = len(ids), state.Len()
+	if err := s.prompt(r.Context(), state, ids); err != nil {
+		return err
 	}
+	defer func() { s.cache.put(state) }()
 
 	res := chatResponse{ID: s.requestID("chatcmpl"), Object: "chat.completion", Created: time.Now().Unix(), Model: s.o.name}
 	if q.Stream {
@@ -184,7 +182,7 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 		}
-		if err := c.run(r.Context(), st, ids[n:]); err != nil {
+		if err := c.run(r.Context(), st, ids[len(ids)-1:]); err != nil {
 			return err
 		}
 	}
@@ -311,7 +309,7 @@ func (c *conversant) run(ctx context.Context, st *moe.State, ids []int32) error 
 		}
 	}
 	finish := moe.FinishLength
-	for tok, err := range c.s.m.GenerateTokens(ctx, st, ids, c.opt) {
+	for tok, err := range c.s.sched.GenerateTokens(ctx, st, ids, c.opt) {
 		if err != nil {
 			return err
 		}

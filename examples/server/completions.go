@@ -142,7 +142,7 @@ func (c *completer) run(ctx context.Context, ids []int32) error {
 	}
 	c.first = true
 	finish := moe.FinishLength
-	for tok, err := range c.s.m.GenerateTokens(ctx, c.s.m.NewState(), ids, c.opt) {
+	for tok, err := range c.s.sched.GenerateTokens(ctx, c.s.m.NewState(), ids, c.opt) {
 		if err != nil {
 			return err
 		}

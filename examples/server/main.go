@@ -35,6 +35,7 @@ func main() {
 	budget := flag.Int64("expert-budget", 0, "bytes of memory for experts; 0 maps the whole file")
 	flag.IntVar(&o.parallel, "parallel", 4, "requests answered at the same time")
 	flag.IntVar(&o.queue, "queue", 32, "requests that may wait; more are refused with status 429")
+	flag.IntVar(&o.cache, "cache", 8, "conversations whose state is kept for their next message")
 	flag.IntVar(&o.maxTokens, "max-tokens", 0, "tokens an answer may have, 0 for up to the context's end")
 	flag.Int64Var(&o.maxBody, "max-body", 8<<20, "bytes a request may have")
 	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "time an answer may take")
@@ -100,6 +101,7 @@ func run(ctx context.Context, path, addr, template string, threads int, budget i
 	if err != nil {
 		return err
 	}
+	defer s.close()
 	h := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,

@@ -28,6 +28,7 @@ type options struct {
 	template  string // empty: the checkpoint's
 	parallel  int
 	queue     int
+	cache     int // states kept
 	maxTokens int // 0: up to the context's end
 	maxBody   int64
 	timeout   time.Duration
@@ -41,6 +42,8 @@ type server struct {
 	tok      *tokenizer.Tokenizer
 	template *chat.Template
 	vocab    func() *grammar.Vocabulary
+	sched    *moe.Scheduler
+	cache    cache
 	started  int64
 	slots    chan struct{}
 	waiting  atomic.Int64
@@ -67,12 +70,17 @@ func newServer(m *moe.Model, o options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.parallel = max(o.parallel, 1)
 	return &server{
 		o: o, m: m, tok: tok, template: t, started: time.Now().Unix(),
+		sched: moe.NewScheduler(m, moe.SchedulerOptions{Sequences: o.parallel}), cache: cache{size: o.cache},
 		vocab: sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(tok) }),
-		slots: make(chan struct{}, max(o.parallel, 1)),
+		slots: make(chan struct{}, o.parallel),
 	}, nil
 }
+
+// close ends what is running.
+func (s *server) close() { s.sched.Close() }
 
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()

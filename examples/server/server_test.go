@@ -35,6 +35,7 @@ func start(t *testing.T, o options) (*httptest.Server, *server) {
 	}
 	s, err := newServer(m, o)
 	require.NoError(t, err)
+	t.Cleanup(s.close)
 	h := httptest.NewServer(s.handler())
 	t.Cleanup(h.Close)
 	return h, s
@@ -242,4 +243,57 @@ func TestToolsInPrompt(t *testing.T) {
 	require.Equal(t, at(w, "usage", "prompt_tokens"), at(v, "usage", "prompt_tokens"))
 	_, none := post(t, h, "/v1/chat/completions", body+`, "tool_choice": "none"}`)
 	require.NotEqual(t, at(v, "usage", "prompt_tokens"), at(none, "usage", "prompt_tokens"))
+}
+
+// A conversation's next message finds the state of the last one, and the answer is
+// what it would be without.
+func TestCache(t *testing.T) {
+	const first = `{"messages": [{"role": "user", "content": "Once upon a time"}], "temperature": 0, "max_tokens": 20}`
+	h, s := start(t, options{parallel: 2, cache: 2})
+	cold, _ := start(t, options{parallel: 2})
+	_, a := post(t, h, "/v1/chat/completions", first)
+	said, err := json.Marshal(at(a, "choices", 0, "message", "content"))
+	require.NoError(t, err)
+	next := `{"messages": [{"role": "user", "content": "Once upon a time"}, {"role": "assistant", "content": ` + string(said) +
+		`}, {"role": "user", "content": "And then?"}], "temperature": 0, "max_tokens": 20, "n": 2}`
+	_, b := post(t, h, "/v1/chat/completions", next)
+	_, c := post(t, cold, "/v1/chat/completions", next)
+	require.Greater(t, at(b, "usage", "prompt_tokens_details", "cached_tokens"), 5.0)
+	require.Zero(t, at(c, "usage", "prompt_tokens_details", "cached_tokens"))
+	for i := range 2 {
+		require.Equal(t, at(c, "choices", i, "message"), at(b, "choices", i, "message"))
+	}
+	for range 3 {
+		post(t, h, "/v1/chat/completions", first)
+		post(t, h, "/v1/chat/completions", `{`+ask+`, "max_tokens": 2}`)
+	}
+	require.Len(t, s.cache.states, 2)
+}
+
+// Many at once, some of them gone before their answer is.
+func TestParallel(t *testing.T) {
+	h, _ := start(t, options{parallel: 3, queue: 100, cache: 3})
+	_, alone := post(t, h, "/v1/chat/completions", `{`+ask+`, "max_tokens": 12, "seed": 5}`)
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if i%3 == 0 {
+				time.AfterFunc(time.Duration(i)*3*time.Millisecond, cancel)
+			}
+			r, _ := http.NewRequestWithContext(ctx, "POST", h.URL+"/v1/chat/completions", strings.NewReader(`{`+ask+`, "max_tokens": 12, "seed": 5}`))
+			r.Header.Set("Content-Type", "application/json")
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				return
+			}
+			defer res.Body.Close()
+			var v map[string]any
+			if json.NewDecoder(res.Body).Decode(&v) == nil && at(v, "choices", 0, "message", "content") != at(alone, "choices", 0, "message", "content") {
+				t.Errorf("another answer: %v", v)
+			}
+		})
+	}
+	wg.Wait()
 }
