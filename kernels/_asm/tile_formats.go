@@ -1,32 +1,28 @@
 package main
 
-import "github.com/mmcloughlin/avo/build"
-
-// The formats whose tiles are made by assembly. Products with one column have
-// kernels of their own where the format is common, or tiles too slow for them.
+// The formats, each in a stem for tiles and one for products with one column.
 var layouts = []struct {
 	layout
 	stem string
-	one  bool
 }{
-	{q4_0, "q4_0", true},
-	{q4_1, "q4_1", true},
-	{q5_0, "q5_0", true},
-	{q5_1, "q5_1", true},
-	{q8_0, "q8_0", true},
-	{iq4NL, "iq4_nl", true},
-	{mxfp4, "mxfp4", true},
-	{mxfp4Hub, "mxfp4_hub", true},
-	{nvfp4, "nvfp4", true},
-	{q2K, "q2_k", true},
-	{q3K, "q3_k", true},
-	{q4K, "q4_k", true},
-	{q5K, "q5_k", true},
-	{q6K, "q6_k", true},
-	{iq4XS, "iq4_xs", true},
-	{tq1_0, "tq1_0", true},
-	{tq2_0, "tq2_0", true},
-	{expanded, "expanded", true},
+	{q4_0, "q4_0"},
+	{q4_1, "q4_1"},
+	{q5_0, "q5_0"},
+	{q5_1, "q5_1"},
+	{q8_0, "q8_0"},
+	{iq4NL, "iq4_nl"},
+	{mxfp4, "mxfp4"},
+	{mxfp4Hub, "mxfp4_hub"},
+	{nvfp4, "nvfp4"},
+	{q2K, "q2_k"},
+	{q3K, "q3_k"},
+	{q4K, "q4_k"},
+	{q5K, "q5_k"},
+	{q6K, "q6_k"},
+	{iq4XS, "iq4_xs"},
+	{tq1_0, "tq1_0"},
+	{tq2_0, "tq2_0"},
+	{expanded, "expanded"},
 }
 
 // tileStems returns the stems of tiles and of products of tiles.
@@ -46,12 +42,8 @@ func tileStems() []stem {
 		{"tile_small16x5_avx2", mulSmallAVX2(16, 5)},
 	}
 	for _, l := range layouts {
-		stems = append(stems, stem{"tile_" + l.stem, func(c *build.Context) {
-			l.tile(c)
-		}})
-		if l.one {
-			stems = append(stems, stem{"dot_" + l.stem, l.dots})
-		}
+		stems = append(stems, stem{"tile_" + l.stem, l.tile})
+		stems = append(stems, stem{"dot_" + l.stem, l.dots})
 	}
 	return append(stems, expandStems()...)
 }
