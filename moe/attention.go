@@ -29,11 +29,15 @@ func (r *runner) groupedToken(l *layer, i, t, _ int) {
 	qn, kn, vn := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim, c.KVHeads*c.ValueDim
 	q, k, v := r.q[t*qn:][:qn], r.k[t*kn:][:kn], r.v[t*vn:][:vn]
 	if c.AttnGate { // each head's query is followed by its gate
+		r.check(t, r.qHeads[2*t*qn:][:2*qn]) // gates saturate
 		for h := range c.Heads {
 			copy(q[h*c.HeadDim:][:c.HeadDim], r.qHeads[2*(t*qn+h*c.HeadDim):])
 		}
 	}
 	if c.QKVClip > 0 {
+		r.check(t, q)
+		r.check(t, k)
+		r.check(t, v)
 		clamp(q, c.QKVClip)
 		clamp(k, c.QKVClip)
 		clamp(v, c.QKVClip)

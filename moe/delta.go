@@ -123,6 +123,9 @@ type deltaConv struct {
 func (p *deltaConv) Do(_, i int) {
 	d, l, b := p.r.m.cfg.Delta, p.l, &p.r.delta
 	t, h := i/d.KeyHeads, i%d.KeyHeads
+	if h == 0 {
+		p.r.check(t, b.in[t*l.width:][:l.width]) // gates saturate
+	}
 	kd, vd, keys := d.KeyDim, d.ValueDim, d.KeyHeads*d.KeyDim
 	q := p.head(t, h*kd, l.q[h], kd)
 	k := p.head(t, keys+h*kd, l.k[h], kd)

@@ -20,7 +20,9 @@ func (m *Model) Forward(ctx context.Context, s *State, ids []int32) ([]float32, 
 func (r *runner) forward(ctx context.Context) error {
 	m := r.m
 	// each token becomes its row of the embedding
-	r.embed()
+	if err := r.embed(); err != nil {
+		return err
+	}
 	for i := range m.w.layers {
 		l := &m.w.layers[i]
 		if err := m.halted(ctx); err != nil {
@@ -54,22 +56,24 @@ func (r *runner) forward(ctx context.Context) error {
 		}
 
 		// what is not a number is reported with the layer it came from
-		if err := r.finite(i); err != nil {
+		r.eachToken((*runner).checkToken, nil, 0)
+		if err := r.finite(i + 1); err != nil {
 			return err
 		}
 	}
 	// the last norm, and the scores of all tokens of the vocabulary
-	r.logits()
-	return nil
+	return r.logits()
 }
 
 // embed sets x to the embeddings of the batch's tokens.
-func (r *runner) embed() {
+func (r *runner) embed() error {
+	r.infinite.Store(int32(len(r.ids)))
 	for t, id := range r.ids {
 		r.m.w.embed.Row(r.row(t), int(id))
 		scale(r.row(t), r.m.cfg.EmbedScale)
+		r.check(t, r.row(t))
 	}
-	r.show(0)
+	return r.finite(0)
 }
 
 // norm sets dst to the normed x, also in the forms that products will take.
@@ -106,6 +110,7 @@ func (r *runner) route(l *layer, i int) {
 // routeToken chooses token t's experts by its scores.
 func (r *runner) routeToken(l *layer, _, t, worker int) {
 	e, k := r.m.cfg.Router.Experts, r.m.cfg.Router.TopK
+	r.check(t, r.scores[t*e:][:e]) // an expert without a number would just not be chosen
 	l.routes.Route(r.chosen[t*k:][:k], r.gates[t*k:][:k], r.scores[t*e:][:e], &r.routing[worker])
 }
 
@@ -131,6 +136,7 @@ func (r *runner) sharedGates(l *layer) []float32 {
 	r.products.Add(l.sharedGate, &r.h.Acts, g, 1)
 	r.products.Run(r.m.pool, len(g))
 	for t, v := range g {
+		r.check(t, g[t:t+1]) // of infinity, a sigmoid makes 1
 		g[t] = kernels.Sigmoid(v)
 	}
 	return g
@@ -157,7 +163,7 @@ func (r *runner) addToken(_ *layer, _, t, _ int) {
 }
 
 // logits computes the scores of the tokens that were asked for.
-func (r *runner) logits() {
+func (r *runner) logits() error {
 	m, v := r.m, r.m.cfg.Vocab
 	if m.opts.hidden != nil {
 		r.norm(r.h, m.w.norm, m.w.bias, forms{})
@@ -175,6 +181,7 @@ func (r *runner) logits() {
 			r.products.Add(m.w.output, &r.last.Acts, some[0].dst, v)
 			r.products.Run(m.pool, 1)
 			scale(some[0].dst[:v], m.cfg.LogitScale)
+			r.check(some[0].token, some[0].dst[:v])
 			continue
 		}
 		r.products.Add(m.w.output, &r.last.Acts, r.vocab[:len(some)*v], v)
@@ -182,28 +189,37 @@ func (r *runner) logits() {
 		for i, w := range some {
 			x := r.vocab[i*v:][:v]
 			scale(x, m.cfg.LogitScale)
+			r.check(w.token, x)
 			if copy(w.dst, x); w.each != nil {
 				w.each(w.i, x)
 			}
 		}
 	}
+	if t := int(r.infinite.Load()); t < len(r.ids) {
+		return fmt.Errorf("%w: logits at position %d", ErrNumber, r.pos[t])
+	}
+	return nil
 }
 
-// finite reports the first layer whose output is not finite.
-func (r *runner) finite(layer int) error {
-	n := int32(len(r.ids))
-	r.infinite.Store(n)
-	r.eachToken((*runner).checkToken, nil, 0)
-	if t := r.infinite.Load(); t < n {
-		return fmt.Errorf("%w: output of layer %d at position %d", ErrNumber, layer, r.pos[t])
+// finite reports what was not a number in the embedding, 0, or in layer i, i+1.
+func (r *runner) finite(at int) error {
+	switch t := int(r.infinite.Load()); {
+	case t == len(r.ids):
+	case at == 0:
+		return fmt.Errorf("%w: embedding of token %d at position %d", ErrNumber, r.ids[t], r.pos[t])
+	default:
+		return fmt.Errorf("%w: layer %d at position %d", ErrNumber, at-1, r.pos[t])
 	}
-	r.show(layer + 1)
+	r.show(at)
 	return r.badID
 }
 
-// checkToken keeps the first token whose row is not finite.
-func (r *runner) checkToken(_ *layer, _, t, _ int) {
-	x := r.row(t)
+// checkToken checks token t's row.
+func (r *runner) checkToken(_ *layer, _, t, _ int) { r.check(t, r.row(t)) }
+
+// check keeps the first token t of whose values x not all are finite, or so large
+// that their squares add up to infinity.
+func (r *runner) check(t int, x []float32) {
 	if s := kernels.Dot(x, x); s-s == 0 {
 		return
 	}

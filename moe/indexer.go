@@ -52,6 +52,9 @@ func (r *runner) index(l *layer, i int) {
 		cache := &sq.s.layers[i]
 		for t := sq.first; t < sq.first+sq.n; t++ {
 			k := b.k[t*x.Dim:][:x.Dim]
+			r.check(t, k) // what is no number would just not be attended to
+			r.check(t, b.q[t*x.Heads*x.Dim:][:x.Heads*x.Dim])
+			r.check(t, b.weights[t*x.Heads:][:x.Heads])
 			kernels.LayerNorm(k, k, l.index.norm, l.index.bias, indexEps)
 			r.rotateIndex(k, t)
 			r.m.cache.setIndex(cache.page(r.pos[t]/kernels.AttnBlock), r.pos[t]%kernels.AttnBlock, k)
