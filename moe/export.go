@@ -34,9 +34,9 @@ type Export struct {
 	// whose block does not divide the row is replaced by F16.
 	Type func(ExportTensor) quant.Type
 
-	// Importance returns the weights of a matrix's columns for quantising, one row
-	// for each expert, or nil for none.
-	Importance func(name string, expert int) []float32
+	// Importance returns what is known of the activations of a matrix, of an expert's
+	// or a head's where a tensor holds several; zero Columns for nothing.
+	Importance func(name string, part int) quant.Columns
 
 	FileType uint32                  // general.file_type, llama.cpp's number for the mix
 	Progress func(done, total int64) // bytes written; called from one goroutine
@@ -230,10 +230,11 @@ func (x *exporter) writePart(w io.Writer, name string, t quant.Type, l *tensor.L
 			}
 		}
 	}
-	var importance []float32
+	var importance quant.Columns
 	if x.Importance != nil {
-		if importance = x.Importance(name, e); importance != nil && len(importance) != in {
-			return fmt.Errorf("%w: importance: want %d columns, found %d", ErrTensor, in, len(importance))
+		importance = x.Importance(name, e)
+		if n := len(importance.Square); n != 0 && n != in {
+			return fmt.Errorf("%w: importance: want %d columns, found %d", ErrTensor, in, n)
 		}
 	}
 	row := t.RowBytes(in)
@@ -263,7 +264,7 @@ func (x *exporter) writePart(w io.Writer, name string, t quant.Type, l *tensor.L
 					} else {
 						l.Row(src, i)
 					}
-					if err := quant.Quantize(slab[r*row:][:row], t, src, importance); err != nil && errs[k] == nil {
+					if err := quant.QuantizeFor(slab[r*row:][:row], t, src, importance); err != nil && errs[k] == nil {
 						errs[k] = err
 					}
 				}

@@ -96,14 +96,14 @@ func (n *deltaLayer) row(dst []float32, r int) {
 func (x *exporter) rows(name string, source quant.Type, out, in int, read func(dst []float32, row int)) {
 	t := x.typeOf(name, source, out, in)
 	x.add(name, t, []int{out, in}, int64(t.RowBytes(in))*int64(out), func(w io.Writer) error {
-		var importance []float32
+		var importance quant.Columns
 		if x.Importance != nil {
 			importance = x.Importance(name, 0)
 		}
 		src, dst := make([]float32, in), make([]byte, t.RowBytes(in))
 		for r := range out {
 			read(src, r)
-			if err := quant.Quantize(dst, t, src, importance); err != nil {
+			if err := quant.QuantizeFor(dst, t, src, importance); err != nil {
 				return err
 			}
 			if _, err := w.Write(dst); err != nil {

@@ -12,9 +12,8 @@ import (
 )
 
 // Importance says how much the columns of a model's weight matrices matter: the
-// mean square of the activations that each is multiplied with on some text. A
-// quantiser that weighs its errors by them (Export.Importance) loses less of the
-// model. Collect one by opening a model with
+// means and mean squares of the activations that each is multiplied with on some
+// text. A quantiser that knows them (Export.Importance) loses less of the model. Collect one by opening a model with
 //
 //	imp := moe.NewImportance()
 //	m, err := moe.Open(path, moe.WithActivationObserver(imp.Observe))
@@ -27,16 +26,23 @@ type Importance struct {
 	close   func() error
 }
 
-// columns holds one tensor's sums of squares, a row of cols values for each of its
-// matrices, and how many rows of activations they are sums over. raw, in a file,
-// takes the place of sums.
+// columns holds one tensor's sums of activations, a row of cols values for each of
+// its matrices, and how many rows of activations they are sums over.
 type columns struct {
 	cols   int
 	counts []float32 // (parts)
-	sums   []float32 // (parts, cols)
-	raw    []byte
-	all    []float32 // mean over all parts, made when first used
+	square sums
+	plain  sums // of the values themselves; files of llama.cpp lack them
 }
+
+// sums is (parts, cols), in memory or in a file.
+type sums struct {
+	data []float32
+	raw  []byte
+	all  []float32 // mean over all parts, made when first used
+}
+
+func (s *sums) none() bool { return s.data == nil && s.raw == nil }
 
 // NewImportance returns one that has seen nothing.
 func NewImportance() *Importance { return &Importance{tensors: map[string]*columns{}} }
@@ -47,15 +53,17 @@ func (im *Importance) Observe(a Activation) {
 	defer im.mu.Unlock()
 	c := im.tensors[a.Tensor]
 	if c == nil {
-		c = &columns{cols: len(a.X), counts: make([]float32, a.Parts), sums: make([]float32, a.Parts*len(a.X))}
+		c = &columns{cols: len(a.X), counts: make([]float32, a.Parts)}
+		c.square.data, c.plain.data = make([]float32, a.Parts*c.cols), make([]float32, a.Parts*c.cols)
 		im.tensors[a.Tensor] = c
 	}
 	c.counts[a.Part]++
-	row := c.sums[a.Part*c.cols:][:c.cols]
+	square, plain := c.square.data[a.Part*c.cols:][:c.cols], c.plain.data[a.Part*c.cols:][:c.cols]
 	for i, v := range a.X {
-		row[i] += v * v
+		square[i] += v * v
+		plain[i] += v
 	}
-	c.all = nil
+	c.square.all, c.plain.all = nil, nil
 }
 
 // Tensors returns the names of the tensors whose activations were seen, sorted.
@@ -91,58 +99,54 @@ func (im *Importance) Count(tensor string, part int) int {
 // what the others saw.
 const prior = 16
 
-// Columns returns the mean square of the activations of each column of a
-// tensor's matrix, or nil if there are none. It is what Export.Importance takes.
-func (im *Importance) Columns(tensor string, part int) []float32 {
+// Columns returns the means and mean squares of the activations of a tensor's
+// matrix; none if nothing is known. It is what Export.Importance takes.
+func (im *Importance) Columns(tensor string, part int) quant.Columns {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	c := im.tensors[tensor]
 	if c == nil || part < 0 || part >= len(c.counts) {
+		return quant.Columns{}
+	}
+	return quant.Columns{Square: c.mean(&c.square, part), Mean: c.mean(&c.plain, part)}
+}
+
+// mean returns a part's means, or nil.
+func (c *columns) mean(s *sums, part int) []float32 {
+	if s.none() {
 		return nil
 	}
-	if c.all == nil {
-		c.pool()
+	if s.all == nil {
+		s.all = make([]float32, c.cols)
+		total := float32(0)
+		for p, n := range c.counts {
+			total += n
+			for i, v := range c.row(s, p) {
+				s.all[i] += v
+			}
+		}
+		for i := range s.all {
+			s.all[i] /= max(total, 1)
+		}
 	}
-	if c.all == nil {
-		return nil
-	}
-	mean := c.row(part)
+	mean := c.row(s, part)
 	for i := range mean {
-		mean[i] = (mean[i] + prior*c.all[i]) / (c.counts[part] + prior)
+		mean[i] = (mean[i] + prior*s.all[i]) / (c.counts[part] + prior)
 	}
 	return mean
 }
 
 // row returns a copy of a part's sums.
-func (c *columns) row(part int) []float32 {
+func (c *columns) row(s *sums, part int) []float32 {
 	row := make([]float32, c.cols)
-	if c.raw == nil {
-		copy(row, c.sums[part*c.cols:])
+	if s.raw == nil {
+		copy(row, s.data[part*c.cols:])
 		return row
 	}
-	if err := quant.Dequantize(row, quant.F32, c.raw[4*part*c.cols:][:4*c.cols]); err != nil {
+	if err := quant.Dequantize(row, quant.F32, s.raw[4*part*c.cols:][:4*c.cols]); err != nil {
 		panic("moe: float32 does not convert to float32: " + err.Error()) // an invariant of ours
 	}
 	return row
-}
-
-// pool sets all, if any row was seen.
-func (c *columns) pool() {
-	total := float32(0)
-	sum := make([]float32, c.cols)
-	for p, n := range c.counts {
-		total += n
-		for i, v := range c.row(p) {
-			sum[i] += v
-		}
-	}
-	if total == 0 {
-		return
-	}
-	for i := range sum {
-		sum[i] /= total
-	}
-	c.all = sum
 }
 
 // ImportanceSource says what an Importance was collected from.
@@ -151,8 +155,9 @@ type ImportanceSource struct {
 	Chunks, ChunkSize int // pieces of text, and tokens in each
 }
 
-// WriteGGUF writes what was collected as llama.cpp's tools read and write it:
-// for each tensor NAME.in_sum2 (parts, columns) and NAME.counts (parts, 1).
+// WriteGGUF writes what was collected as llama.cpp's tools read and write it: for
+// each tensor NAME.in_sum2 (parts, columns) and NAME.counts (parts, 1); and
+// NAME.in_sum (parts, columns), which they pass over.
 func (im *Importance) WriteGGUF(dst io.Writer, from ImportanceSource) error {
 	im.mu.Lock()
 	defer im.mu.Unlock()
@@ -178,7 +183,10 @@ func (im *Importance) WriteGGUF(dst io.Writer, from ImportanceSource) error {
 				return nil
 			})
 		}
-		add(".in_sum2", c.cols, c.row)
+		add(".in_sum2", c.cols, func(p int) []float32 { return c.row(&c.square, p) })
+		if !c.plain.none() {
+			add(".in_sum", c.cols, func(p int) []float32 { return c.row(&c.plain, p) })
+		}
 		add(".counts", 1, func(p int) []float32 { return c.counts[p : p+1] })
 	}
 	_, err := w.WriteTo(dst)

@@ -53,7 +53,13 @@ func (im *Importance) openGGUF(path string) error {
 		case counts.Size != int64(4*parts):
 			return fmt.Errorf("%s.counts: want %d values, found %d", name, parts, counts.Size/4)
 		}
-		c := &columns{cols: cols, counts: make([]float32, parts), raw: f.Bytes(t)}
+		c := &columns{cols: cols, counts: make([]float32, parts), square: sums{raw: f.Bytes(t)}}
+		if plain, ok := f.Tensor(name + ".in_sum"); ok {
+			if quant.Type(plain.Type) != quant.F32 || plain.Size != t.Size {
+				return fmt.Errorf("%s.in_sum: want %d values in F32, found %d bytes of %v", name, t.Size/4, plain.Size, quant.Type(plain.Type))
+			}
+			c.plain.raw = f.Bytes(plain)
+		}
 		if err := quant.Dequantize(c.counts, quant.F32, f.Bytes(counts)); err != nil {
 			return err
 		}
@@ -72,8 +78,16 @@ func (im *Importance) check() error {
 			if !(n >= 0) || math.IsInf(float64(n), 0) {
 				return fmt.Errorf("%s: count %d is %v", name, p, n)
 			}
-			for i, v := range c.row(p) {
+			for i, v := range c.row(&c.square, p) {
 				if !(v >= 0) || math.IsInf(float64(v), 0) {
+					return fmt.Errorf("%w: %s: sum of squares of part %d, column %d is %v", ErrNumber, name, p, i, v)
+				}
+			}
+			if c.plain.none() {
+				continue
+			}
+			for i, v := range c.row(&c.plain, p) {
+				if v-v != 0 {
 					return fmt.Errorf("%w: %s: sum of part %d, column %d is %v", ErrNumber, name, p, i, v)
 				}
 			}

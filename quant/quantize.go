@@ -8,7 +8,7 @@ import (
 // Quantize sets dst to the blocks of type t that come nearest to src, whole rows
 // of values. importance, if not nil, has a weight for each column, not negative:
 // the mean square of the activations that the column is multiplied with. Then
-// src is a whole number of rows of that length.
+// src is a whole number of rows of that length. QuantizeFor knows more of them.
 //
 // F32, F16 and BF16 are converted, rounding to nearest even. Other types take
 // values up to 65504, NVFP4 up to 2688, and report NaN, infinities and larger
@@ -16,6 +16,12 @@ import (
 // Types that are only decoded are reported as ErrCodec. Equal arguments give
 // equal blocks on every machine.
 func Quantize(dst []byte, t Type, src []float32, importance []float32) error {
+	return QuantizeFor(dst, t, src, Columns{Square: importance})
+}
+
+// QuantizeFor is Quantize with what is known of the activations.
+func QuantizeFor(dst []byte, t Type, src []float32, c Columns) error {
+	importance := c.Square
 	f, err := checkLengths(t, len(src), len(dst))
 	if err != nil {
 		return err
@@ -41,6 +47,10 @@ func Quantize(dst []byte, t Type, src []float32, importance []float32) error {
 	if err != nil {
 		return err
 	}
+	shift, err := newMeanShift(t, f, c, norm)
+	if err != nil {
+		return err
+	}
 	var w [256]float32
 	for i := 0; i < len(src); i += block {
 		x := src[i : i+block]
@@ -49,7 +59,11 @@ func Quantize(dst []byte, t Type, src []float32, importance []float32) error {
 		} else {
 			weights(w[:block], x, importance[i%cols:], norm)
 		}
-		f.quantize(dst[i/block*size:], x, w[:block])
+		if shift == nil {
+			f.quantize(dst[i/block*size:], x, w[:block])
+		} else {
+			shift.quantize(dst[i/block*size:][:size], x, w[:block], i%cols)
+		}
 	}
 	return nil
 }

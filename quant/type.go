@@ -65,6 +65,7 @@ type format struct {
 	kernel   *kernels.Format // layout and unpacker; nil for what is not weights
 	bytes    int             // of a value, if kernel is nil
 	per16    bool            // a scale for 16 values, not 32
+	fine     bool            // codes of more than 6 bits
 	halves   []int           // offsets of a block's float16 scales
 	badScale func(block []byte) bool
 	quantize func(dst []byte, x, w []float32) // one block; nil: decoded only
@@ -86,7 +87,7 @@ var formats = map[Type]*format{
 	Q4_1:   {name: "Q4_1", kernel: kernels.Q4_1, halves: []int{0, 2}, quantize: quantizeQ4_1},
 	Q5_0:   {name: "Q5_0", kernel: kernels.Q5_0, halves: []int{0}, quantize: quantizeQ5_0},
 	Q5_1:   {name: "Q5_1", kernel: kernels.Q5_1, halves: []int{0, 2}, quantize: quantizeQ5_1},
-	Q8_0:   {name: "Q8_0", kernel: kernels.Q8_0, halves: []int{0}, quantize: quantizeQ8_0},
+	Q8_0:   {name: "Q8_0", kernel: kernels.Q8_0, halves: []int{0}, fine: true, quantize: quantizeQ8_0},
 	IQ4_NL: {name: "IQ4_NL", kernel: kernels.IQ4NL, halves: []int{0}, quantize: quantizeIQ4NL},
 	MXFP4:  {name: "MXFP4", kernel: kernels.MXFP4, badScale: badMXFP4, quantize: quantizeMXFP4},
 	NVFP4:  {name: "NVFP4", kernel: kernels.NVFP4, per16: true, badScale: badNVFP4, quantize: quantizeNVFP4},
