@@ -15,6 +15,7 @@ var (
 	ErrState   = errors.New("moe: state belongs to another model or is in use")
 	ErrNumber  = errors.New("moe: not a finite number")
 	ErrFile    = errors.New("moe: file failed while in use")
+	ErrSaved   = errors.New("moe: not a saved state of this model")
 	ErrOption  = errors.New("moe: bad option")
 	ErrBusy    = errors.New("moe: too many sequences wait") // see Scheduler
 )

@@ -39,6 +39,10 @@ type Model struct {
 	tokOnce sync.Once
 	tok     *tokenizer.Tokenizer
 	tokErr  error
+
+	printOnce sync.Once
+	print     [32]byte // see fingerprint
+	printErr  error
 }
 
 // Open opens a checkpoint: a GGUF file (the first of a split one), or a directory
