@@ -109,6 +109,21 @@ func TestMulQ8(t *testing.T) {
 	})
 }
 
+// A format that no table knows goes the portable way.
+func TestMulQ8OfUnknownFormat(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa *table) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		f := &Format{Name: "mine", Block: 256, Bytes: 144, Super: UnpackQ4K, Min: true}
+		w := randomWeights(t, rng, f, 20, 512, 0)
+		x := randomQ8(t, rng, 256, 3, 512, testkit.Normal)
+		got, want := make([]float32, 60), make([]float32, 60)
+		var s Scratch
+		isa.mulQ8(got, 20, w, x, nil, 3, &s)
+		mulQ8(want, 20, w, x, nil, 3, &s)
+		testkit.SameBits(t, got, want, "mine")
+	})
+}
+
 func TestMulQ8DoesNotAllocate(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa *table) {
 		for _, f := range integerFormats {

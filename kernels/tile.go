@@ -108,6 +108,10 @@ func (s *tileScratch) tiles() *byte {
 
 // mulTiles is mulQ8 for tables with kernels for tiles.
 func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+	if tileForms[w.Format.kind].sub == 0 || w.K == 0 {
+		mulQ8(dst, ld, w, x, cols, n, s)
+		return
+	}
 	if w.Rows < tileRows {
 		mulFewRows(mul, dst, ld, w, x, cols, n, s)
 		return
