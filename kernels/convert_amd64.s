@@ -45,13 +45,13 @@ groups:
 	RET
 
 // func convertF8AVX2(dst *float32, src *byte, scale *float32, n int) bool
-// Requires: AVX, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·convertF8AVX2(SB), NOSPLIT, $0-33
 	MOVQ    dst+0(FP), AX
 	MOVQ    src+8(FP), CX
 	MOVQ    scale+16(FP), DX
-	VMOVDQU flip<>+0(SB), X1
-	VPXOR   X2, X2, X2
+	VMOVUPS flip<>+0(SB), Y1
+	VXORPS  X2, X2, X2
 	VMOVDQU noBit14<>+0(SB), X3
 	MOVQ    n+24(FP), BX
 	XORQ    SI, SI
@@ -85,8 +85,8 @@ scaled:
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
 	JLT       groups
-	VPCMPEQB  ff<>+0(SB), X2, X2
-	VPTEST    X2, X2
+	VPCMPEQB  ff<>+0(SB), Y2, Y2
+	VPTEST    Y2, Y2
 	JNZ       special
 	MOVB      $0x01, AL
 	MOVB      AL, ret+32(FP)
@@ -171,28 +171,422 @@ DATA ff<>+56(SB)/4, $0xffffffff
 DATA ff<>+60(SB)/4, $0xffffffff
 GLOBL ff<>(SB), RODATA|NOPTR, $64
 
-// func mulF8Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·mulF8Tile4x1AVX2(SB), NOSPLIT, $0-65
+// func mulF8Tile1x1AVX2(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·mulF8Tile1x1AVX2(SB), NOSPLIT, $0-57
 	MOVQ    dst+0(FP), AX
 	MOVQ    ld+8(FP), CX
-	MOVQ    stride+24(FP), DX
+	MOVQ    w+16(FP), DX
 	SHLQ    $0x02, CX
-	MOVQ    DX, CX
-	SHLQ    $0x02, CX
-	MOVQ    w+16(FP), BX
-	LEAQ    (BX)(DX*1), SI
-	LEAQ    (SI)(DX*1), DI
-	LEAQ    (DI)(DX*1), DX
-	MOVQ    scale+32(FP), R8
-	VMOVDQU flip<>+0(SB), X1
-	VPXOR   X2, X2, X2
+	MOVQ    scale+24(FP), CX
+	VMOVUPS flip<>+0(SB), Y1
+	VXORPS  X2, X2, X2
 	VMOVDQU noBit14<>+0(SB), X3
-	MOVQ    x+40(FP), R9
-	MOVQ    off+48(FP), R10
-	MOVQ    (R10), R10
-	LEAQ    (R9)(R10*4), R10
-	MOVQ    k+56(FP), R9
+	MOVQ    x+32(FP), BX
+	MOVQ    off+40(FP), SI
+	MOVQ    (SI), SI
+	LEAQ    (BX)(SI*4), SI
+	MOVQ    k+48(FP), BX
+	VXORPS  X4, X4, X4
+	VXORPS  X5, X5, X5
+	XORQ    DI, DI
+
+groups:
+	TESTQ        $0x0000007f, DI
+	JNZ          scaled
+	VBROADCASTSS (CX), Y0
+	ADDQ         $0x04, CX
+	VMOVD        X0, R8
+	ANDL         $0x7fffffff, R8
+	CMPL         R8, $0x7b800000
+	JGE          special
+	VMULPS       c256<>+0(SB), Y0, Y0
+
+scaled:
+	VPOR        (DX)(DI*1), Y1, Y6
+	VPMAXUB     Y6, Y2, Y2
+	VPOR        32(DX)(DI*1), Y1, Y6
+	VPMAXUB     Y6, Y2, Y2
+	VPMOVSXBW   (DX)(DI*1), X6
+	VPSLLW      $0x07, X6, X6
+	VPAND       X3, X6, X6
+	VCVTPH2PS   X6, Y6
+	VMULPS      Y0, Y6, Y6
+	VFMADD231PS (SI)(DI*4), Y6, Y4
+	VPMOVSXBW   8(DX)(DI*1), X6
+	VPSLLW      $0x07, X6, X6
+	VPAND       X3, X6, X6
+	VCVTPH2PS   X6, Y6
+	VMULPS      Y0, Y6, Y6
+	VFMADD231PS 32(SI)(DI*4), Y6, Y5
+	VPMOVSXBW   16(DX)(DI*1), X6
+	VPSLLW      $0x07, X6, X6
+	VPAND       X3, X6, X6
+	VCVTPH2PS   X6, Y6
+	VMULPS      Y0, Y6, Y6
+	VFMADD231PS 64(SI)(DI*4), Y6, Y4
+	VPMOVSXBW   24(DX)(DI*1), X6
+	VPSLLW      $0x07, X6, X6
+	VPAND       X3, X6, X6
+	VCVTPH2PS   X6, Y6
+	VMULPS      Y0, Y6, Y6
+	VFMADD231PS 96(SI)(DI*4), Y6, Y5
+	VPMOVSXBW   32(DX)(DI*1), X6
+	VPSLLW      $0x07, X6, X6
+	VPAND       X3, X6, X6
+	VCVTPH2PS   X6, Y6
+	VMULPS      Y0, Y6, Y6
+	VFMADD231PS 128(SI)(DI*4), Y6, Y4
+	VPMOVSXBW   40(DX)(DI*1), X6
+	VPSLLW      $0x07, X6, X6
+	VPAND       X3, X6, X6
+	VCVTPH2PS   X6, Y6
+	VMULPS      Y0, Y6, Y6
+	VFMADD231PS 160(SI)(DI*4), Y6, Y5
+	VPMOVSXBW   48(DX)(DI*1), X6
+	VPSLLW      $0x07, X6, X6
+	VPAND       X3, X6, X6
+	VCVTPH2PS   X6, Y6
+	VMULPS      Y0, Y6, Y6
+	VFMADD231PS 192(SI)(DI*4), Y6, Y4
+	VPMOVSXBW   56(DX)(DI*1), X6
+	VPSLLW      $0x07, X6, X6
+	VPAND       X3, X6, X6
+	VCVTPH2PS   X6, Y6
+	VMULPS      Y0, Y6, Y6
+	VFMADD231PS 224(SI)(DI*4), Y6, Y5
+	ADDQ        $0x40, DI
+	CMPQ        DI, BX
+	JLT         groups
+	VPCMPEQB    ff<>+0(SB), Y2, Y2
+	VPTEST      Y2, Y2
+	JNZ         special
+	VADDPS      Y5, Y4, Y0
+	VADDPS      Y5, Y4, Y1
+	VPERM2F128  $0x20, Y1, Y0, Y2
+	VPERM2F128  $0x31, Y1, Y0, Y0
+	VADDPS      Y0, Y2, Y2
+	VUNPCKLPD   Y2, Y2, Y0
+	VUNPCKHPD   Y2, Y2, Y1
+	VADDPS      Y1, Y0, Y0
+	VSHUFPS     $0x88, Y0, Y0, Y1
+	VSHUFPS     $0xdd, Y0, Y0, Y0
+	VADDPS      Y0, Y1, Y1
+	VMOVSS      X1, (AX)
+	MOVB        $0x01, AL
+	MOVB        AL, ret+56(FP)
+	VZEROUPPER
+	RET
+
+special:
+	MOVB $0x00, AL
+	MOVB AL, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func mulF8Tile1x2AVX2(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·mulF8Tile1x2AVX2(SB), NOSPLIT, $0-57
+	MOVQ    dst+0(FP), AX
+	MOVQ    ld+8(FP), CX
+	MOVQ    w+16(FP), DX
+	SHLQ    $0x02, CX
+	MOVQ    scale+24(FP), BX
+	VMOVUPS flip<>+0(SB), Y1
+	VXORPS  X2, X2, X2
+	VMOVDQU noBit14<>+0(SB), X3
+	MOVQ    x+32(FP), SI
+	MOVQ    off+40(FP), DI
+	MOVQ    (DI), R8
+	LEAQ    (SI)(R8*4), R8
+	MOVQ    8(DI), DI
+	LEAQ    (SI)(DI*4), DI
+	MOVQ    k+48(FP), SI
+	VXORPS  X4, X4, X4
+	VXORPS  X5, X5, X5
+	VXORPS  X6, X6, X6
+	VXORPS  X7, X7, X7
+	XORQ    R9, R9
+
+groups:
+	TESTQ        $0x0000007f, R9
+	JNZ          scaled
+	VBROADCASTSS (BX), Y0
+	ADDQ         $0x04, BX
+	VMOVD        X0, R10
+	ANDL         $0x7fffffff, R10
+	CMPL         R10, $0x7b800000
+	JGE          special
+	VMULPS       c256<>+0(SB), Y0, Y0
+
+scaled:
+	VPOR         (DX)(R9*1), Y1, Y8
+	VPMAXUB      Y8, Y2, Y2
+	VPOR         32(DX)(R9*1), Y1, Y8
+	VPMAXUB      Y8, Y2, Y2
+	VPMOVSXBW    (DX)(R9*1), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X3, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y0, Y8, Y8
+	VFMADD231PS  (R8)(R9*4), Y8, Y4
+	VFMADD231PS  (DI)(R9*4), Y8, Y6
+	VPMOVSXBW    8(DX)(R9*1), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X3, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y0, Y8, Y8
+	VFMADD231PS  32(R8)(R9*4), Y8, Y5
+	VFMADD231PS  32(DI)(R9*4), Y8, Y7
+	VPMOVSXBW    16(DX)(R9*1), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X3, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y0, Y8, Y8
+	VFMADD231PS  64(R8)(R9*4), Y8, Y4
+	VFMADD231PS  64(DI)(R9*4), Y8, Y6
+	VPMOVSXBW    24(DX)(R9*1), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X3, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y0, Y8, Y8
+	VFMADD231PS  96(R8)(R9*4), Y8, Y5
+	VFMADD231PS  96(DI)(R9*4), Y8, Y7
+	VPMOVSXBW    32(DX)(R9*1), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X3, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y0, Y8, Y8
+	VFMADD231PS  128(R8)(R9*4), Y8, Y4
+	VFMADD231PS  128(DI)(R9*4), Y8, Y6
+	VPMOVSXBW    40(DX)(R9*1), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X3, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y0, Y8, Y8
+	VFMADD231PS  160(R8)(R9*4), Y8, Y5
+	VFMADD231PS  160(DI)(R9*4), Y8, Y7
+	VPMOVSXBW    48(DX)(R9*1), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X3, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y0, Y8, Y8
+	VFMADD231PS  192(R8)(R9*4), Y8, Y4
+	VFMADD231PS  192(DI)(R9*4), Y8, Y6
+	VPMOVSXBW    56(DX)(R9*1), X8
+	VPSLLW       $0x07, X8, X8
+	VPAND        X3, X8, X8
+	VCVTPH2PS    X8, Y8
+	VMULPS       Y0, Y8, Y8
+	VFMADD231PS  224(R8)(R9*4), Y8, Y5
+	VFMADD231PS  224(DI)(R9*4), Y8, Y7
+	ADDQ         $0x40, R9
+	CMPQ         R9, SI
+	JLT          groups
+	VPCMPEQB     ff<>+0(SB), Y2, Y2
+	VPTEST       Y2, Y2
+	JNZ          special
+	VADDPS       Y5, Y4, Y0
+	VADDPS       Y7, Y6, Y1
+	VPERM2F128   $0x20, Y1, Y0, Y2
+	VPERM2F128   $0x31, Y1, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VUNPCKLPD    Y2, Y2, Y0
+	VUNPCKHPD    Y2, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VSHUFPS      $0x88, Y0, Y0, Y1
+	VSHUFPS      $0xdd, Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VMOVSS       X1, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VMOVSS       X0, (AX)
+	MOVB         $0x01, AL
+	MOVB         AL, ret+56(FP)
+	VZEROUPPER
+	RET
+
+special:
+	MOVB $0x00, AL
+	MOVB AL, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func mulF8Tile1x3AVX2(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·mulF8Tile1x3AVX2(SB), NOSPLIT, $0-57
+	MOVQ    dst+0(FP), AX
+	MOVQ    ld+8(FP), CX
+	MOVQ    w+16(FP), DX
+	SHLQ    $0x02, CX
+	MOVQ    scale+24(FP), BX
+	VMOVUPS flip<>+0(SB), Y1
+	VXORPS  X2, X2, X2
+	VMOVDQU noBit14<>+0(SB), X3
+	MOVQ    x+32(FP), SI
+	MOVQ    off+40(FP), DI
+	MOVQ    (DI), R8
+	LEAQ    (SI)(R8*4), R8
+	MOVQ    8(DI), R9
+	LEAQ    (SI)(R9*4), R9
+	MOVQ    16(DI), DI
+	LEAQ    (SI)(DI*4), DI
+	MOVQ    k+48(FP), SI
+	VXORPS  X4, X4, X4
+	VXORPS  X5, X5, X5
+	VXORPS  X6, X6, X6
+	VXORPS  X7, X7, X7
+	VXORPS  X8, X8, X8
+	VXORPS  X9, X9, X9
+	XORQ    R10, R10
+
+groups:
+	TESTQ        $0x0000007f, R10
+	JNZ          scaled
+	VBROADCASTSS (BX), Y0
+	ADDQ         $0x04, BX
+	VMOVD        X0, R11
+	ANDL         $0x7fffffff, R11
+	CMPL         R11, $0x7b800000
+	JGE          special
+	VMULPS       c256<>+0(SB), Y0, Y0
+
+scaled:
+	VPOR         (DX)(R10*1), Y1, Y10
+	VPMAXUB      Y10, Y2, Y2
+	VPOR         32(DX)(R10*1), Y1, Y10
+	VPMAXUB      Y10, Y2, Y2
+	VPMOVSXBW    (DX)(R10*1), X10
+	VPSLLW       $0x07, X10, X10
+	VPAND        X3, X10, X10
+	VCVTPH2PS    X10, Y10
+	VMULPS       Y0, Y10, Y10
+	VFMADD231PS  (R8)(R10*4), Y10, Y4
+	VFMADD231PS  (R9)(R10*4), Y10, Y6
+	VFMADD231PS  (DI)(R10*4), Y10, Y8
+	VPMOVSXBW    8(DX)(R10*1), X10
+	VPSLLW       $0x07, X10, X10
+	VPAND        X3, X10, X10
+	VCVTPH2PS    X10, Y10
+	VMULPS       Y0, Y10, Y10
+	VFMADD231PS  32(R8)(R10*4), Y10, Y5
+	VFMADD231PS  32(R9)(R10*4), Y10, Y7
+	VFMADD231PS  32(DI)(R10*4), Y10, Y9
+	VPMOVSXBW    16(DX)(R10*1), X10
+	VPSLLW       $0x07, X10, X10
+	VPAND        X3, X10, X10
+	VCVTPH2PS    X10, Y10
+	VMULPS       Y0, Y10, Y10
+	VFMADD231PS  64(R8)(R10*4), Y10, Y4
+	VFMADD231PS  64(R9)(R10*4), Y10, Y6
+	VFMADD231PS  64(DI)(R10*4), Y10, Y8
+	VPMOVSXBW    24(DX)(R10*1), X10
+	VPSLLW       $0x07, X10, X10
+	VPAND        X3, X10, X10
+	VCVTPH2PS    X10, Y10
+	VMULPS       Y0, Y10, Y10
+	VFMADD231PS  96(R8)(R10*4), Y10, Y5
+	VFMADD231PS  96(R9)(R10*4), Y10, Y7
+	VFMADD231PS  96(DI)(R10*4), Y10, Y9
+	VPMOVSXBW    32(DX)(R10*1), X10
+	VPSLLW       $0x07, X10, X10
+	VPAND        X3, X10, X10
+	VCVTPH2PS    X10, Y10
+	VMULPS       Y0, Y10, Y10
+	VFMADD231PS  128(R8)(R10*4), Y10, Y4
+	VFMADD231PS  128(R9)(R10*4), Y10, Y6
+	VFMADD231PS  128(DI)(R10*4), Y10, Y8
+	VPMOVSXBW    40(DX)(R10*1), X10
+	VPSLLW       $0x07, X10, X10
+	VPAND        X3, X10, X10
+	VCVTPH2PS    X10, Y10
+	VMULPS       Y0, Y10, Y10
+	VFMADD231PS  160(R8)(R10*4), Y10, Y5
+	VFMADD231PS  160(R9)(R10*4), Y10, Y7
+	VFMADD231PS  160(DI)(R10*4), Y10, Y9
+	VPMOVSXBW    48(DX)(R10*1), X10
+	VPSLLW       $0x07, X10, X10
+	VPAND        X3, X10, X10
+	VCVTPH2PS    X10, Y10
+	VMULPS       Y0, Y10, Y10
+	VFMADD231PS  192(R8)(R10*4), Y10, Y4
+	VFMADD231PS  192(R9)(R10*4), Y10, Y6
+	VFMADD231PS  192(DI)(R10*4), Y10, Y8
+	VPMOVSXBW    56(DX)(R10*1), X10
+	VPSLLW       $0x07, X10, X10
+	VPAND        X3, X10, X10
+	VCVTPH2PS    X10, Y10
+	VMULPS       Y0, Y10, Y10
+	VFMADD231PS  224(R8)(R10*4), Y10, Y5
+	VFMADD231PS  224(R9)(R10*4), Y10, Y7
+	VFMADD231PS  224(DI)(R10*4), Y10, Y9
+	ADDQ         $0x40, R10
+	CMPQ         R10, SI
+	JLT          groups
+	VPCMPEQB     ff<>+0(SB), Y2, Y2
+	VPTEST       Y2, Y2
+	JNZ          special
+	VADDPS       Y5, Y4, Y0
+	VADDPS       Y7, Y6, Y1
+	VPERM2F128   $0x20, Y1, Y0, Y2
+	VPERM2F128   $0x31, Y1, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VUNPCKLPD    Y2, Y2, Y0
+	VUNPCKHPD    Y2, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VSHUFPS      $0x88, Y0, Y0, Y1
+	VSHUFPS      $0xdd, Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VMOVSS       X1, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VMOVSS       X0, (AX)
+	ADDQ         CX, AX
+	VADDPS       Y9, Y8, Y0
+	VADDPS       Y9, Y8, Y1
+	VPERM2F128   $0x20, Y1, Y0, Y2
+	VPERM2F128   $0x31, Y1, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VUNPCKLPD    Y2, Y2, Y0
+	VUNPCKHPD    Y2, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VSHUFPS      $0x88, Y0, Y0, Y1
+	VSHUFPS      $0xdd, Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VMOVSS       X1, (AX)
+	MOVB         $0x01, AL
+	MOVB         AL, ret+56(FP)
+	VZEROUPPER
+	RET
+
+special:
+	MOVB $0x00, AL
+	MOVB AL, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func mulF8Tile1x4AVX2(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·mulF8Tile1x4AVX2(SB), NOSPLIT, $0-57
+	MOVQ    dst+0(FP), AX
+	MOVQ    ld+8(FP), CX
+	MOVQ    w+16(FP), DX
+	SHLQ    $0x02, CX
+	MOVQ    scale+24(FP), BX
+	VMOVUPS flip<>+0(SB), Y1
+	VXORPS  X2, X2, X2
+	VMOVDQU noBit14<>+0(SB), X3
+	MOVQ    x+32(FP), SI
+	MOVQ    off+40(FP), DI
+	MOVQ    (DI), R8
+	LEAQ    (SI)(R8*4), R8
+	MOVQ    8(DI), R9
+	LEAQ    (SI)(R9*4), R9
+	MOVQ    16(DI), R10
+	LEAQ    (SI)(R10*4), R10
+	MOVQ    24(DI), DI
+	LEAQ    (SI)(DI*4), DI
+	MOVQ    k+48(FP), SI
 	VXORPS  X4, X4, X4
 	VXORPS  X5, X5, X5
 	VXORPS  X6, X6, X6
@@ -204,15 +598,10 @@ TEXT ·mulF8Tile4x1AVX2(SB), NOSPLIT, $0-65
 	XORQ    R11, R11
 
 groups:
-	PREFETCHT0   (BX)(CX*1)
-	PREFETCHT0   (SI)(CX*1)
-	PREFETCHT0   (DI)(CX*1)
-	PREFETCHT0   (DX)(CX*1)
-	ADDQ         $0x10, CX
 	TESTQ        $0x0000007f, R11
 	JNZ          scaled
-	VBROADCASTSS (R8), Y0
-	ADDQ         $0x04, R8
+	VBROADCASTSS (BX), Y0
+	ADDQ         $0x04, BX
 	VMOVD        X0, R12
 	ANDL         $0x7fffffff, R12
 	CMPL         R12, $0x7b800000
@@ -220,108 +609,127 @@ groups:
 	VMULPS       c256<>+0(SB), Y0, Y0
 
 scaled:
-	VPOR        (BX)(R11*1), X1, X12
-	VPMAXUB     X12, X2, X2
-	VPOR        (SI)(R11*1), X1, X12
-	VPMAXUB     X12, X2, X2
-	VPOR        (DI)(R11*1), X1, X12
-	VPMAXUB     X12, X2, X2
-	VPOR        (DX)(R11*1), X1, X12
-	VPMAXUB     X12, X2, X2
-	VMOVUPS     (R10)(R11*4), Y12
-	VPMOVSXBW   (BX)(R11*1), X13
-	VPSLLW      $0x07, X13, X13
-	VPAND       X3, X13, X13
-	VCVTPH2PS   X13, Y13
-	VMULPS      Y0, Y13, Y13
-	VFMADD231PS Y13, Y12, Y4
-	VPMOVSXBW   (SI)(R11*1), X13
-	VPSLLW      $0x07, X13, X13
-	VPAND       X3, X13, X13
-	VCVTPH2PS   X13, Y13
-	VMULPS      Y0, Y13, Y13
-	VFMADD231PS Y13, Y12, Y6
-	VPMOVSXBW   (DI)(R11*1), X13
-	VPSLLW      $0x07, X13, X13
-	VPAND       X3, X13, X13
-	VCVTPH2PS   X13, Y13
-	VMULPS      Y0, Y13, Y13
-	VFMADD231PS Y13, Y12, Y8
-	VPMOVSXBW   (DX)(R11*1), X13
-	VPSLLW      $0x07, X13, X13
-	VPAND       X3, X13, X13
-	VCVTPH2PS   X13, Y13
-	VMULPS      Y0, Y13, Y13
-	VFMADD231PS Y13, Y12, Y10
-	VMOVUPS     32(R10)(R11*4), Y12
-	VPMOVSXBW   8(BX)(R11*1), X13
-	VPSLLW      $0x07, X13, X13
-	VPAND       X3, X13, X13
-	VCVTPH2PS   X13, Y13
-	VMULPS      Y0, Y13, Y13
-	VFMADD231PS Y13, Y12, Y5
-	VPMOVSXBW   8(SI)(R11*1), X13
-	VPSLLW      $0x07, X13, X13
-	VPAND       X3, X13, X13
-	VCVTPH2PS   X13, Y13
-	VMULPS      Y0, Y13, Y13
-	VFMADD231PS Y13, Y12, Y7
-	VPMOVSXBW   8(DI)(R11*1), X13
-	VPSLLW      $0x07, X13, X13
-	VPAND       X3, X13, X13
-	VCVTPH2PS   X13, Y13
-	VMULPS      Y0, Y13, Y13
-	VFMADD231PS Y13, Y12, Y9
-	VPMOVSXBW   8(DX)(R11*1), X13
-	VPSLLW      $0x07, X13, X13
-	VPAND       X3, X13, X13
-	VCVTPH2PS   X13, Y13
-	VMULPS      Y0, Y13, Y13
-	VFMADD231PS Y13, Y12, Y11
-	ADDQ        $0x10, R11
-	CMPQ        R11, R9
-	JLT         groups
-	VPCMPEQB    ff<>+0(SB), X2, X2
-	VPTEST      X2, X2
-	JNZ         special
-	VADDPS      Y5, Y4, Y0
-	VADDPS      Y5, Y4, Y1
-	VPERM2F128  $0x20, Y1, Y0, Y2
-	VPERM2F128  $0x31, Y1, Y0, Y0
-	VADDPS      Y0, Y2, Y2
-	VADDPS      Y7, Y6, Y0
-	VADDPS      Y7, Y6, Y1
-	VPERM2F128  $0x20, Y1, Y0, Y3
-	VPERM2F128  $0x31, Y1, Y0, Y0
-	VADDPS      Y0, Y3, Y3
-	VADDPS      Y9, Y8, Y0
-	VADDPS      Y9, Y8, Y1
-	VPERM2F128  $0x20, Y1, Y0, Y4
-	VPERM2F128  $0x31, Y1, Y0, Y0
-	VADDPS      Y0, Y4, Y4
-	VADDPS      Y11, Y10, Y0
-	VADDPS      Y11, Y10, Y1
-	VPERM2F128  $0x20, Y1, Y0, Y5
-	VPERM2F128  $0x31, Y1, Y0, Y0
-	VADDPS      Y0, Y5, Y5
-	VUNPCKLPD   Y3, Y2, Y0
-	VUNPCKHPD   Y3, Y2, Y1
-	VADDPS      Y1, Y0, Y0
-	VUNPCKLPD   Y5, Y4, Y1
-	VUNPCKHPD   Y5, Y4, Y2
-	VADDPS      Y2, Y1, Y1
-	VSHUFPS     $0x88, Y1, Y0, Y2
-	VSHUFPS     $0xdd, Y1, Y0, Y0
-	VADDPS      Y0, Y2, Y2
-	VMOVUPS     X2, (AX)
-	MOVB        $0x01, AL
-	MOVB        AL, ret+64(FP)
+	VPOR         (DX)(R11*1), Y1, Y12
+	VPMAXUB      Y12, Y2, Y2
+	VPOR         32(DX)(R11*1), Y1, Y12
+	VPMAXUB      Y12, Y2, Y2
+	VPMOVSXBW    (DX)(R11*1), X12
+	VPSLLW       $0x07, X12, X12
+	VPAND        X3, X12, X12
+	VCVTPH2PS    X12, Y12
+	VMULPS       Y0, Y12, Y12
+	VFMADD231PS  (R8)(R11*4), Y12, Y4
+	VFMADD231PS  (R9)(R11*4), Y12, Y6
+	VFMADD231PS  (R10)(R11*4), Y12, Y8
+	VFMADD231PS  (DI)(R11*4), Y12, Y10
+	VPMOVSXBW    8(DX)(R11*1), X12
+	VPSLLW       $0x07, X12, X12
+	VPAND        X3, X12, X12
+	VCVTPH2PS    X12, Y12
+	VMULPS       Y0, Y12, Y12
+	VFMADD231PS  32(R8)(R11*4), Y12, Y5
+	VFMADD231PS  32(R9)(R11*4), Y12, Y7
+	VFMADD231PS  32(R10)(R11*4), Y12, Y9
+	VFMADD231PS  32(DI)(R11*4), Y12, Y11
+	VPMOVSXBW    16(DX)(R11*1), X12
+	VPSLLW       $0x07, X12, X12
+	VPAND        X3, X12, X12
+	VCVTPH2PS    X12, Y12
+	VMULPS       Y0, Y12, Y12
+	VFMADD231PS  64(R8)(R11*4), Y12, Y4
+	VFMADD231PS  64(R9)(R11*4), Y12, Y6
+	VFMADD231PS  64(R10)(R11*4), Y12, Y8
+	VFMADD231PS  64(DI)(R11*4), Y12, Y10
+	VPMOVSXBW    24(DX)(R11*1), X12
+	VPSLLW       $0x07, X12, X12
+	VPAND        X3, X12, X12
+	VCVTPH2PS    X12, Y12
+	VMULPS       Y0, Y12, Y12
+	VFMADD231PS  96(R8)(R11*4), Y12, Y5
+	VFMADD231PS  96(R9)(R11*4), Y12, Y7
+	VFMADD231PS  96(R10)(R11*4), Y12, Y9
+	VFMADD231PS  96(DI)(R11*4), Y12, Y11
+	VPMOVSXBW    32(DX)(R11*1), X12
+	VPSLLW       $0x07, X12, X12
+	VPAND        X3, X12, X12
+	VCVTPH2PS    X12, Y12
+	VMULPS       Y0, Y12, Y12
+	VFMADD231PS  128(R8)(R11*4), Y12, Y4
+	VFMADD231PS  128(R9)(R11*4), Y12, Y6
+	VFMADD231PS  128(R10)(R11*4), Y12, Y8
+	VFMADD231PS  128(DI)(R11*4), Y12, Y10
+	VPMOVSXBW    40(DX)(R11*1), X12
+	VPSLLW       $0x07, X12, X12
+	VPAND        X3, X12, X12
+	VCVTPH2PS    X12, Y12
+	VMULPS       Y0, Y12, Y12
+	VFMADD231PS  160(R8)(R11*4), Y12, Y5
+	VFMADD231PS  160(R9)(R11*4), Y12, Y7
+	VFMADD231PS  160(R10)(R11*4), Y12, Y9
+	VFMADD231PS  160(DI)(R11*4), Y12, Y11
+	VPMOVSXBW    48(DX)(R11*1), X12
+	VPSLLW       $0x07, X12, X12
+	VPAND        X3, X12, X12
+	VCVTPH2PS    X12, Y12
+	VMULPS       Y0, Y12, Y12
+	VFMADD231PS  192(R8)(R11*4), Y12, Y4
+	VFMADD231PS  192(R9)(R11*4), Y12, Y6
+	VFMADD231PS  192(R10)(R11*4), Y12, Y8
+	VFMADD231PS  192(DI)(R11*4), Y12, Y10
+	VPMOVSXBW    56(DX)(R11*1), X12
+	VPSLLW       $0x07, X12, X12
+	VPAND        X3, X12, X12
+	VCVTPH2PS    X12, Y12
+	VMULPS       Y0, Y12, Y12
+	VFMADD231PS  224(R8)(R11*4), Y12, Y5
+	VFMADD231PS  224(R9)(R11*4), Y12, Y7
+	VFMADD231PS  224(R10)(R11*4), Y12, Y9
+	VFMADD231PS  224(DI)(R11*4), Y12, Y11
+	ADDQ         $0x40, R11
+	CMPQ         R11, SI
+	JLT          groups
+	VPCMPEQB     ff<>+0(SB), Y2, Y2
+	VPTEST       Y2, Y2
+	JNZ          special
+	VADDPS       Y5, Y4, Y0
+	VADDPS       Y7, Y6, Y1
+	VPERM2F128   $0x20, Y1, Y0, Y2
+	VPERM2F128   $0x31, Y1, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VUNPCKLPD    Y2, Y2, Y0
+	VUNPCKHPD    Y2, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VSHUFPS      $0x88, Y0, Y0, Y1
+	VSHUFPS      $0xdd, Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VMOVSS       X1, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VMOVSS       X0, (AX)
+	ADDQ         CX, AX
+	VADDPS       Y9, Y8, Y0
+	VADDPS       Y11, Y10, Y1
+	VPERM2F128   $0x20, Y1, Y0, Y2
+	VPERM2F128   $0x31, Y1, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VUNPCKLPD    Y2, Y2, Y0
+	VUNPCKHPD    Y2, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VSHUFPS      $0x88, Y0, Y0, Y1
+	VSHUFPS      $0xdd, Y0, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	VMOVSS       X1, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VMOVSS       X0, (AX)
+	MOVB         $0x01, AL
+	MOVB         AL, ret+56(FP)
 	VZEROUPPER
 	RET
 
 special:
 	MOVB $0x00, AL
-	MOVB AL, ret+64(FP)
+	MOVB AL, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -361,13 +769,13 @@ groups:
 	RET
 
 // func convertF8AVX512(dst *float32, src *byte, scale *float32, n int) bool
-// Requires: AVX, AVX2, AVX512F, AVX512VL
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
 TEXT ·convertF8AVX512(SB), NOSPLIT, $0-33
 	MOVQ    dst+0(FP), AX
 	MOVQ    src+8(FP), CX
 	MOVQ    scale+16(FP), DX
-	VMOVDQU flip<>+0(SB), X1
-	VPXOR   X2, X2, X2
+	VMOVUPS flip<>+0(SB), Z1
+	VXORPS  X2, X2, X2
 	VMOVDQU noBit14<>+0(SB), Y3
 	MOVQ    n+24(FP), BX
 	XORQ    SI, SI
@@ -395,8 +803,8 @@ scaled:
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
 	JLT       groups
-	VPCMPEQB  ff<>+0(SB), X2, X2
-	VPTEST    X2, X2
+	VPCMPEQB  ff<>+0(SB), Z2, K1
+	KORTESTQ  K1, K1
 	JNZ       special
 	MOVB      $0x01, AL
 	MOVB      AL, ret+32(FP)
@@ -409,89 +817,68 @@ special:
 	VZEROUPPER
 	RET
 
-// func mulF8Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
-// Requires: AVX, AVX2, AVX512F, AVX512VL, MMX+
-TEXT ·mulF8Tile4x1AVX512(SB), NOSPLIT, $0-65
+// func mulF8Tile1x1AVX512(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
+TEXT ·mulF8Tile1x1AVX512(SB), NOSPLIT, $0-57
 	MOVQ    dst+0(FP), AX
 	MOVQ    ld+8(FP), CX
-	MOVQ    stride+24(FP), DX
+	MOVQ    w+16(FP), DX
 	SHLQ    $0x02, CX
-	MOVQ    DX, CX
-	SHLQ    $0x02, CX
-	MOVQ    w+16(FP), BX
-	LEAQ    (BX)(DX*1), SI
-	LEAQ    (SI)(DX*1), DI
-	LEAQ    (DI)(DX*1), DX
-	MOVQ    scale+32(FP), R8
-	VMOVDQU flip<>+0(SB), X1
-	VPXOR   X2, X2, X2
+	MOVQ    scale+24(FP), CX
+	VMOVUPS flip<>+0(SB), Z1
+	VXORPS  X2, X2, X2
 	VMOVDQU noBit14<>+0(SB), Y3
-	MOVQ    x+40(FP), R9
-	MOVQ    off+48(FP), R10
-	MOVQ    (R10), R10
-	LEAQ    (R9)(R10*4), R10
-	MOVQ    k+56(FP), R9
+	MOVQ    x+32(FP), BX
+	MOVQ    off+40(FP), SI
+	MOVQ    (SI), SI
+	LEAQ    (BX)(SI*4), SI
+	MOVQ    k+48(FP), BX
 	VXORPS  X4, X4, X4
-	VXORPS  X5, X5, X5
-	VXORPS  X6, X6, X6
-	VXORPS  X7, X7, X7
-	XORQ    R11, R11
+	XORQ    DI, DI
 
 groups:
-	PREFETCHT0   (BX)(CX*1)
-	PREFETCHT0   (SI)(CX*1)
-	PREFETCHT0   (DI)(CX*1)
-	PREFETCHT0   (DX)(CX*1)
-	ADDQ         $0x10, CX
-	TESTQ        $0x0000007f, R11
+	TESTQ        $0x0000007f, DI
 	JNZ          scaled
-	VBROADCASTSS (R8), Z0
-	ADDQ         $0x04, R8
-	VMOVD        X0, R12
-	ANDL         $0x7fffffff, R12
-	CMPL         R12, $0x7b800000
+	VBROADCASTSS (CX), Z0
+	ADDQ         $0x04, CX
+	VMOVD        X0, R8
+	ANDL         $0x7fffffff, R8
+	CMPL         R8, $0x7b800000
 	JGE          special
 	VMULPS       c256<>+0(SB), Z0, Z0
 
 scaled:
-	VPORD       (BX)(R11*1), X1, X8
-	VPMAXUB     X8, X2, X2
-	VPORD       (SI)(R11*1), X1, X8
-	VPMAXUB     X8, X2, X2
-	VPORD       (DI)(R11*1), X1, X8
-	VPMAXUB     X8, X2, X2
-	VPORD       (DX)(R11*1), X1, X8
-	VPMAXUB     X8, X2, X2
-	VMOVUPS     (R10)(R11*4), Z8
-	VPMOVSXBW   (BX)(R11*1), Y9
-	VPSLLW      $0x07, Y9, Y9
-	VPANDD      Y3, Y9, Y9
-	VCVTPH2PS   Y9, Z9
-	VMULPS      Z0, Z9, Z9
-	VFMADD231PS Z9, Z8, Z4
-	VPMOVSXBW   (SI)(R11*1), Y9
-	VPSLLW      $0x07, Y9, Y9
-	VPANDD      Y3, Y9, Y9
-	VCVTPH2PS   Y9, Z9
-	VMULPS      Z0, Z9, Z9
-	VFMADD231PS Z9, Z8, Z5
-	VPMOVSXBW   (DI)(R11*1), Y9
-	VPSLLW      $0x07, Y9, Y9
-	VPANDD      Y3, Y9, Y9
-	VCVTPH2PS   Y9, Z9
-	VMULPS      Z0, Z9, Z9
-	VFMADD231PS Z9, Z8, Z6
-	VPMOVSXBW   (DX)(R11*1), Y9
-	VPSLLW      $0x07, Y9, Y9
-	VPANDD      Y3, Y9, Y9
-	VCVTPH2PS   Y9, Z9
-	VMULPS      Z0, Z9, Z9
-	VFMADD231PS Z9, Z8, Z7
-	ADDQ        $0x10, R11
-	CMPQ        R11, R9
+	VPORD       (DX)(DI*1), Z1, Z5
+	VPMAXUB     Z5, Z2, Z2
+	VPMOVSXBW   (DX)(DI*1), Y5
+	VPSLLW      $0x07, Y5, Y5
+	VPANDD      Y3, Y5, Y5
+	VCVTPH2PS   Y5, Z5
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS (SI)(DI*4), Z5, Z4
+	VPMOVSXBW   16(DX)(DI*1), Y5
+	VPSLLW      $0x07, Y5, Y5
+	VPANDD      Y3, Y5, Y5
+	VCVTPH2PS   Y5, Z5
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS 64(SI)(DI*4), Z5, Z4
+	VPMOVSXBW   32(DX)(DI*1), Y5
+	VPSLLW      $0x07, Y5, Y5
+	VPANDD      Y3, Y5, Y5
+	VCVTPH2PS   Y5, Z5
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS 128(SI)(DI*4), Z5, Z4
+	VPMOVSXBW   48(DX)(DI*1), Y5
+	VPSLLW      $0x07, Y5, Y5
+	VPANDD      Y3, Y5, Y5
+	VCVTPH2PS   Y5, Z5
+	VMULPS      Z0, Z5, Z5
+	VFMADD231PS 192(SI)(DI*4), Z5, Z4
+	ADDQ        $0x40, DI
+	CMPQ        DI, BX
 	JLT         groups
-	VPCMPEQB    ff<>+0(SB), X2, X2
-	VPTEST      X2, X2
+	VPCMPEQB    ff<>+0(SB), Z2, K1
+	KORTESTQ    K1, K1
 	JNZ         special
 	VSHUFF64X2  $0x44, Z4, Z4, Z0
 	VSHUFF64X2  $0xee, Z4, Z4, Z1
@@ -499,139 +886,93 @@ scaled:
 	VSHUFF32X4  $0x88, Z0, Z0, Z1
 	VSHUFF32X4  $0xdd, Z0, Z0, Z0
 	VADDPS      Z0, Z1, Z1
-	VSHUFF64X2  $0x44, Z5, Z5, Z0
-	VSHUFF64X2  $0xee, Z5, Z5, Z2
-	VADDPS      Z2, Z0, Z0
-	VSHUFF32X4  $0x88, Z0, Z0, Z2
-	VSHUFF32X4  $0xdd, Z0, Z0, Z0
-	VADDPS      Z0, Z2, Z2
-	VSHUFF64X2  $0x44, Z6, Z6, Z0
-	VSHUFF64X2  $0xee, Z6, Z6, Z3
-	VADDPS      Z3, Z0, Z0
-	VSHUFF32X4  $0x88, Z0, Z0, Z3
-	VSHUFF32X4  $0xdd, Z0, Z0, Z0
-	VADDPS      Z0, Z3, Z3
-	VSHUFF64X2  $0x44, Z7, Z7, Z0
-	VSHUFF64X2  $0xee, Z7, Z7, Z4
-	VADDPS      Z4, Z0, Z0
-	VSHUFF32X4  $0x88, Z0, Z0, Z4
-	VSHUFF32X4  $0xdd, Z0, Z0, Z0
-	VADDPS      Z0, Z4, Z4
-	VUNPCKLPD   Z2, Z1, Z0
-	VUNPCKHPD   Z2, Z1, Z1
+	VUNPCKLPD   Z1, Z1, Z0
+	VUNPCKHPD   Z1, Z1, Z1
 	VADDPS      Z1, Z0, Z0
-	VUNPCKLPD   Z4, Z3, Z1
-	VUNPCKHPD   Z4, Z3, Z2
-	VADDPS      Z2, Z1, Z1
-	VSHUFPS     $0x88, Z1, Z0, Z2
-	VSHUFPS     $0xdd, Z1, Z0, Z0
-	VADDPS      Z0, Z2, Z2
-	VMOVUPS     X2, (AX)
+	VSHUFPS     $0x88, Z0, Z0, Z1
+	VSHUFPS     $0xdd, Z0, Z0, Z0
+	VADDPS      Z0, Z1, Z1
+	VMOVSS      X1, (AX)
 	MOVB        $0x01, AL
-	MOVB        AL, ret+64(FP)
+	MOVB        AL, ret+56(FP)
 	VZEROUPPER
 	RET
 
 special:
 	MOVB $0x00, AL
-	MOVB AL, ret+64(FP)
+	MOVB AL, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func mulF8Tile4x2AVX512(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
-// Requires: AVX, AVX2, AVX512F, AVX512VL, MMX+
-TEXT ·mulF8Tile4x2AVX512(SB), NOSPLIT, $0-65
+// func mulF8Tile1x2AVX512(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
+TEXT ·mulF8Tile1x2AVX512(SB), NOSPLIT, $0-57
 	MOVQ    dst+0(FP), AX
 	MOVQ    ld+8(FP), CX
-	MOVQ    stride+24(FP), DX
+	MOVQ    w+16(FP), DX
 	SHLQ    $0x02, CX
-	MOVQ    DX, BX
-	SHLQ    $0x02, BX
-	MOVQ    w+16(FP), SI
-	LEAQ    (SI)(DX*1), DI
-	LEAQ    (DI)(DX*1), R8
-	LEAQ    (R8)(DX*1), DX
-	MOVQ    scale+32(FP), R9
-	VMOVDQU flip<>+0(SB), X1
-	VPXOR   X2, X2, X2
+	MOVQ    scale+24(FP), BX
+	VMOVUPS flip<>+0(SB), Z1
+	VXORPS  X2, X2, X2
 	VMOVDQU noBit14<>+0(SB), Y3
-	MOVQ    x+40(FP), R10
-	MOVQ    off+48(FP), R11
-	MOVQ    (R11), R12
-	LEAQ    (R10)(R12*4), R12
-	MOVQ    8(R11), R11
-	LEAQ    (R10)(R11*4), R11
-	MOVQ    k+56(FP), R10
+	MOVQ    x+32(FP), SI
+	MOVQ    off+40(FP), DI
+	MOVQ    (DI), R8
+	LEAQ    (SI)(R8*4), R8
+	MOVQ    8(DI), DI
+	LEAQ    (SI)(DI*4), DI
+	MOVQ    k+48(FP), SI
 	VXORPS  X4, X4, X4
 	VXORPS  X5, X5, X5
-	VXORPS  X6, X6, X6
-	VXORPS  X7, X7, X7
-	VXORPS  X8, X8, X8
-	VXORPS  X9, X9, X9
-	VXORPS  X10, X10, X10
-	VXORPS  X11, X11, X11
-	XORQ    R13, R13
+	XORQ    R9, R9
 
 groups:
-	PREFETCHT0   (SI)(BX*1)
-	PREFETCHT0   (DI)(BX*1)
-	PREFETCHT0   (R8)(BX*1)
-	PREFETCHT0   (DX)(BX*1)
-	ADDQ         $0x10, BX
-	TESTQ        $0x0000007f, R13
+	TESTQ        $0x0000007f, R9
 	JNZ          scaled
-	VBROADCASTSS (R9), Z0
-	ADDQ         $0x04, R9
-	VMOVD        X0, R14
-	ANDL         $0x7fffffff, R14
-	CMPL         R14, $0x7b800000
+	VBROADCASTSS (BX), Z0
+	ADDQ         $0x04, BX
+	VMOVD        X0, R10
+	ANDL         $0x7fffffff, R10
+	CMPL         R10, $0x7b800000
 	JGE          special
 	VMULPS       c256<>+0(SB), Z0, Z0
 
 scaled:
-	VPORD         (SI)(R13*1), X1, X12
-	VPMAXUB       X12, X2, X2
-	VPORD         (DI)(R13*1), X1, X12
-	VPMAXUB       X12, X2, X2
-	VPORD         (R8)(R13*1), X1, X12
-	VPMAXUB       X12, X2, X2
-	VPORD         (DX)(R13*1), X1, X12
-	VPMAXUB       X12, X2, X2
-	VMOVUPS       (R12)(R13*4), Z12
-	VMOVUPS       (R11)(R13*4), Z13
-	VPMOVSXBW     (SI)(R13*1), Y14
-	VPSLLW        $0x07, Y14, Y14
-	VPANDD        Y3, Y14, Y14
-	VCVTPH2PS     Y14, Z14
-	VMULPS        Z0, Z14, Z14
-	VFMADD231PS   Z14, Z12, Z4
-	VFMADD231PS   Z14, Z13, Z5
-	VPMOVSXBW     (DI)(R13*1), Y14
-	VPSLLW        $0x07, Y14, Y14
-	VPANDD        Y3, Y14, Y14
-	VCVTPH2PS     Y14, Z14
-	VMULPS        Z0, Z14, Z14
-	VFMADD231PS   Z14, Z12, Z6
-	VFMADD231PS   Z14, Z13, Z7
-	VPMOVSXBW     (R8)(R13*1), Y14
-	VPSLLW        $0x07, Y14, Y14
-	VPANDD        Y3, Y14, Y14
-	VCVTPH2PS     Y14, Z14
-	VMULPS        Z0, Z14, Z14
-	VFMADD231PS   Z14, Z12, Z8
-	VFMADD231PS   Z14, Z13, Z9
-	VPMOVSXBW     (DX)(R13*1), Y14
-	VPSLLW        $0x07, Y14, Y14
-	VPANDD        Y3, Y14, Y14
-	VCVTPH2PS     Y14, Z14
-	VMULPS        Z0, Z14, Z14
-	VFMADD231PS   Z14, Z12, Z10
-	VFMADD231PS   Z14, Z13, Z11
-	ADDQ          $0x10, R13
-	CMPQ          R13, R10
+	VPORD         (DX)(R9*1), Z1, Z6
+	VPMAXUB       Z6, Z2, Z2
+	VPMOVSXBW     (DX)(R9*1), Y6
+	VPSLLW        $0x07, Y6, Y6
+	VPANDD        Y3, Y6, Y6
+	VCVTPH2PS     Y6, Z6
+	VMULPS        Z0, Z6, Z6
+	VFMADD231PS   (R8)(R9*4), Z6, Z4
+	VFMADD231PS   (DI)(R9*4), Z6, Z5
+	VPMOVSXBW     16(DX)(R9*1), Y6
+	VPSLLW        $0x07, Y6, Y6
+	VPANDD        Y3, Y6, Y6
+	VCVTPH2PS     Y6, Z6
+	VMULPS        Z0, Z6, Z6
+	VFMADD231PS   64(R8)(R9*4), Z6, Z4
+	VFMADD231PS   64(DI)(R9*4), Z6, Z5
+	VPMOVSXBW     32(DX)(R9*1), Y6
+	VPSLLW        $0x07, Y6, Y6
+	VPANDD        Y3, Y6, Y6
+	VCVTPH2PS     Y6, Z6
+	VMULPS        Z0, Z6, Z6
+	VFMADD231PS   128(R8)(R9*4), Z6, Z4
+	VFMADD231PS   128(DI)(R9*4), Z6, Z5
+	VPMOVSXBW     48(DX)(R9*1), Y6
+	VPSLLW        $0x07, Y6, Y6
+	VPANDD        Y3, Y6, Y6
+	VCVTPH2PS     Y6, Z6
+	VMULPS        Z0, Z6, Z6
+	VFMADD231PS   192(R8)(R9*4), Z6, Z4
+	VFMADD231PS   192(DI)(R9*4), Z6, Z5
+	ADDQ          $0x40, R9
+	CMPQ          R9, SI
 	JLT           groups
-	VPCMPEQB      ff<>+0(SB), X2, X2
-	VPTEST        X2, X2
+	VPCMPEQB      ff<>+0(SB), Z2, K1
+	KORTESTQ      K1, K1
 	JNZ           special
 	VSHUFF64X2    $0x44, Z5, Z4, Z0
 	VSHUFF64X2    $0xee, Z5, Z4, Z1
@@ -639,164 +980,228 @@ scaled:
 	VSHUFF32X4    $0x88, Z0, Z0, Z1
 	VSHUFF32X4    $0xdd, Z0, Z0, Z0
 	VADDPS        Z0, Z1, Z1
-	VSHUFF64X2    $0x44, Z7, Z6, Z0
-	VSHUFF64X2    $0xee, Z7, Z6, Z2
-	VADDPS        Z2, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z2
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VSHUFF64X2    $0x44, Z9, Z8, Z0
-	VSHUFF64X2    $0xee, Z9, Z8, Z3
-	VADDPS        Z3, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z3
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z11, Z10, Z0
-	VSHUFF64X2    $0xee, Z11, Z10, Z4
-	VADDPS        Z4, Z0, Z0
-	VSHUFF32X4    $0x88, Z0, Z0, Z4
-	VSHUFF32X4    $0xdd, Z0, Z0, Z0
-	VADDPS        Z0, Z4, Z4
-	VUNPCKLPD     Z2, Z1, Z0
-	VUNPCKHPD     Z2, Z1, Z1
+	VUNPCKLPD     Z1, Z1, Z0
+	VUNPCKHPD     Z1, Z1, Z1
 	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z4, Z3, Z1
-	VUNPCKHPD     Z4, Z3, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
+	VSHUFPS       $0x88, Z0, Z0, Z1
+	VSHUFPS       $0xdd, Z0, Z0, Z0
+	VADDPS        Z0, Z1, Z1
+	VMOVSS        X1, (AX)
 	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
+	VEXTRACTF32X4 $0x01, Z1, X0
+	VMOVSS        X0, (AX)
 	MOVB          $0x01, AL
-	MOVB          AL, ret+64(FP)
+	MOVB          AL, ret+56(FP)
 	VZEROUPPER
 	RET
 
 special:
 	MOVB $0x00, AL
-	MOVB AL, ret+64(FP)
+	MOVB AL, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func mulF8Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
-// Requires: AVX, AVX2, AVX512F, AVX512VL, MMX+
-TEXT ·mulF8Tile4x4AVX512(SB), NOSPLIT, $8-65
+// func mulF8Tile1x3AVX512(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
+TEXT ·mulF8Tile1x3AVX512(SB), NOSPLIT, $0-57
 	MOVQ    dst+0(FP), AX
 	MOVQ    ld+8(FP), CX
-	MOVQ    stride+24(FP), DX
+	MOVQ    w+16(FP), DX
 	SHLQ    $0x02, CX
-	MOVQ    DX, BX
-	SHLQ    $0x02, BX
-	MOVQ    w+16(FP), SI
-	LEAQ    (SI)(DX*1), DI
-	LEAQ    (DI)(DX*1), R8
-	LEAQ    (R8)(DX*1), DX
-	MOVQ    scale+32(FP), R9
-	VMOVDQU flip<>+0(SB), X1
-	VPXOR   X2, X2, X2
+	MOVQ    scale+24(FP), BX
+	VMOVUPS flip<>+0(SB), Z1
+	VXORPS  X2, X2, X2
 	VMOVDQU noBit14<>+0(SB), Y3
-	MOVQ    x+40(FP), R10
-	MOVQ    off+48(FP), R11
-	MOVQ    (R11), R12
-	LEAQ    (R10)(R12*4), R12
-	MOVQ    8(R11), R13
-	LEAQ    (R10)(R13*4), R13
-	MOVQ    16(R11), R14
-	LEAQ    (R10)(R14*4), R14
-	MOVQ    24(R11), R11
-	LEAQ    (R10)(R11*4), R11
-	MOVQ    k+56(FP), R10
+	MOVQ    x+32(FP), SI
+	MOVQ    off+40(FP), DI
+	MOVQ    (DI), R8
+	LEAQ    (SI)(R8*4), R8
+	MOVQ    8(DI), R9
+	LEAQ    (SI)(R9*4), R9
+	MOVQ    16(DI), DI
+	LEAQ    (SI)(DI*4), DI
+	MOVQ    k+48(FP), SI
 	VXORPS  X4, X4, X4
 	VXORPS  X5, X5, X5
 	VXORPS  X6, X6, X6
-	VXORPS  X7, X7, X7
-	VXORPS  X8, X8, X8
-	VXORPS  X9, X9, X9
-	VXORPS  X10, X10, X10
-	VXORPS  X11, X11, X11
-	VXORPS  X12, X12, X12
-	VXORPS  X13, X13, X13
-	VXORPS  X14, X14, X14
-	VXORPS  X15, X15, X15
-	VXORPS  X16, X16, X16
-	VXORPS  X17, X17, X17
-	VXORPS  X18, X18, X18
-	VXORPS  X19, X19, X19
-	XORQ    R15, R15
+	XORQ    R10, R10
 
 groups:
-	PREFETCHT0   (SI)(BX*1)
-	PREFETCHT0   (DI)(BX*1)
-	PREFETCHT0   (R8)(BX*1)
-	PREFETCHT0   (DX)(BX*1)
-	ADDQ         $0x10, BX
-	TESTQ        $0x0000007f, R15
+	TESTQ        $0x0000007f, R10
 	JNZ          scaled
-	VBROADCASTSS (R9), Z0
-	ADDQ         $0x04, R9
-	VMOVD        X0, BP
-	ANDL         $0x7fffffff, BP
-	CMPL         BP, $0x7b800000
+	VBROADCASTSS (BX), Z0
+	ADDQ         $0x04, BX
+	VMOVD        X0, R11
+	ANDL         $0x7fffffff, R11
+	CMPL         R11, $0x7b800000
 	JGE          special
 	VMULPS       c256<>+0(SB), Z0, Z0
 
 scaled:
-	VPORD         (SI)(R15*1), X1, X20
-	VPMAXUB       X20, X2, X2
-	VPORD         (DI)(R15*1), X1, X20
-	VPMAXUB       X20, X2, X2
-	VPORD         (R8)(R15*1), X1, X20
-	VPMAXUB       X20, X2, X2
-	VPORD         (DX)(R15*1), X1, X20
-	VPMAXUB       X20, X2, X2
-	VMOVUPS       (R12)(R15*4), Z20
-	VMOVUPS       (R13)(R15*4), Z21
-	VMOVUPS       (R14)(R15*4), Z22
-	VMOVUPS       (R11)(R15*4), Z23
-	VPMOVSXBW     (SI)(R15*1), Y24
-	VPSLLW        $0x07, Y24, Y24
-	VPANDD        Y3, Y24, Y24
-	VCVTPH2PS     Y24, Z24
-	VMULPS        Z0, Z24, Z24
-	VFMADD231PS   Z24, Z20, Z4
-	VFMADD231PS   Z24, Z21, Z5
-	VFMADD231PS   Z24, Z22, Z6
-	VFMADD231PS   Z24, Z23, Z7
-	VPMOVSXBW     (DI)(R15*1), Y24
-	VPSLLW        $0x07, Y24, Y24
-	VPANDD        Y3, Y24, Y24
-	VCVTPH2PS     Y24, Z24
-	VMULPS        Z0, Z24, Z24
-	VFMADD231PS   Z24, Z20, Z8
-	VFMADD231PS   Z24, Z21, Z9
-	VFMADD231PS   Z24, Z22, Z10
-	VFMADD231PS   Z24, Z23, Z11
-	VPMOVSXBW     (R8)(R15*1), Y24
-	VPSLLW        $0x07, Y24, Y24
-	VPANDD        Y3, Y24, Y24
-	VCVTPH2PS     Y24, Z24
-	VMULPS        Z0, Z24, Z24
-	VFMADD231PS   Z24, Z20, Z12
-	VFMADD231PS   Z24, Z21, Z13
-	VFMADD231PS   Z24, Z22, Z14
-	VFMADD231PS   Z24, Z23, Z15
-	VPMOVSXBW     (DX)(R15*1), Y24
-	VPSLLW        $0x07, Y24, Y24
-	VPANDD        Y3, Y24, Y24
-	VCVTPH2PS     Y24, Z24
-	VMULPS        Z0, Z24, Z24
-	VFMADD231PS   Z24, Z20, Z16
-	VFMADD231PS   Z24, Z21, Z17
-	VFMADD231PS   Z24, Z22, Z18
-	VFMADD231PS   Z24, Z23, Z19
-	ADDQ          $0x10, R15
-	CMPQ          R15, R10
+	VPORD         (DX)(R10*1), Z1, Z7
+	VPMAXUB       Z7, Z2, Z2
+	VPMOVSXBW     (DX)(R10*1), Y7
+	VPSLLW        $0x07, Y7, Y7
+	VPANDD        Y3, Y7, Y7
+	VCVTPH2PS     Y7, Z7
+	VMULPS        Z0, Z7, Z7
+	VFMADD231PS   (R8)(R10*4), Z7, Z4
+	VFMADD231PS   (R9)(R10*4), Z7, Z5
+	VFMADD231PS   (DI)(R10*4), Z7, Z6
+	VPMOVSXBW     16(DX)(R10*1), Y7
+	VPSLLW        $0x07, Y7, Y7
+	VPANDD        Y3, Y7, Y7
+	VCVTPH2PS     Y7, Z7
+	VMULPS        Z0, Z7, Z7
+	VFMADD231PS   64(R8)(R10*4), Z7, Z4
+	VFMADD231PS   64(R9)(R10*4), Z7, Z5
+	VFMADD231PS   64(DI)(R10*4), Z7, Z6
+	VPMOVSXBW     32(DX)(R10*1), Y7
+	VPSLLW        $0x07, Y7, Y7
+	VPANDD        Y3, Y7, Y7
+	VCVTPH2PS     Y7, Z7
+	VMULPS        Z0, Z7, Z7
+	VFMADD231PS   128(R8)(R10*4), Z7, Z4
+	VFMADD231PS   128(R9)(R10*4), Z7, Z5
+	VFMADD231PS   128(DI)(R10*4), Z7, Z6
+	VPMOVSXBW     48(DX)(R10*1), Y7
+	VPSLLW        $0x07, Y7, Y7
+	VPANDD        Y3, Y7, Y7
+	VCVTPH2PS     Y7, Z7
+	VMULPS        Z0, Z7, Z7
+	VFMADD231PS   192(R8)(R10*4), Z7, Z4
+	VFMADD231PS   192(R9)(R10*4), Z7, Z5
+	VFMADD231PS   192(DI)(R10*4), Z7, Z6
+	ADDQ          $0x40, R10
+	CMPQ          R10, SI
 	JLT           groups
-	VPCMPEQB      ff<>+0(SB), X2, X2
-	VPTEST        X2, X2
+	VPCMPEQB      ff<>+0(SB), Z2, K1
+	KORTESTQ      K1, K1
+	JNZ           special
+	VSHUFF64X2    $0x44, Z5, Z4, Z0
+	VSHUFF64X2    $0xee, Z5, Z4, Z1
+	VADDPS        Z1, Z0, Z0
+	VSHUFF32X4    $0x88, Z0, Z0, Z1
+	VSHUFF32X4    $0xdd, Z0, Z0, Z0
+	VADDPS        Z0, Z1, Z1
+	VUNPCKLPD     Z1, Z1, Z0
+	VUNPCKHPD     Z1, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VSHUFPS       $0x88, Z0, Z0, Z1
+	VSHUFPS       $0xdd, Z0, Z0, Z0
+	VADDPS        Z0, Z1, Z1
+	VMOVSS        X1, (AX)
+	ADDQ          CX, AX
+	VEXTRACTF32X4 $0x01, Z1, X0
+	VMOVSS        X0, (AX)
+	ADDQ          CX, AX
+	VSHUFF64X2    $0x44, Z6, Z6, Z0
+	VSHUFF64X2    $0xee, Z6, Z6, Z1
+	VADDPS        Z1, Z0, Z0
+	VSHUFF32X4    $0x88, Z0, Z0, Z1
+	VSHUFF32X4    $0xdd, Z0, Z0, Z0
+	VADDPS        Z0, Z1, Z1
+	VUNPCKLPD     Z1, Z1, Z0
+	VUNPCKHPD     Z1, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VSHUFPS       $0x88, Z0, Z0, Z1
+	VSHUFPS       $0xdd, Z0, Z0, Z0
+	VADDPS        Z0, Z1, Z1
+	VMOVSS        X1, (AX)
+	MOVB          $0x01, AL
+	MOVB          AL, ret+56(FP)
+	VZEROUPPER
+	RET
+
+special:
+	MOVB $0x00, AL
+	MOVB AL, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func mulF8Tile1x4AVX512(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
+TEXT ·mulF8Tile1x4AVX512(SB), NOSPLIT, $0-57
+	MOVQ    dst+0(FP), AX
+	MOVQ    ld+8(FP), CX
+	MOVQ    w+16(FP), DX
+	SHLQ    $0x02, CX
+	MOVQ    scale+24(FP), BX
+	VMOVUPS flip<>+0(SB), Z1
+	VXORPS  X2, X2, X2
+	VMOVDQU noBit14<>+0(SB), Y3
+	MOVQ    x+32(FP), SI
+	MOVQ    off+40(FP), DI
+	MOVQ    (DI), R8
+	LEAQ    (SI)(R8*4), R8
+	MOVQ    8(DI), R9
+	LEAQ    (SI)(R9*4), R9
+	MOVQ    16(DI), R10
+	LEAQ    (SI)(R10*4), R10
+	MOVQ    24(DI), DI
+	LEAQ    (SI)(DI*4), DI
+	MOVQ    k+48(FP), SI
+	VXORPS  X4, X4, X4
+	VXORPS  X5, X5, X5
+	VXORPS  X6, X6, X6
+	VXORPS  X7, X7, X7
+	XORQ    R11, R11
+
+groups:
+	TESTQ        $0x0000007f, R11
+	JNZ          scaled
+	VBROADCASTSS (BX), Z0
+	ADDQ         $0x04, BX
+	VMOVD        X0, R12
+	ANDL         $0x7fffffff, R12
+	CMPL         R12, $0x7b800000
+	JGE          special
+	VMULPS       c256<>+0(SB), Z0, Z0
+
+scaled:
+	VPORD         (DX)(R11*1), Z1, Z8
+	VPMAXUB       Z8, Z2, Z2
+	VPMOVSXBW     (DX)(R11*1), Y8
+	VPSLLW        $0x07, Y8, Y8
+	VPANDD        Y3, Y8, Y8
+	VCVTPH2PS     Y8, Z8
+	VMULPS        Z0, Z8, Z8
+	VFMADD231PS   (R8)(R11*4), Z8, Z4
+	VFMADD231PS   (R9)(R11*4), Z8, Z5
+	VFMADD231PS   (R10)(R11*4), Z8, Z6
+	VFMADD231PS   (DI)(R11*4), Z8, Z7
+	VPMOVSXBW     16(DX)(R11*1), Y8
+	VPSLLW        $0x07, Y8, Y8
+	VPANDD        Y3, Y8, Y8
+	VCVTPH2PS     Y8, Z8
+	VMULPS        Z0, Z8, Z8
+	VFMADD231PS   64(R8)(R11*4), Z8, Z4
+	VFMADD231PS   64(R9)(R11*4), Z8, Z5
+	VFMADD231PS   64(R10)(R11*4), Z8, Z6
+	VFMADD231PS   64(DI)(R11*4), Z8, Z7
+	VPMOVSXBW     32(DX)(R11*1), Y8
+	VPSLLW        $0x07, Y8, Y8
+	VPANDD        Y3, Y8, Y8
+	VCVTPH2PS     Y8, Z8
+	VMULPS        Z0, Z8, Z8
+	VFMADD231PS   128(R8)(R11*4), Z8, Z4
+	VFMADD231PS   128(R9)(R11*4), Z8, Z5
+	VFMADD231PS   128(R10)(R11*4), Z8, Z6
+	VFMADD231PS   128(DI)(R11*4), Z8, Z7
+	VPMOVSXBW     48(DX)(R11*1), Y8
+	VPSLLW        $0x07, Y8, Y8
+	VPANDD        Y3, Y8, Y8
+	VCVTPH2PS     Y8, Z8
+	VMULPS        Z0, Z8, Z8
+	VFMADD231PS   192(R8)(R11*4), Z8, Z4
+	VFMADD231PS   192(R9)(R11*4), Z8, Z5
+	VFMADD231PS   192(R10)(R11*4), Z8, Z6
+	VFMADD231PS   192(DI)(R11*4), Z8, Z7
+	ADDQ          $0x40, R11
+	CMPQ          R11, SI
+	JLT           groups
+	VPCMPEQB      ff<>+0(SB), Z2, K1
+	KORTESTQ      K1, K1
 	JNZ           special
 	VSHUFF64X2    $0x44, Z5, Z4, Z0
 	VSHUFF64X2    $0xee, Z5, Z4, Z1
@@ -807,59 +1212,29 @@ scaled:
 	VSHUFF32X4    $0x88, Z1, Z0, Z2
 	VSHUFF32X4    $0xdd, Z1, Z0, Z0
 	VADDPS        Z0, Z2, Z2
-	VSHUFF64X2    $0x44, Z9, Z8, Z0
-	VSHUFF64X2    $0xee, Z9, Z8, Z1
+	VUNPCKLPD     Z2, Z2, Z0
+	VUNPCKHPD     Z2, Z2, Z1
 	VADDPS        Z1, Z0, Z0
-	VSHUFF64X2    $0x44, Z11, Z10, Z1
-	VSHUFF64X2    $0xee, Z11, Z10, Z3
-	VADDPS        Z3, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z0, Z3
-	VSHUFF32X4    $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z3, Z3
-	VSHUFF64X2    $0x44, Z13, Z12, Z0
-	VSHUFF64X2    $0xee, Z13, Z12, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF64X2    $0x44, Z15, Z14, Z1
-	VSHUFF64X2    $0xee, Z15, Z14, Z4
-	VADDPS        Z4, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z0, Z4
-	VSHUFF32X4    $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z4, Z4
-	VSHUFF64X2    $0x44, Z17, Z16, Z0
-	VSHUFF64X2    $0xee, Z17, Z16, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF64X2    $0x44, Z19, Z18, Z1
-	VSHUFF64X2    $0xee, Z19, Z18, Z5
-	VADDPS        Z5, Z1, Z1
-	VSHUFF32X4    $0x88, Z1, Z0, Z5
-	VSHUFF32X4    $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z5, Z5
-	VUNPCKLPD     Z3, Z2, Z0
-	VUNPCKHPD     Z3, Z2, Z1
-	VADDPS        Z1, Z0, Z0
-	VUNPCKLPD     Z5, Z4, Z1
-	VUNPCKHPD     Z5, Z4, Z2
-	VADDPS        Z2, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z0, Z2
-	VSHUFPS       $0xdd, Z1, Z0, Z0
-	VADDPS        Z0, Z2, Z2
-	VMOVUPS       X2, (AX)
+	VSHUFPS       $0x88, Z0, Z0, Z1
+	VSHUFPS       $0xdd, Z0, Z0, Z0
+	VADDPS        Z0, Z1, Z1
+	VMOVSS        X1, (AX)
 	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x01, Z2, X0
-	VMOVUPS       X0, (AX)
+	VEXTRACTF32X4 $0x01, Z1, X0
+	VMOVSS        X0, (AX)
 	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x02, Z2, X0
-	VMOVUPS       X0, (AX)
+	VEXTRACTF32X4 $0x02, Z1, X0
+	VMOVSS        X0, (AX)
 	ADDQ          CX, AX
-	VEXTRACTF32X4 $0x03, Z2, X0
-	VMOVUPS       X0, (AX)
+	VEXTRACTF32X4 $0x03, Z1, X0
+	VMOVSS        X0, (AX)
 	MOVB          $0x01, AL
-	MOVB          AL, ret+64(FP)
+	MOVB          AL, ret+56(FP)
 	VZEROUPPER
 	RET
 
 special:
 	MOVB $0x00, AL
-	MOVB AL, ret+64(FP)
+	MOVB AL, ret+56(FP)
 	VZEROUPPER
 	RET

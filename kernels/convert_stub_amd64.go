@@ -21,13 +21,33 @@ func convertBF16AVX2(dst *float32, src *byte, n int)
 //go:noescape
 func convertF8AVX2(dst *float32, src *byte, scale *float32, n int) bool
 
-// mulF8Tile4x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride and
-// column j at x+off[j]; the rows share their scales, one for 128 values. k is a
-// multiple of 16, not 0. It returns false, and dst is not written, if a weight is
-// NaN or a scale 2**120 or more.
+// mulF8Tile1x1AVX2 sets dst[j*ld] to the product of the row at w, with a scale for 128
+// values, and column j at x+off[j]. k is a multiple of 64, not 0. It returns false,
+// and dst is not written, if a weight is NaN or a scale 2**120 or more.
 //
 //go:noescape
-func mulF8Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
+func mulF8Tile1x1AVX2(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+
+// mulF8Tile1x2AVX2 sets dst[j*ld] to the product of the row at w, with a scale for 128
+// values, and column j at x+off[j]. k is a multiple of 64, not 0. It returns false,
+// and dst is not written, if a weight is NaN or a scale 2**120 or more.
+//
+//go:noescape
+func mulF8Tile1x2AVX2(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+
+// mulF8Tile1x3AVX2 sets dst[j*ld] to the product of the row at w, with a scale for 128
+// values, and column j at x+off[j]. k is a multiple of 64, not 0. It returns false,
+// and dst is not written, if a weight is NaN or a scale 2**120 or more.
+//
+//go:noescape
+func mulF8Tile1x3AVX2(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+
+// mulF8Tile1x4AVX2 sets dst[j*ld] to the product of the row at w, with a scale for 128
+// values, and column j at x+off[j]. k is a multiple of 64, not 0. It returns false,
+// and dst is not written, if a weight is NaN or a scale 2**120 or more.
+//
+//go:noescape
+func mulF8Tile1x4AVX2(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
 
 // convertF16AVX512 converts n values, a multiple of 16, not 0.
 //
@@ -46,26 +66,30 @@ func convertBF16AVX512(dst *float32, src *byte, n int)
 //go:noescape
 func convertF8AVX512(dst *float32, src *byte, scale *float32, n int) bool
 
-// mulF8Tile4x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride and
-// column j at x+off[j]; the rows share their scales, one for 128 values. k is a
-// multiple of 16, not 0. It returns false, and dst is not written, if a weight is
-// NaN or a scale 2**120 or more.
+// mulF8Tile1x1AVX512 sets dst[j*ld] to the product of the row at w, with a scale for 128
+// values, and column j at x+off[j]. k is a multiple of 64, not 0. It returns false,
+// and dst is not written, if a weight is NaN or a scale 2**120 or more.
 //
 //go:noescape
-func mulF8Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
+func mulF8Tile1x1AVX512(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
 
-// mulF8Tile4x2AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride and
-// column j at x+off[j]; the rows share their scales, one for 128 values. k is a
-// multiple of 16, not 0. It returns false, and dst is not written, if a weight is
-// NaN or a scale 2**120 or more.
+// mulF8Tile1x2AVX512 sets dst[j*ld] to the product of the row at w, with a scale for 128
+// values, and column j at x+off[j]. k is a multiple of 64, not 0. It returns false,
+// and dst is not written, if a weight is NaN or a scale 2**120 or more.
 //
 //go:noescape
-func mulF8Tile4x2AVX512(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
+func mulF8Tile1x2AVX512(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
 
-// mulF8Tile4x4AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride and
-// column j at x+off[j]; the rows share their scales, one for 128 values. k is a
-// multiple of 16, not 0. It returns false, and dst is not written, if a weight is
-// NaN or a scale 2**120 or more.
+// mulF8Tile1x3AVX512 sets dst[j*ld] to the product of the row at w, with a scale for 128
+// values, and column j at x+off[j]. k is a multiple of 64, not 0. It returns false,
+// and dst is not written, if a weight is NaN or a scale 2**120 or more.
 //
 //go:noescape
-func mulF8Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, scale *float32, x *float32, off *int, k int) bool
+func mulF8Tile1x3AVX512(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool
+
+// mulF8Tile1x4AVX512 sets dst[j*ld] to the product of the row at w, with a scale for 128
+// values, and column j at x+off[j]. k is a multiple of 64, not 0. It returns false,
+// and dst is not written, if a weight is NaN or a scale 2**120 or more.
+//
+//go:noescape
+func mulF8Tile1x4AVX512(dst *float32, ld int, w *byte, scale *float32, x *float32, off *int, k int) bool

@@ -4,6 +4,110 @@
 
 #include "textflag.h"
 
+// func mulF32Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, FMA3
+TEXT ·mulF32Tile1x1AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ x+48(FP), CX
+	MOVQ off+56(FP), DX
+	MOVQ (DX), DX
+	LEAQ (CX)(DX*4), DX
+
+rows:
+	MOVQ   ahead+40(FP), CX
+	SHRQ   $0x02, CX
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	XORQ   CX, CX
+	MOVQ   k+64(FP), BX
+	ANDQ   $-16, BX
+	JZ     tail
+
+groups:
+	VMOVUPS     (DX)(CX*4), Y2
+	VFMADD231PS (AX)(CX*4), Y2, Y0
+	VMOVUPS     32(DX)(CX*4), Y2
+	VFMADD231PS 32(AX)(CX*4), Y2, Y1
+	ADDQ        $0x10, CX
+	CMPQ        CX, BX
+	JLT         groups
+
+tail:
+	MOVQ        k+64(FP), BX
+	ANDQ        $0x0f, BX
+	JZ          sum
+	LEAQ        tailTable<>+0(SB), SI
+	NEGQ        BX
+	LEAQ        64(SI)(BX*4), SI
+	VMOVUPS     (SI), Y2
+	VMASKMOVPS  (AX)(CX*4), Y2, Y3
+	VMASKMOVPS  (DX)(CX*4), Y2, Y2
+	VFMADD231PS Y3, Y2, Y0
+	VMOVUPS     32(SI), Y2
+	VMASKMOVPS  32(AX)(CX*4), Y2, Y3
+	VMASKMOVPS  32(DX)(CX*4), Y2, Y2
+	VFMADD231PS Y3, Y2, Y1
+
+sum:
+	MOVQ       dst+0(FP), CX
+	MOVQ       ld+8(FP), BX
+	SHLQ       $0x02, BX
+	VADDPS     Y1, Y0, Y2
+	VADDPS     Y1, Y0, Y3
+	VPERM2F128 $0x20, Y3, Y2, Y4
+	VPERM2F128 $0x31, Y3, Y2, Y2
+	VADDPS     Y2, Y4, Y4
+	VUNPCKLPD  Y4, Y4, Y2
+	VUNPCKHPD  Y4, Y4, Y3
+	VADDPS     Y3, Y2, Y2
+	VSHUFPS    $0x88, Y2, Y2, Y3
+	VSHUFPS    $0xdd, Y2, Y2, Y2
+	VADDPS     Y2, Y3, Y3
+	VMOVSS     X3, (CX)
+	ADDQ       $0x04, dst+0(FP)
+	MOVQ       stride+24(FP), CX
+	SHLQ       $0x00, CX
+	ADDQ       CX, AX
+	SUBQ       $0x01, rows+32(FP)
+	JNZ        rows
+	VZEROUPPER
+	RET
+
+DATA tailTable<>+0(SB)/4, $0xffffffff
+DATA tailTable<>+4(SB)/4, $0xffffffff
+DATA tailTable<>+8(SB)/4, $0xffffffff
+DATA tailTable<>+12(SB)/4, $0xffffffff
+DATA tailTable<>+16(SB)/4, $0xffffffff
+DATA tailTable<>+20(SB)/4, $0xffffffff
+DATA tailTable<>+24(SB)/4, $0xffffffff
+DATA tailTable<>+28(SB)/4, $0xffffffff
+DATA tailTable<>+32(SB)/4, $0xffffffff
+DATA tailTable<>+36(SB)/4, $0xffffffff
+DATA tailTable<>+40(SB)/4, $0xffffffff
+DATA tailTable<>+44(SB)/4, $0xffffffff
+DATA tailTable<>+48(SB)/4, $0xffffffff
+DATA tailTable<>+52(SB)/4, $0xffffffff
+DATA tailTable<>+56(SB)/4, $0xffffffff
+DATA tailTable<>+60(SB)/4, $0xffffffff
+DATA tailTable<>+64(SB)/4, $0x00000000
+DATA tailTable<>+68(SB)/4, $0x00000000
+DATA tailTable<>+72(SB)/4, $0x00000000
+DATA tailTable<>+76(SB)/4, $0x00000000
+DATA tailTable<>+80(SB)/4, $0x00000000
+DATA tailTable<>+84(SB)/4, $0x00000000
+DATA tailTable<>+88(SB)/4, $0x00000000
+DATA tailTable<>+92(SB)/4, $0x00000000
+DATA tailTable<>+96(SB)/4, $0x00000000
+DATA tailTable<>+100(SB)/4, $0x00000000
+DATA tailTable<>+104(SB)/4, $0x00000000
+DATA tailTable<>+108(SB)/4, $0x00000000
+DATA tailTable<>+112(SB)/4, $0x00000000
+DATA tailTable<>+116(SB)/4, $0x00000000
+DATA tailTable<>+120(SB)/4, $0x00000000
+DATA tailTable<>+124(SB)/4, $0x00000000
+GLOBL tailTable<>(SB), RODATA|NOPTR, $128
+
 // func mulF32Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·mulF32Tile4x1AVX2(SB), NOSPLIT, $0-72
@@ -126,40 +230,6 @@ sum:
 	JNZ        rows
 	VZEROUPPER
 	RET
-
-DATA tailTable<>+0(SB)/4, $0xffffffff
-DATA tailTable<>+4(SB)/4, $0xffffffff
-DATA tailTable<>+8(SB)/4, $0xffffffff
-DATA tailTable<>+12(SB)/4, $0xffffffff
-DATA tailTable<>+16(SB)/4, $0xffffffff
-DATA tailTable<>+20(SB)/4, $0xffffffff
-DATA tailTable<>+24(SB)/4, $0xffffffff
-DATA tailTable<>+28(SB)/4, $0xffffffff
-DATA tailTable<>+32(SB)/4, $0xffffffff
-DATA tailTable<>+36(SB)/4, $0xffffffff
-DATA tailTable<>+40(SB)/4, $0xffffffff
-DATA tailTable<>+44(SB)/4, $0xffffffff
-DATA tailTable<>+48(SB)/4, $0xffffffff
-DATA tailTable<>+52(SB)/4, $0xffffffff
-DATA tailTable<>+56(SB)/4, $0xffffffff
-DATA tailTable<>+60(SB)/4, $0xffffffff
-DATA tailTable<>+64(SB)/4, $0x00000000
-DATA tailTable<>+68(SB)/4, $0x00000000
-DATA tailTable<>+72(SB)/4, $0x00000000
-DATA tailTable<>+76(SB)/4, $0x00000000
-DATA tailTable<>+80(SB)/4, $0x00000000
-DATA tailTable<>+84(SB)/4, $0x00000000
-DATA tailTable<>+88(SB)/4, $0x00000000
-DATA tailTable<>+92(SB)/4, $0x00000000
-DATA tailTable<>+96(SB)/4, $0x00000000
-DATA tailTable<>+100(SB)/4, $0x00000000
-DATA tailTable<>+104(SB)/4, $0x00000000
-DATA tailTable<>+108(SB)/4, $0x00000000
-DATA tailTable<>+112(SB)/4, $0x00000000
-DATA tailTable<>+116(SB)/4, $0x00000000
-DATA tailTable<>+120(SB)/4, $0x00000000
-DATA tailTable<>+124(SB)/4, $0x00000000
-GLOBL tailTable<>(SB), RODATA|NOPTR, $128
 
 // func mulF32Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, FMA3
@@ -307,9 +377,9 @@ sum:
 	VZEROUPPER
 	RET
 
-// func mulF32Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·mulF32Tile1x1AVX2(SB), NOSPLIT, $0-72
+// func mulF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, F16C, FMA3
+TEXT ·mulF16Tile1x1AVX2(SB), NOSPLIT, $0-72
 	MOVQ w+16(FP), AX
 	MOVQ stride+24(FP), CX
 	MOVQ x+48(FP), CX
@@ -318,64 +388,44 @@ TEXT ·mulF32Tile1x1AVX2(SB), NOSPLIT, $0-72
 	LEAQ (CX)(DX*4), DX
 
 rows:
-	MOVQ   ahead+40(FP), SI
-	SHRQ   $0x02, SI
+	MOVQ   ahead+40(FP), CX
+	SHRQ   $0x01, CX
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	XORQ   CX, CX
 	MOVQ   k+64(FP), BX
-	ANDQ   $-16, BX
-	JZ     tail
 
 groups:
-	PREFETCHT0  (AX)(SI*4)
-	ADDQ        $0x10, SI
 	VMOVUPS     (DX)(CX*4), Y2
-	VFMADD231PS (AX)(CX*4), Y2, Y0
+	VCVTPH2PS   (AX)(CX*2), Y3
+	VFMADD231PS Y3, Y2, Y0
 	VMOVUPS     32(DX)(CX*4), Y2
-	VFMADD231PS 32(AX)(CX*4), Y2, Y1
+	VCVTPH2PS   16(AX)(CX*2), Y3
+	VFMADD231PS Y3, Y2, Y1
 	ADDQ        $0x10, CX
 	CMPQ        CX, BX
 	JLT         groups
-
-tail:
-	MOVQ        k+64(FP), BX
-	ANDQ        $0x0f, BX
-	JZ          sum
-	LEAQ        tailTable<>+0(SB), SI
-	NEGQ        BX
-	LEAQ        64(SI)(BX*4), SI
-	VMOVUPS     (SI), Y2
-	VMASKMOVPS  (AX)(CX*4), Y2, Y3
-	VMASKMOVPS  (DX)(CX*4), Y2, Y2
-	VFMADD231PS Y3, Y2, Y0
-	VMOVUPS     32(SI), Y2
-	VMASKMOVPS  32(AX)(CX*4), Y2, Y3
-	VMASKMOVPS  32(DX)(CX*4), Y2, Y2
-	VFMADD231PS Y3, Y2, Y1
-
-sum:
-	MOVQ       dst+0(FP), CX
-	MOVQ       ld+8(FP), BX
-	SHLQ       $0x02, BX
-	VADDPS     Y1, Y0, Y2
-	VADDPS     Y1, Y0, Y3
-	VPERM2F128 $0x20, Y3, Y2, Y4
-	VPERM2F128 $0x31, Y3, Y2, Y2
-	VADDPS     Y2, Y4, Y4
-	VUNPCKLPD  Y4, Y4, Y2
-	VUNPCKHPD  Y4, Y4, Y3
-	VADDPS     Y3, Y2, Y2
-	VSHUFPS    $0x88, Y2, Y2, Y3
-	VSHUFPS    $0xdd, Y2, Y2, Y2
-	VADDPS     Y2, Y3, Y3
-	VMOVSS     X3, (CX)
-	ADDQ       $0x04, dst+0(FP)
-	MOVQ       stride+24(FP), CX
-	SHLQ       $0x00, CX
-	ADDQ       CX, AX
-	SUBQ       $0x01, rows+32(FP)
-	JNZ        rows
+	MOVQ        dst+0(FP), CX
+	MOVQ        ld+8(FP), BX
+	SHLQ        $0x02, BX
+	VADDPS      Y1, Y0, Y2
+	VADDPS      Y1, Y0, Y3
+	VPERM2F128  $0x20, Y3, Y2, Y4
+	VPERM2F128  $0x31, Y3, Y2, Y2
+	VADDPS      Y2, Y4, Y4
+	VUNPCKLPD   Y4, Y4, Y2
+	VUNPCKHPD   Y4, Y4, Y3
+	VADDPS      Y3, Y2, Y2
+	VSHUFPS     $0x88, Y2, Y2, Y3
+	VSHUFPS     $0xdd, Y2, Y2, Y2
+	VADDPS      Y2, Y3, Y3
+	VMOVSS      X3, (CX)
+	ADDQ        $0x04, dst+0(FP)
+	MOVQ        stride+24(FP), CX
+	SHLQ        $0x00, CX
+	ADDQ        CX, AX
+	SUBQ        $0x01, rows+32(FP)
+	JNZ         rows
 	VZEROUPPER
 	RET
 
@@ -591,9 +641,9 @@ groups:
 	VZEROUPPER
 	RET
 
-// func mulF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·mulF16Tile1x1AVX2(SB), NOSPLIT, $0-72
+// func mulBF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·mulBF16Tile1x1AVX2(SB), NOSPLIT, $0-72
 	MOVQ w+16(FP), AX
 	MOVQ stride+24(FP), CX
 	MOVQ x+48(FP), CX
@@ -602,21 +652,21 @@ TEXT ·mulF16Tile1x1AVX2(SB), NOSPLIT, $0-72
 	LEAQ (CX)(DX*4), DX
 
 rows:
-	MOVQ   ahead+40(FP), SI
-	SHRQ   $0x01, SI
+	MOVQ   ahead+40(FP), CX
+	SHRQ   $0x01, CX
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	XORQ   CX, CX
 	MOVQ   k+64(FP), BX
 
 groups:
-	PREFETCHT0  (AX)(SI*2)
-	ADDQ        $0x10, SI
 	VMOVUPS     (DX)(CX*4), Y2
-	VCVTPH2PS   (AX)(CX*2), Y3
+	VPMOVZXWD   (AX)(CX*2), Y3
+	VPSLLD      $0x10, Y3, Y3
 	VFMADD231PS Y3, Y2, Y0
 	VMOVUPS     32(DX)(CX*4), Y2
-	VCVTPH2PS   16(AX)(CX*2), Y3
+	VPMOVZXWD   16(AX)(CX*2), Y3
+	VPSLLD      $0x10, Y3, Y3
 	VFMADD231PS Y3, Y2, Y1
 	ADDQ        $0x10, CX
 	CMPQ        CX, BX
@@ -869,9 +919,9 @@ groups:
 	VZEROUPPER
 	RET
 
-// func mulBF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulBF16Tile1x1AVX2(SB), NOSPLIT, $0-72
+// func mulF32Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·mulF32Tile1x1AVX512(SB), NOSPLIT, $0-72
 	MOVQ w+16(FP), AX
 	MOVQ stride+24(FP), CX
 	MOVQ x+48(FP), CX
@@ -880,48 +930,56 @@ TEXT ·mulBF16Tile1x1AVX2(SB), NOSPLIT, $0-72
 	LEAQ (CX)(DX*4), DX
 
 rows:
-	MOVQ   ahead+40(FP), SI
-	SHRQ   $0x01, SI
+	MOVQ   ahead+40(FP), CX
+	SHRQ   $0x02, CX
 	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
 	XORQ   CX, CX
 	MOVQ   k+64(FP), BX
+	ANDQ   $-16, BX
+	JZ     tail
 
 groups:
-	PREFETCHT0  (AX)(SI*2)
-	ADDQ        $0x10, SI
-	VMOVUPS     (DX)(CX*4), Y2
-	VPMOVZXWD   (AX)(CX*2), Y3
-	VPSLLD      $0x10, Y3, Y3
-	VFMADD231PS Y3, Y2, Y0
-	VMOVUPS     32(DX)(CX*4), Y2
-	VPMOVZXWD   16(AX)(CX*2), Y3
-	VPSLLD      $0x10, Y3, Y3
-	VFMADD231PS Y3, Y2, Y1
+	VMOVUPS     (DX)(CX*4), Z1
+	VFMADD231PS (AX)(CX*4), Z1, Z0
 	ADDQ        $0x10, CX
 	CMPQ        CX, BX
 	JLT         groups
-	MOVQ        dst+0(FP), CX
-	MOVQ        ld+8(FP), BX
-	SHLQ        $0x02, BX
-	VADDPS      Y1, Y0, Y2
-	VADDPS      Y1, Y0, Y3
-	VPERM2F128  $0x20, Y3, Y2, Y4
-	VPERM2F128  $0x31, Y3, Y2, Y2
-	VADDPS      Y2, Y4, Y4
-	VUNPCKLPD   Y4, Y4, Y2
-	VUNPCKHPD   Y4, Y4, Y3
-	VADDPS      Y3, Y2, Y2
-	VSHUFPS     $0x88, Y2, Y2, Y3
-	VSHUFPS     $0xdd, Y2, Y2, Y2
-	VADDPS      Y2, Y3, Y3
-	VMOVSS      X3, (CX)
-	ADDQ        $0x04, dst+0(FP)
-	MOVQ        stride+24(FP), CX
-	SHLQ        $0x00, CX
-	ADDQ        CX, AX
-	SUBQ        $0x01, rows+32(FP)
-	JNZ         rows
+
+tail:
+	MOVQ        k+64(FP), BX
+	ANDQ        $0x0f, BX
+	JZ          sum
+	MOVL        $0x00000001, SI
+	SHLXQ       BX, SI, SI
+	DECQ        SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (AX)(CX*4), K1, Z1
+	VMOVUPS.Z   (DX)(CX*4), K1, Z2
+	VFMADD231PS Z1, Z2, Z0
+
+sum:
+	MOVQ       dst+0(FP), CX
+	MOVQ       ld+8(FP), BX
+	SHLQ       $0x02, BX
+	VSHUFF64X2 $0x44, Z0, Z0, Z1
+	VSHUFF64X2 $0xee, Z0, Z0, Z2
+	VADDPS     Z2, Z1, Z1
+	VSHUFF32X4 $0x88, Z1, Z1, Z2
+	VSHUFF32X4 $0xdd, Z1, Z1, Z1
+	VADDPS     Z1, Z2, Z2
+	VUNPCKLPD  Z2, Z2, Z1
+	VUNPCKHPD  Z2, Z2, Z2
+	VADDPS     Z2, Z1, Z1
+	VSHUFPS    $0x88, Z1, Z1, Z2
+	VSHUFPS    $0xdd, Z1, Z1, Z1
+	VADDPS     Z1, Z2, Z2
+	VMOVSS     X2, (CX)
+	ADDQ       $0x04, dst+0(FP)
+	MOVQ       stride+24(FP), CX
+	SHLQ       $0x00, CX
+	ADDQ       CX, AX
+	SUBQ       $0x01, rows+32(FP)
+	JNZ        rows
 	VZEROUPPER
 	RET
 
@@ -1581,9 +1639,9 @@ sum:
 	VZEROUPPER
 	RET
 
-// func mulF32Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·mulF32Tile1x1AVX512(SB), NOSPLIT, $0-72
+// func mulF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F
+TEXT ·mulF16Tile1x1AVX512(SB), NOSPLIT, $0-72
 	MOVQ w+16(FP), AX
 	MOVQ stride+24(FP), CX
 	MOVQ x+48(FP), CX
@@ -1592,58 +1650,41 @@ TEXT ·mulF32Tile1x1AVX512(SB), NOSPLIT, $0-72
 	LEAQ (CX)(DX*4), DX
 
 rows:
-	MOVQ   ahead+40(FP), SI
-	SHRQ   $0x02, SI
+	MOVQ   ahead+40(FP), CX
+	SHRQ   $0x01, CX
 	VXORPS X0, X0, X0
 	XORQ   CX, CX
 	MOVQ   k+64(FP), BX
-	ANDQ   $-16, BX
-	JZ     tail
 
 groups:
-	PREFETCHT0  (AX)(SI*4)
-	ADDQ        $0x10, SI
 	VMOVUPS     (DX)(CX*4), Z1
-	VFMADD231PS (AX)(CX*4), Z1, Z0
+	VCVTPH2PS   (AX)(CX*2), Z2
+	VFMADD231PS Z2, Z1, Z0
 	ADDQ        $0x10, CX
 	CMPQ        CX, BX
 	JLT         groups
-
-tail:
-	MOVQ        k+64(FP), BX
-	ANDQ        $0x0f, BX
-	JZ          sum
-	MOVL        $0x00000001, SI
-	SHLXQ       BX, SI, SI
-	DECQ        SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (AX)(CX*4), K1, Z1
-	VMOVUPS.Z   (DX)(CX*4), K1, Z2
-	VFMADD231PS Z1, Z2, Z0
-
-sum:
-	MOVQ       dst+0(FP), CX
-	MOVQ       ld+8(FP), BX
-	SHLQ       $0x02, BX
-	VSHUFF64X2 $0x44, Z0, Z0, Z1
-	VSHUFF64X2 $0xee, Z0, Z0, Z2
-	VADDPS     Z2, Z1, Z1
-	VSHUFF32X4 $0x88, Z1, Z1, Z2
-	VSHUFF32X4 $0xdd, Z1, Z1, Z1
-	VADDPS     Z1, Z2, Z2
-	VUNPCKLPD  Z2, Z2, Z1
-	VUNPCKHPD  Z2, Z2, Z2
-	VADDPS     Z2, Z1, Z1
-	VSHUFPS    $0x88, Z1, Z1, Z2
-	VSHUFPS    $0xdd, Z1, Z1, Z1
-	VADDPS     Z1, Z2, Z2
-	VMOVSS     X2, (CX)
-	ADDQ       $0x04, dst+0(FP)
-	MOVQ       stride+24(FP), CX
-	SHLQ       $0x00, CX
-	ADDQ       CX, AX
-	SUBQ       $0x01, rows+32(FP)
-	JNZ        rows
+	MOVQ        dst+0(FP), CX
+	MOVQ        ld+8(FP), BX
+	SHLQ        $0x02, BX
+	VSHUFF64X2  $0x44, Z0, Z0, Z1
+	VSHUFF64X2  $0xee, Z0, Z0, Z2
+	VADDPS      Z2, Z1, Z1
+	VSHUFF32X4  $0x88, Z1, Z1, Z2
+	VSHUFF32X4  $0xdd, Z1, Z1, Z1
+	VADDPS      Z1, Z2, Z2
+	VUNPCKLPD   Z2, Z2, Z1
+	VUNPCKHPD   Z2, Z2, Z2
+	VADDPS      Z2, Z1, Z1
+	VSHUFPS     $0x88, Z1, Z1, Z2
+	VSHUFPS     $0xdd, Z1, Z1, Z1
+	VADDPS      Z1, Z2, Z2
+	VMOVSS      X2, (CX)
+	ADDQ        $0x04, dst+0(FP)
+	MOVQ        stride+24(FP), CX
+	SHLQ        $0x00, CX
+	ADDQ        CX, AX
+	SUBQ        $0x01, rows+32(FP)
+	JNZ         rows
 	VZEROUPPER
 	RET
 
@@ -2189,9 +2230,9 @@ groups:
 	VZEROUPPER
 	RET
 
-// func mulF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·mulF16Tile1x1AVX512(SB), NOSPLIT, $0-72
+// func mulBF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX512F
+TEXT ·mulBF16Tile1x1AVX512(SB), NOSPLIT, $0-72
 	MOVQ w+16(FP), AX
 	MOVQ stride+24(FP), CX
 	MOVQ x+48(FP), CX
@@ -2200,17 +2241,16 @@ TEXT ·mulF16Tile1x1AVX512(SB), NOSPLIT, $0-72
 	LEAQ (CX)(DX*4), DX
 
 rows:
-	MOVQ   ahead+40(FP), SI
-	SHRQ   $0x01, SI
+	MOVQ   ahead+40(FP), CX
+	SHRQ   $0x01, CX
 	VXORPS X0, X0, X0
 	XORQ   CX, CX
 	MOVQ   k+64(FP), BX
 
 groups:
-	PREFETCHT0  (AX)(SI*2)
-	ADDQ        $0x10, SI
 	VMOVUPS     (DX)(CX*4), Z1
-	VCVTPH2PS   (AX)(CX*2), Z2
+	VPMOVZXWD   (AX)(CX*2), Z2
+	VPSLLD      $0x10, Z2, Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        $0x10, CX
 	CMPQ        CX, BX
@@ -2795,57 +2835,5 @@ groups:
 	ADDQ          SI, CX
 	SUBQ          $0x04, rows+32(FP)
 	JNZ           rows
-	VZEROUPPER
-	RET
-
-// func mulBF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·mulBF16Tile1x1AVX512(SB), NOSPLIT, $0-72
-	MOVQ w+16(FP), AX
-	MOVQ stride+24(FP), CX
-	MOVQ x+48(FP), CX
-	MOVQ off+56(FP), DX
-	MOVQ (DX), DX
-	LEAQ (CX)(DX*4), DX
-
-rows:
-	MOVQ   ahead+40(FP), SI
-	SHRQ   $0x01, SI
-	VXORPS X0, X0, X0
-	XORQ   CX, CX
-	MOVQ   k+64(FP), BX
-
-groups:
-	PREFETCHT0  (AX)(SI*2)
-	ADDQ        $0x10, SI
-	VMOVUPS     (DX)(CX*4), Z1
-	VPMOVZXWD   (AX)(CX*2), Z2
-	VPSLLD      $0x10, Z2, Z2
-	VFMADD231PS Z2, Z1, Z0
-	ADDQ        $0x10, CX
-	CMPQ        CX, BX
-	JLT         groups
-	MOVQ        dst+0(FP), CX
-	MOVQ        ld+8(FP), BX
-	SHLQ        $0x02, BX
-	VSHUFF64X2  $0x44, Z0, Z0, Z1
-	VSHUFF64X2  $0xee, Z0, Z0, Z2
-	VADDPS      Z2, Z1, Z1
-	VSHUFF32X4  $0x88, Z1, Z1, Z2
-	VSHUFF32X4  $0xdd, Z1, Z1, Z1
-	VADDPS      Z1, Z2, Z2
-	VUNPCKLPD   Z2, Z2, Z1
-	VUNPCKHPD   Z2, Z2, Z2
-	VADDPS      Z2, Z1, Z1
-	VSHUFPS     $0x88, Z1, Z1, Z2
-	VSHUFPS     $0xdd, Z1, Z1, Z1
-	VADDPS      Z1, Z2, Z2
-	VMOVSS      X2, (CX)
-	ADDQ        $0x04, dst+0(FP)
-	MOVQ        stride+24(FP), CX
-	SHLQ        $0x00, CX
-	ADDQ        CX, AX
-	SUBQ        $0x01, rows+32(FP)
-	JNZ         rows
 	VZEROUPPER
 	RET

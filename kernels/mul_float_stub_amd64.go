@@ -4,6 +4,14 @@
 
 package kernels
 
+// mulF32Tile1x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
+// and column j at x+off[j], counted in values. rows is a multiple of 1, not 0;
+// k is not 0. ahead is how many bytes behind a row the one lies that is
+// to be fetched meanwhile.
+//
+//go:noescape
+func mulF32Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+
 // mulF32Tile4x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
 // k is not 0. ahead is how many bytes behind a row the one lies that is
@@ -20,13 +28,13 @@ func mulF32Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahea
 //go:noescape
 func mulF32Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulF32Tile1x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
+// mulF16Tile1x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 1, not 0;
-// k is not 0. ahead is how many bytes behind a row the one lies that is
+// k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
 // to be fetched meanwhile.
 //
 //go:noescape
-func mulF32Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+func mulF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulF16Tile4x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
@@ -44,13 +52,13 @@ func mulF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahea
 //go:noescape
 func mulF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulF16Tile1x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
+// mulBF16Tile1x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 1, not 0;
 // k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
 // to be fetched meanwhile.
 //
 //go:noescape
-func mulF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+func mulBF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulBF16Tile4x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
@@ -68,13 +76,13 @@ func mulBF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahe
 //go:noescape
 func mulBF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulBF16Tile1x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
+// mulF32Tile1x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 1, not 0;
-// k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
+// k is not 0. ahead is how many bytes behind a row the one lies that is
 // to be fetched meanwhile.
 //
 //go:noescape
-func mulBF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+func mulF32Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulF32Tile4x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
@@ -108,13 +116,13 @@ func mulF32Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ah
 //go:noescape
 func mulF32Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulF32Tile1x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
+// mulF16Tile1x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 1, not 0;
-// k is not 0. ahead is how many bytes behind a row the one lies that is
+// k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
 // to be fetched meanwhile.
 //
 //go:noescape
-func mulF32Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+func mulF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulF16Tile4x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
@@ -148,13 +156,13 @@ func mulF16Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ah
 //go:noescape
 func mulF16Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulF16Tile1x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
+// mulBF16Tile1x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 1, not 0;
 // k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
 // to be fetched meanwhile.
 //
 //go:noescape
-func mulF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+func mulBF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulBF16Tile4x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
@@ -187,11 +195,3 @@ func mulBF16Tile4x4AVX512(dst *float32, ld int, w *byte, stride int, rows int, a
 //
 //go:noescape
 func mulBF16Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-
-// mulBF16Tile1x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
-// and column j at x+off[j], counted in values. rows is a multiple of 1, not 0;
-// k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
-// to be fetched meanwhile.
-//
-//go:noescape
-func mulBF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)

@@ -36,7 +36,8 @@ func convert(c *build.Context) {
 		i := g.GP64()
 		g.XORQ(i, i)
 		g.loop("groups", i, n, 16, func() {
-			f.step(i, memIdx(src, i, 1, 0))
+			f.step(i)
+			f.see(memIdx(src, i, 1, 0), g.XMM(), f.most.AsX())
 			for h := range 16 / g.width() {
 				g.VMOVUPS(f.load(memIdx(src, i, 1, h*g.width())), memIdx(dst, i, 4, 4*h*g.width()))
 			}
@@ -44,50 +45,36 @@ func convert(c *build.Context) {
 		f.check()
 		f.end()
 
-		g.mulF8Tile(1)
-		if g.avx512 {
-			g.mulF8Tile(2)
-			g.mulF8Tile(4)
+		for cols := 1; cols <= 4; cols++ {
+			g.mulF8Tile(cols)
 		}
 	})
 }
 
-// mulF8Tile makes the product of four rows with some columns.
+// mulF8Tile makes the product of a row with some columns.
 func (g gen) mulF8Tile(cols int) {
-	name := label("mulF8Tile4x%d", cols)
-	g.fn(name, "func(dst *float32, ld int, w *byte, stride int, scale, x *float32, off *int, k int) bool",
-		name+g.suffix()+" sets dst[j*ld+r] to the product of row r at w+r*stride and",
-		"column j at x+off[j]; the rows share their scales, one for 128 values. k is a",
-		"multiple of 16, not 0. It returns false, and dst is not written, if a weight is",
-		"NaN or a scale 2**120 or more.")
-	dst, ld, stride := g.arg("dst"), g.arg("ld"), g.arg("stride")
+	name := label("mulF8Tile1x%d", cols)
+	g.fn(name, "func(dst *float32, ld int, w *byte, scale, x *float32, off *int, k int) bool",
+		name+g.suffix()+" sets dst[j*ld] to the product of the row at w, with a scale for 128",
+		"values, and column j at x+off[j]. k is a multiple of 64, not 0. It returns false,",
+		"and dst is not written, if a weight is NaN or a scale 2**120 or more.")
+	dst, ld, w := g.arg("dst"), g.arg("ld"), g.arg("w")
 	g.SHLQ(imm(2), ld)
-	next := g.ahead(stride, 4, source{bytes: 1})
-	row := g.rowAddresses(g.arg("w"), stride, 4)
 	f := g.f8(g.arg("scale"))
 	col := g.columns(g.arg("x"), g.arg("off"), cols)
 	k := g.arg("k")
-	accs := g.accs(4, cols)
+	accs := g.accs(1, cols)
 	i := g.GP64()
 	g.XORQ(i, i)
-	g.loop("groups", i, k, 16, func() {
-		var m []operand.Mem
-		for r := range row {
-			g.PREFETCHT0(row[r](next, 1, 0))
-			m = append(m, row[r](i, 1, 0))
+	g.loop("groups", i, k, 64, func() {
+		f.step(i)
+		for n := 0; n < 64; n += 4 * g.width() {
+			f.see(memIdx(w, i, 1, n), g.vec(), f.most)
 		}
-		g.ADDQ(imm(16), next)
-		f.step(i, m...)
-		for h := range 16 / g.width() {
-			x := g.vecs(cols)
-			for j := range x {
-				g.VMOVUPS(memIdx(col[j], i, 4, 4*h*g.width()), x[j])
-			}
-			for r := range row {
-				w := f.load(row[r](i, 1, h*g.width()))
-				for j := range x {
-					g.VFMADD231PS(w, x[j], accs[r][j][h])
-				}
+		for n := 0; n < 64; n += g.width() {
+			v := f.load(memIdx(w, i, 1, n))
+			for j := range col {
+				g.VFMADD231PS(memIdx(col[j], i, 4, 4*n), v, accs[0][j][n/g.width()%len(accs[0][j])])
 			}
 		}
 	})
@@ -107,16 +94,16 @@ type f8 struct {
 }
 
 func (g gen) f8(scale reg.GPVirtual) f8 {
-	f := f8{g, scale, g.vec(), g.XMM(), g.XMM(), g.half()}
-	g.VMOVDQU(g.word("flip", 0x80808080), f.sign)
-	g.VPXOR(f.most, f.most, f.most)
+	f := f8{g, scale, g.vec(), g.vec(), g.vec(), g.half()}
+	g.VMOVUPS(g.word("flip", 0x80808080), f.sign)
+	g.zero(f.most)
 	g.VMOVDQU(g.word("noBit14", 0xbfffbfff), f.mask)
 	return f
 }
 
-// step begins a group of 16 at src+i. Each 128 it fetches a scale; it leaves the
-// function if that is too large.
-func (f f8) step(i reg.GPVirtual, src ...operand.Mem) {
+// step fetches the scale of the 128 values that begin at i, if any do. It leaves
+// the function if that is too large.
+func (f f8) step(i reg.GPVirtual) {
 	g := f.g
 	g.TESTQ(operand.U32(127), i)
 	g.JNZ(operand.LabelRef("scaled"))
@@ -129,11 +116,17 @@ func (f f8) step(i reg.GPVirtual, src ...operand.Mem) {
 	g.JGE(operand.LabelRef("special"))
 	g.VMULPS(g.float("c256", 256), f.factor, f.factor)
 	g.Label("scaled")
-	for _, m := range src {
-		x := g.XMM()
-		g.or(m, f.sign, x)
-		g.VPMAXUB(x, f.most, f.most)
+}
+
+// see looks for NaN among the bytes at m; t is a register of their length, most
+// the same length of f.most.
+func (f f8) see(m operand.Mem, t, most reg.Register) {
+	sign := reg.Register(f.sign)
+	if t.Size() == 16 {
+		sign = f.sign.AsX()
 	}
+	f.g.or(m, sign, t)
+	f.g.VPMAXUB(t, most, most)
 }
 
 // load converts a vector's worth of values. As a half the shifted bits are 256
@@ -152,8 +145,14 @@ func (f f8) load(m operand.Mem) reg.VecVirtual {
 // check leaves the function if there was a NaN.
 func (f f8) check() {
 	g := f.g
-	g.VPCMPEQB(g.word("ff", 0xffffffff), f.most, f.most)
-	g.VPTEST(f.most, f.most)
+	if g.avx512 {
+		k := g.K()
+		g.VPCMPEQB(g.word("ff", 0xffffffff), f.most, k)
+		g.KORTESTQ(k, k)
+	} else {
+		g.VPCMPEQB(g.word("ff", 0xffffffff), f.most, f.most)
+		g.VPTEST(f.most, f.most)
+	}
 	g.JNZ(operand.LabelRef("special"))
 }
 

@@ -42,15 +42,15 @@ func (g gen) load(s source, m operand.Mem, dst reg.VecVirtual) {
 func mulFloat(c *build.Context) {
 	both(c, func(g gen) {
 		for _, s := range []source{sourceF32, sourceF16, sourceBF16} {
-			if g.avx512 {
-				for _, cols := range []int{1, 2, 4, 6} {
-					g.mulTile(s, 4, cols)
-				}
-			} else {
-				g.mulTile(s, 4, 1)
-				g.mulTile(s, 2, 3)
-			}
 			g.mulTile(s, 1, 1)
+			g.mulTile(s, 4, 1)
+			if !g.avx512 {
+				g.mulTile(s, 2, 3)
+				continue
+			}
+			for _, cols := range []int{2, 4, 6} {
+				g.mulTile(s, 4, cols)
+			}
 		}
 	})
 }
@@ -95,8 +95,7 @@ func (g gen) mulTile(s source, rows, cols int) {
 		g.JZ(operand.LabelRef("tail"))
 	}
 	g.loop("groups", i, whole, 16, func() {
-		// Several columns of f32 may meet converted rows, which are near.
-		if cols == 1 || s != sourceF32 {
+		if rows > 1 && (cols == 1 || s != sourceF32) {
 			for r := range row {
 				g.PREFETCHT0(row[r](next, s.bytes, 0))
 			}
@@ -206,19 +205,6 @@ func (g gen) accs(rows, cols int) [][]acc {
 		}
 	}
 	return accs
-}
-
-// ahead returns the index of what is to be fetched when that at 0 is computed: as
-// far away as the next tile of rows.
-func (g gen) ahead(stride reg.GPVirtual, rows int, s source) reg.GPVirtual {
-	next := g.GP64()
-	g.MOVQ(stride, next)
-	if n := bits.TrailingZeros(uint(rows)) - bits.TrailingZeros(uint(s.bytes)); n > 0 {
-		g.SHLQ(imm(n), next)
-	} else if n < 0 {
-		g.SHRQ(imm(-n), next)
-	}
-	return next
 }
 
 // rowAddress is the operand at index*bytes+disp in a row.
