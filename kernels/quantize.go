@@ -9,12 +9,13 @@ func NewQ8(block, n, k int) *Q8 {
 
 // Quantize sets row r of q to x: per block d = max|x|/127, Q = x*(127/max|x|)
 // rounded to nearest even (0 in a block of zeros, and for NaN), Sums the sums of 16.
+// d is NaN if a value is, so that products do not hide it.
 func (q *Q8) Quantize(r int, x []float32) {
 	k := len(x)
 	if k%q.Block != 0 {
 		panic("kernels: Quantize: row is no multiple of the block length")
 	}
-	active.quantize(q.Q[r*k:][:k], q.D[r*(k/q.Block):][:k/q.Block], q.Sums[r*(k/16):][:k/16], x, q.Block)
+	q.set(r*k, x)
 }
 
 // QuantizeRange sets values lo..lo+len(x)-1 of row r, of k values in all. lo and
@@ -23,8 +24,22 @@ func (q *Q8) QuantizeRange(r, k, lo int, x []float32) {
 	if lo%q.Block != 0 || len(x)%q.Block != 0 || lo+len(x) > k {
 		panic("kernels: QuantizeRange: not at a block's edge")
 	}
-	i, n := r*k+lo, len(x)
-	active.quantize(q.Q[i:][:n], q.D[i/q.Block:][:n/q.Block], q.Sums[i/16:][:n/16], x, q.Block)
+	q.set(r*k+lo, x)
+}
+
+// set quantises x to the blocks from value i on.
+func (q *Q8) set(i int, x []float32) {
+	n := len(x)
+	d := q.D[i/q.Block:][:n/q.Block]
+	active.quantize(q.Q[i:][:n], d, q.Sums[i/16:][:n/16], x, q.Block)
+	if s := Dot(x, x); s == s {
+		return
+	}
+	for b := range d {
+		if s := Dot(x[b*q.Block:][:q.Block], x[b*q.Block:][:q.Block]); s != s {
+			d[b] = s
+		}
+	}
 }
 
 // row returns row r of q, of k values.
