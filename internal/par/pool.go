@@ -3,6 +3,7 @@
 package par
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -19,10 +20,17 @@ type Job interface {
 // Pool is a set of workers. The goroutine that calls Run is one of them. Several
 // goroutines may call Run; their loops take turns.
 type Pool struct {
+	*team
+	ctx context.Context // of loops by way of this pool; nil for none
+}
+
+// team is the workers, which the pools of a View share.
+type team struct {
 	mu      sync.Mutex // held during a loop
 	workers int
 
 	job    Job
+	ctx    context.Context
 	n      int64
 	next   atomic.Int64  // next index to hand out
 	round  atomic.Uint32 // number of the open loop; 0 when none is open
@@ -49,12 +57,24 @@ func New(n int) *Pool {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{workers: n, wake: make(chan struct{}, n), quit: make(chan struct{})}
+	p := &team{workers: n, wake: make(chan struct{}, n), quit: make(chan struct{})}
 	for w := 1; w < n; w++ {
 		go p.help(w)
 	}
-	return p
+	return &Pool{team: p}
 }
+
+// View returns a pool of the same workers that can be bound to a context of its own.
+func (p *Pool) View() *Pool { return &Pool{team: p.team} }
+
+// Bind makes loops leave out what they have not begun once ctx is done; nil undoes
+// it. Their results are incomplete then.
+func (p *Pool) Bind(ctx context.Context) { p.ctx = ctx }
+
+// Stopped reports whether loops leave something out.
+func (p *Pool) Stopped() bool { return stopped(p.ctx) }
+
+func stopped(ctx context.Context) bool { return ctx != nil && ctx.Err() != nil }
 
 // Workers returns the number of workers.
 func (p *Pool) Workers() int { return p.workers }
@@ -72,11 +92,14 @@ func (p *Pool) Run(n int, job Job) {
 	defer p.mu.Unlock()
 	if n == 1 || p.workers == 1 {
 		for i := range n {
+			if stopped(p.ctx) {
+				return
+			}
 			job.Do(0, i)
 		}
 		return
 	}
-	p.job, p.n = job, int64(n)
+	p.job, p.team.ctx, p.n = job, p.ctx, int64(n)
 	p.next.Store(0)
 	p.last++
 	if p.last == 0 {
@@ -96,7 +119,7 @@ func (p *Pool) Run(n int, job Job) {
 			runtime.Gosched()
 		}
 	}
-	p.job = nil
+	p.job, p.team.ctx = nil, nil
 	if e := p.failed.Swap(nil); e != nil {
 		panic(*e)
 	}
@@ -104,11 +127,11 @@ func (p *Pool) Run(n int, job Job) {
 
 // work calls Do until no index is left, or Do panics, and returns what it
 // panicked with.
-func (p *Pool) work(worker int) (failure any) {
+func (p *team) work(worker int) (failure any) {
 	defer func() { failure = recover() }()
 	for {
 		i := p.next.Add(1) - 1
-		if i >= p.n {
+		if i >= p.n || stopped(p.ctx) {
 			return nil
 		}
 		p.job.Do(worker, int(i))
@@ -118,15 +141,15 @@ func (p *Pool) work(worker int) (failure any) {
 // fail keeps the first panic of a loop; Run repeats it in its caller's goroutine,
 // once no helper is inside, so that a fault in a mapped file can be turned into an
 // error there.
-func (p *Pool) fail(failure any) {
+func (p *team) fail(failure any) {
 	if failure != nil {
 		p.next.Store(p.n) // hand out no more
-		first := failure // escapes here, so that a loop without a panic allocates nothing
+		first := failure  // escapes here, so that a loop without a panic allocates nothing
 		p.failed.CompareAndSwap(nil, &first)
 	}
 }
 
-func (p *Pool) help(worker int) {
+func (p *team) help(worker int) {
 	// Weights may be mapped: reading where the file was cut off is a panic then,
 	// not the end of the process.
 	debug.SetPanicOnFault(true)

@@ -1,6 +1,7 @@
 package par
 
 import (
+	"context"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -119,5 +120,44 @@ func BenchmarkRun(b *testing.B) {
 	defer p.Close()
 	for b.Loop() {
 		p.Run(p.Workers(), nop{})
+	}
+}
+
+// slow cancels at one of its calls.
+type slow struct {
+	calls  atomic.Int32
+	cancel func()
+}
+
+func (s *slow) Do(int, int) {
+	if s.calls.Add(1) == 5 {
+		s.cancel()
+	}
+}
+
+func TestBind(t *testing.T) {
+	for _, workers := range []int{1, 4} {
+		p := New(workers)
+		defer p.Close()
+		v := p.View()
+		ctx, cancel := context.WithCancel(context.Background())
+		v.Bind(ctx)
+		j := &slow{cancel: cancel}
+		v.Run(1000, j)
+		if n := int(j.calls.Load()); n < 5 || n > 5+workers {
+			t.Errorf("%d workers: %d calls, the 5th of which cancelled", workers, n)
+		}
+		if !v.Stopped() || p.Stopped() {
+			t.Error("Stopped")
+		}
+		other := &slow{cancel: func() {}}
+		if p.Run(100, other); other.calls.Load() != 100 {
+			t.Errorf("another pool of the same workers: %d calls", other.calls.Load())
+		}
+		v.Bind(nil)
+		other = &slow{cancel: func() {}}
+		if v.Run(100, other); other.calls.Load() != 100 {
+			t.Errorf("unbound: %d calls", other.calls.Load())
+		}
 	}
 }
