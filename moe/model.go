@@ -131,6 +131,10 @@ func newModel(c *checkpoint, opts []Option) (_ *Model, err error) {
 	m.cache = newCacheLayout(&m.cfg, m.opts.cache)
 	m.freq = m.cfg.RoPE.frequencies()
 	m.pool = par.New(m.opts.threads)
+	if err = m.checkWeights(); err != nil {
+		m.pool.Close()
+		return nil, err
+	}
 	if err = m.limit(); err != nil {
 		m.pool.Close()
 		return nil, err

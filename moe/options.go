@@ -23,6 +23,8 @@ type options struct {
 	logits    LogitsOverride
 	hidden    func(layer int, x []float32)
 	activate  ActivationObserver
+	check     bool // of weights at open, if checkSet
+	checkSet  bool
 	budget    budgetOptions
 }
 
