@@ -35,7 +35,7 @@ func (m *Mixture) RunLeased(ctx context.Context, pool *par.Pool, spec *Spec, in 
 	v.from = lease
 	lease.Begin(layer, in.N, m.active, m.counts)
 	defer lease.End()
-	ids, err := lease.Next(ctx)
+	ids, err := lease.Next(ctx, 1)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (m *Mixture) RunLeased(ctx context.Context, pool *par.Pool, spec *Spec, in 
 		pool.Run(m.tasks, m)
 		m.show()
 		pool.Run((dim+m.rows-1)/m.rows, &v.down)
-		if ids, err = lease.Next(ctx); err != nil {
+		if ids, err = lease.Next(ctx, m.busy(pool.Workers())); err != nil {
 			return err
 		}
 		m.parts, m.tasks = m.parts[:0], 0
@@ -64,6 +64,18 @@ func (m *Mixture) RunLeased(ctx context.Context, pool *par.Pool, spec *Spec, in 
 	}
 	pool.Run(m.n, &v.sum)
 	return nil
+}
+
+// busy returns how many experts a wave is worth starting with: enough to give each
+// worker two tasks, for a few tokens all, since their computing is short beside
+// the loops' ends.
+func (m *Mixture) busy(workers int) int {
+	if m.n <= 4 {
+		return len(m.active)
+	}
+	last := &m.parts[len(m.parts)-1]
+	tasks := (last.e.FF() + last.rows - 1) / last.rows
+	return (2*workers + tasks - 1) / tasks
 }
 
 // waveDown computes some output rows of the experts of a wave.

@@ -216,10 +216,12 @@ func (s *Store) room(n int64) ([]byte, error) {
 		}
 	}
 	slot, err := mmap.Alloc(int(n))
-	if err == nil {
-		s.used += n
+	if err != nil {
+		return nil, err
 	}
-	return slot, err
+	mmap.Huge(slot)
+	s.used += n
+	return slot, nil
 }
 
 // evict takes an expert's memory away.

@@ -10,7 +10,7 @@ import (
 // A Lease holds experts of one layer in a Store's memory for one caller, in waves:
 //
 //	l.Begin(layer, n, ids, counts)
-//	for ids, err := l.Next(ctx); len(ids) > 0; ids, err = l.Next(ctx) { use l.Expert(id) }
+//	for ids, err := l.Next(ctx, 1); len(ids) > 0; ids, err = l.Next(ctx, 1) { use l.Expert(id) }
 //	l.End()
 //
 // A lease waits for memory only while it holds none, and those that wait take
@@ -24,6 +24,11 @@ type Lease struct {
 	ids   []int32 // their numbers
 	wake  chan struct{}
 	begun bool
+	err   error // of making room
+
+	// Begun, if set, is called by Begin when its experts are held, as far as there
+	// is room: the time to Prefetch others.
+	Begun func()
 }
 
 // Lease returns a lease for reuse by one goroutine at a time.
@@ -39,10 +44,17 @@ func (l *Lease) poke() {
 // Begin asks for experts of a layer, each id once, for n tokens, of which counts[i]
 // go to ids[i]. End must follow.
 func (l *Lease) Begin(layer, n int, ids, counts []int32) {
+	l.begin(layer, n, ids, counts)
+	if l.Begun != nil {
+		l.Begun()
+	}
+}
+
+func (l *Lease) begin(layer, n int, ids, counts []int32) {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.layer, l.begun = layer, true
+	l.layer, l.begun, l.err = layer, true, nil
 	l.want, l.held, l.out = l.want[:0], l.held[:0], l.out[:0]
 	s.active++
 	s.policy.Begin(layer, n)
@@ -63,6 +75,9 @@ func (l *Lease) Begin(layer, n int, ids, counts []int32) {
 			e.counts.Misses++
 			l.want = append(l.want, item)
 		}
+	}
+	if !s.closed && len(l.want) > 0 {
+		l.err = l.reserve()
 	}
 }
 
@@ -107,9 +122,10 @@ func (l *Lease) reserve() error {
 }
 
 // Next gives back the experts that it returned before and returns those that are
-// in memory now, waiting for one at least; none when all have been returned.
-// The slice is valid until the next call.
-func (l *Lease) Next(ctx context.Context) ([]int32, error) {
+// in memory now. It waits for as many as least, or for as many as there is memory
+// for at present; none are left when it returns none. The slice is valid until the
+// next call.
+func (l *Lease) Next(ctx context.Context, least int) ([]int32, error) {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,18 +134,22 @@ func (l *Lease) Next(ctx context.Context) ([]int32, error) {
 		if s.closed {
 			return nil, ErrClosed
 		}
-		if len(l.want) > 0 {
-			if err := l.reserve(); err != nil {
-				return nil, fmt.Errorf("layer %d: %w", l.layer, err)
-			}
+		if len(l.want) > 0 && l.err == nil {
+			l.err = l.reserve()
+		}
+		if l.err != nil {
+			return nil, fmt.Errorf("layer %d: %w", l.layer, l.err)
 		}
 		if len(l.held) > 0 {
 			l.unqueue()
 		}
-		if err := l.collect(); err != nil || len(l.out) > 0 {
-			return l.ids, err
+		if err := l.collect(); err != nil {
+			return nil, err
 		}
-		if len(l.held) == 0 {
+		if n := len(l.out); n > 0 && (n >= least || len(l.held) == 0) {
+			return l.ids, nil
+		}
+		if len(l.held)+len(l.out) == 0 {
 			if len(l.want) == 0 {
 				return nil, nil
 			}
@@ -184,7 +204,6 @@ func (l *Lease) End() {
 // collect moves what has been read from held to out.
 func (l *Lease) collect() error {
 	s := l.s
-	l.ids = l.ids[:0]
 	keep := l.held[:0]
 	var err error
 	for _, item := range l.held {
@@ -199,9 +218,6 @@ func (l *Lease) collect() error {
 		keep = append(keep, item)
 	}
 	l.held = keep
-	if err != nil {
-		l.ids = l.ids[:0]
-	}
 	return err
 }
 
@@ -219,7 +235,7 @@ func (l *Lease) release() {
 	for _, item := range l.out {
 		l.s.unpin(item)
 	}
-	l.out = l.out[:0]
+	l.out, l.ids = l.out[:0], l.ids[:0]
 }
 
 func (s *Store) unpin(item int32) {

@@ -128,7 +128,14 @@ func (m *Model) limit() (err error) {
 		return errors.Join(err, b.store.Close())
 	}
 	if o.prefetch {
-		b.ahead = new(ahead)
+		b.ahead = &ahead{first: -1}
+		for i := range m.w.layers {
+			if m.w.layers[i].routes != nil {
+				if b.ahead.last = i; b.ahead.first < 0 {
+					b.ahead.first = i
+				}
+			}
+		}
 	}
 	m.fitScratch()
 	b.turns = newTurns(m)
@@ -182,10 +189,16 @@ func (m *Model) free() error {
 func (r *runner) leased(ctx context.Context, i int) error {
 	if r.lease == nil {
 		r.lease = r.m.budget.store.Lease()
+		if r.m.budget.ahead != nil {
+			r.lease.Begun = r.readAhead
+		}
 	}
-	err := r.experts.RunLeased(ctx, r.m.pool, &r.m.cfg.Expert, &r.mixture, r.lease, i)
+	a := r.m.budget.ahead
+	r.beginAhead(a, i)
+	err := r.experts.RunLeased(ctx, r.pool, &r.m.cfg.Expert, &r.mixture, r.lease, i)
 	switch {
 	case err == nil:
+		r.endAhead(a, i)
 		return nil
 	case errors.Is(err, expert.ErrClosed):
 		return ErrClosed

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/coterie-go/coterie/expert"
+	"github.com/coterie-go/coterie/internal/par"
 	"github.com/coterie-go/coterie/kernels"
 	"github.com/coterie-go/coterie/router"
 	"github.com/coterie-go/coterie/tensor"
@@ -20,8 +21,9 @@ type (
 // Its buffers grow to the largest batch seen and are reused, so that a step
 // allocates nothing.
 type runner struct {
-	m   *Model
-	ctx context.Context // of the running call
+	m    *Model
+	ctx  context.Context // of the running call
+	pool *par.Pool       // the model's, bound to ctx: what is left of a loop when ctx ends is left out
 
 	guardedRun func() error
 
@@ -65,6 +67,7 @@ type runner struct {
 	lease *expert.Lease
 	turn  chan *runner // where the runner waits for its next call
 	least int          // tokens that it makes room for at least
+	guess guess        // at the next layer's experts
 
 	badID error
 
@@ -96,7 +99,7 @@ type wanted struct {
 }
 
 func newRunner(m *Model) *runner {
-	r := &runner{m: m, work: make([]attnWork, m.pool.Workers()), routing: make([]router.Scratch, m.pool.Workers())}
+	r := &runner{m: m, pool: m.pool.View(), work: make([]attnWork, m.pool.Workers()), routing: make([]router.Scratch, m.pool.Workers())}
 	r.mixture.Expert = func(id int) *expert.Expert { return &r.bank[id] }
 	r.guardedRun = func() error { return r.run(r.ctx) }
 	r.products.Observe, r.mixture.Observe = tensor.Observer(m.opts.activate), tensor.Observer(m.opts.activate)
@@ -209,5 +212,5 @@ func (j *tokenTasks) Do(worker, t int) { j.f(j.r, j.l, j.i, t, worker) }
 // eachToken calls f for each token t of the batch, in parallel.
 func (r *runner) eachToken(f func(r *runner, l *layer, i, t, worker int), l *layer, i int) {
 	r.tokens = tokenTasks{r, l, i, f}
-	r.m.pool.Run(len(r.ids), &r.tokens)
+	r.pool.Run(len(r.ids), &r.tokens)
 }
