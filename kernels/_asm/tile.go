@@ -374,10 +374,7 @@ func (t *tiler) halves(off int) reg.VecVirtual {
 			x = t.words(off - 2)
 			t.VPSRLD(U8(16), x, x)
 		}
-		h, y := t.XMM(), t.YMM()
-		t.VPMOVDW(x, h)
-		t.VCVTPH2PS(h, y)
-		return y
+		return t.lowHalves(x)
 	}
 	x, y := t.XMM(), t.YMM()
 	t.VPXOR(x, x, x)
@@ -386,6 +383,37 @@ func (t *tiler) halves(off int) reg.VecVirtual {
 	}
 	t.VCVTPH2PS(x, y)
 	return y
+}
+
+// lowHalves converts the low float16 of eight dwords, with AVX-512.
+func (t *tiler) lowHalves(x reg.VecVirtual) reg.VecVirtual {
+	h, y := t.XMM(), t.YMM()
+	t.VPMOVDW(x, h)
+	t.VCVTPH2PS(h, y)
+	return y
+}
+
+// wordPairs returns the dwords at bytes off and off+4 of eight rows, or those at off
+// and off+2, with AVX-512.
+func (t *tiler) wordPairs(off, apart int) (x, y reg.VecVirtual) {
+	a, b := t.YMM(), t.YMM()
+	for i, r := range [2][4]int{{0, 1, 4, 5}, {2, 3, 6, 7}} {
+		q := [2]reg.VecVirtual{a, b}[i]
+		t.VPBROADCASTQ(t.row(r[0], off), q)
+		for j := 1; j < 4; j++ {
+			t.VPBROADCASTQ(t.row(r[j], off), t.lane[j], q)
+		}
+	}
+	x, y = t.YMM(), t.YMM()
+	t.VSHUFPS(U8(0x88), b, a, x)
+	if apart == 2 {
+		t.VPSRLQ(U8(16), a, a)
+		t.VPSRLQ(U8(16), b, b)
+		t.VSHUFPS(U8(0x88), b, a, y)
+	} else {
+		t.VSHUFPS(U8(0xdd), b, a, y)
+	}
+	return x, y
 }
 
 // halfPairs converts eight dwords of two float16 each to the float32 of the low

@@ -20,7 +20,7 @@ var q4_0 = layout{
 var q4_1 = layout{
 	name: "Q4_1", format: "q4_1", bytes: 20, values: 32, sub: 32, min: true,
 	block: func(t *tiler) {
-		t.offsets()
+		t.offsets(t.words(0))
 		t.nibbles(4, nil)
 	},
 }
@@ -28,16 +28,28 @@ var q4_1 = layout{
 var q5_0 = layout{
 	name: "Q5_0", format: "q5_0", bytes: 22, values: 32, sub: 32, bias: 16,
 	block: func(t *tiler) {
+		if t.evex {
+			d, word := t.wordPairs(0, 2)
+			t.d(0, t.lowHalves(d))
+			t.nibbles(6, t.fifth(word))
+			return
+		}
 		t.d(0, t.halves(0))
-		t.nibbles(6, t.fifth(2))
+		t.nibbles(6, t.fifth(t.words(2)))
 	},
 }
 
 var q5_1 = layout{
 	name: "Q5_1", format: "q5_1", bytes: 24, values: 32, sub: 32, min: true,
 	block: func(t *tiler) {
-		t.offsets()
-		t.nibbles(8, t.fifth(4))
+		if t.evex {
+			d, word := t.wordPairs(0, 4)
+			t.offsets(d)
+			t.nibbles(8, t.fifth(word))
+			return
+		}
+		t.offsets(t.words(0))
+		t.nibbles(8, t.fifth(t.words(4)))
 	},
 }
 
@@ -197,9 +209,8 @@ func (t *tiler) levels(level [16]byte) func(x reg.VecVirtual, _ int) {
 	return func(x reg.VecVirtual, _ int) { t.VPSHUFB(x, table, x) }
 }
 
-// fifth adds the bits of the word at byte off, bit i for value i, as bit 4.
-func (t *tiler) fifth(off int) func(x reg.VecVirtual, s int) {
-	word := t.words(off)
+// fifth adds the bits of a word of each row, bit i for value i, as bit 4.
+func (t *tiler) fifth(word reg.VecVirtual) func(x reg.VecVirtual, s int) {
 	spread := func(i int) reg.VecVirtual { // byte i of the word four times
 		n, y := uint32(i)*0x01010101, t.YMM()
 		t.VPSHUFB(t.dwords(fmt.Sprintf("byte%d", i), n, n+0x04040404, n+0x08080808, n+0x0c0c0c0c), word, y)
@@ -228,8 +239,8 @@ func (t *tiler) fifth(off int) func(x reg.VecVirtual, s int) {
 }
 
 // offsets stores scale and offset from two float16.
-func (t *tiler) offsets() {
-	d, m := t.halfPairs(t.words(0))
+func (t *tiler) offsets(x reg.VecVirtual) {
+	d, m := t.halfPairs(x)
 	t.d(0, d)
 	t.m(m)
 }
