@@ -65,17 +65,17 @@ func (r *runner) attend(l *layer, i int) {
 	a := &r.attending
 	a.r, a.l, a.layer = r, l, i
 	a.plan()
-	r.m.pool.Run(a.tasks, a)
+	r.pool.Run(a.tasks, a)
 	if a.parts > 0 {
 		a.joins.a = a
-		r.m.pool.Run(len(a.tiles)*r.m.cfg.Heads, &a.joins)
+		r.pool.Run(len(a.tiles)*r.m.cfg.Heads, &a.joins)
 	}
 }
 
 // plan cuts the chunk into tasks. It has no influence on the results.
 func (a *attnTasks) plan() {
 	r := a.r
-	c, workers := &r.m.cfg, r.m.pool.Workers()
+	c, workers := &r.m.cfg, r.pool.Workers()
 	a.heads, a.groups = c.Heads/r.m.cache.heads, r.m.cache.heads
 	want := 2 * workers
 	if workers == 1 {
@@ -168,7 +168,7 @@ func (a *attnTasks) Do(worker, i int) {
 	step := (x.b1 - x.b0 + x.runs - 1) / x.runs
 	end := min(x.b0+(run+1)*step, lastPos/kernels.AttnBlock+1)
 	for b := x.b0 + run*step; b < end; b++ {
-		if r.ctx != nil && r.ctx.Err() != nil {
+		if r.pool.Stopped() {
 			return
 		}
 		base := b * kernels.AttnBlock

@@ -19,7 +19,7 @@ func (r *runner) groupedQKV(l *layer, i int) {
 	}
 	r.products.Add(l.k, &r.h.Acts, r.k, kn)
 	r.products.Add(l.v, &r.h.Acts, r.v, vn)
-	r.products.Run(r.m.pool, n)
+	r.products.Run(r.pool, n)
 	r.eachToken((*runner).groupedToken, l, i)
 }
 

@@ -157,7 +157,9 @@ func (r *runner) fill(steps []Step, step, done int) (int, int) {
 // device fails.
 func (r *runner) guarded(ctx context.Context) error {
 	r.ctx = ctx
+	r.pool.Bind(ctx)
 	err := mmap.Guard(r.guardedRun)
+	r.pool.Bind(nil)
 	r.ctx = nil
 	if err == nil {
 		return nil

@@ -102,16 +102,16 @@ func (r *runner) deltaNet(l *deltaLayer) {
 		r.products.Add(p, &r.h.Acts, b.in[at:], l.width)
 		at += p.Out()
 	}
-	r.products.Run(r.m.pool, n)
+	r.products.Run(r.pool, n)
 	// each channel looks at its last few values; queries and keys get unit length
 	b.convolving = deltaConv{r, l}
-	r.m.pool.Run(n*d.KeyHeads, &b.convolving)
+	r.pool.Run(n*d.KeyHeads, &b.convolving)
 	// tokens pass through the memories in their order
 	b.recalling = deltaRecall{r: r, l: l, panels: (d.ValueDim + deltaPanel - 1) / deltaPanel}
-	r.m.pool.Run(len(r.seqs)*d.ValueHeads*b.recalling.panels, &b.recalling)
+	r.pool.Run(len(r.seqs)*d.ValueHeads*b.recalling.panels, &b.recalling)
 	// what was read is normed and gated, head by head
 	b.gating = deltaGate{r, l}
-	r.m.pool.Run(n, &b.gating)
+	r.pool.Run(n, &b.gating)
 }
 
 // deltaConv convolves one key head and its share of the value heads for one token.

@@ -51,7 +51,13 @@ func (r *runner) forward(ctx context.Context) error {
 		// x += mixture(norm(x)): each token passes through the experts it is sent to
 		r.norm(r.h, l.ffnNorm, l.ffnBias, l.ffnForms)
 		r.route(l, i)
+		if err := m.halted(ctx); err != nil {
+			return err
+		}
 		if err := r.mix(ctx, l, i); err != nil {
+			return err
+		}
+		if err := m.halted(ctx); err != nil { // or what there is may be incomplete
 			return err
 		}
 
@@ -80,7 +86,7 @@ func (r *runner) embed() error {
 func (r *runner) norm(dst *rows, w, bias []float32, forms forms) {
 	dst.Use(r.forms(forms))
 	r.norming = normTasks{r: r, dst: dst, w: w, bias: bias}
-	r.m.pool.Run(len(r.ids), &r.norming)
+	r.pool.Run(len(r.ids), &r.norming)
 }
 
 // route chooses the experts of each token.
@@ -92,8 +98,12 @@ func (r *runner) route(l *layer, i int) {
 	e, k := r.m.cfg.Router.Experts, r.m.cfg.Router.TopK
 	r.products.Reset()
 	r.products.Add(l.router, &r.h.Acts, r.scores, e)
-	r.products.Run(r.m.pool, len(r.ids))
+	r.products.Run(r.pool, len(r.ids))
 	r.eachToken((*runner).routeToken, l, i)
+	r.mixture.Choice.K = k
+	if r.pool.Stopped() {
+		return
+	}
 	for t := range r.ids {
 		ids, w := r.chosen[t*k:][:k], r.gates[t*k:][:k]
 		if f := r.m.opts.override; f != nil {
@@ -104,7 +114,6 @@ func (r *runner) route(l *layer, i int) {
 			f(i, r.pos[t], ids, w)
 		}
 	}
-	r.mixture.Choice.K = k
 }
 
 // routeToken chooses token t's experts by its scores.
@@ -125,7 +134,7 @@ func (r *runner) mix(ctx context.Context, l *layer, i int) error {
 	if r.m.budget != nil && len(l.experts) > 0 {
 		return r.leased(ctx, i)
 	}
-	r.experts.Run(r.m.pool, &r.m.cfg.Expert, in)
+	r.experts.Run(r.pool, &r.m.cfg.Expert, in)
 	return nil
 }
 
@@ -134,7 +143,7 @@ func (r *runner) sharedGates(l *layer) []float32 {
 	g := r.shared[:len(r.ids)]
 	r.products.Reset()
 	r.products.Add(l.sharedGate, &r.h.Acts, g, 1)
-	r.products.Run(r.m.pool, len(g))
+	r.products.Run(r.pool, len(g))
 	for t, v := range g {
 		r.check(t, g[t:t+1]) // of infinity, a sigmoid makes 1
 		g[t] = kernels.Sigmoid(v)
@@ -145,10 +154,10 @@ func (r *runner) sharedGates(l *layer) []float32 {
 // addProjected adds the projection of the heads' outputs to x.
 func (r *runner) addProjected(l *linear, heads *rows, forms forms) {
 	n, dim := len(r.ids), r.m.cfg.Dim
-	heads.Prepare(r.m.pool, n, r.forms(forms))
+	heads.Prepare(r.pool, n, r.forms(forms))
 	r.products.Reset()
 	r.products.Add(l, &heads.Acts, r.projected, dim)
-	r.products.Run(r.m.pool, n)
+	r.products.Run(r.pool, n)
 	r.eachToken((*runner).addToken, nil, 0)
 }
 
@@ -167,6 +176,9 @@ func (r *runner) logits() error {
 	m, v := r.m, r.m.cfg.Vocab
 	if m.opts.hidden != nil {
 		r.norm(r.h, m.w.norm, m.w.bias, forms{})
+		if r.pool.Stopped() {
+			return r.ctx.Err()
+		}
 		m.opts.hidden(len(m.w.layers), r.h.F32[:len(r.ids)*m.cfg.Dim])
 	}
 	for from := 0; from < len(r.wanted); from += r.last.Rows() {
@@ -179,13 +191,19 @@ func (r *runner) logits() error {
 		r.products.Reset()
 		if len(some) == 1 && some[0].each == nil {
 			r.products.Add(m.w.output, &r.last.Acts, some[0].dst, v)
-			r.products.Run(m.pool, 1)
+			r.products.Run(r.pool, 1)
+			if r.pool.Stopped() {
+				return r.ctx.Err()
+			}
 			scale(some[0].dst[:v], m.cfg.LogitScale)
 			r.check(some[0].token, some[0].dst[:v])
 			continue
 		}
 		r.products.Add(m.w.output, &r.last.Acts, r.vocab[:len(some)*v], v)
-		r.products.Run(m.pool, len(some))
+		r.products.Run(r.pool, len(some))
+		if r.pool.Stopped() {
+			return r.ctx.Err()
+		}
 		for i, w := range some {
 			x := r.vocab[i*v:][:v]
 			scale(x, m.cfg.LogitScale)

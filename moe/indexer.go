@@ -46,7 +46,7 @@ func (r *runner) index(l *layer, i int) {
 	r.products.Add(l.index.q, &r.qa.Acts, b.q, x.Heads*x.Dim)
 	r.products.Add(l.index.k, &r.h.Acts, b.k, x.Dim)
 	r.products.Add(l.index.weights, &r.h.Acts, b.weights, x.Heads)
-	r.products.Run(r.m.pool, n)
+	r.products.Run(r.pool, n)
 	sparse := false
 	for _, sq := range r.seqs {
 		cache := &sq.s.layers[i]
@@ -113,19 +113,19 @@ func (p *indexTasks) run(r *runner, layer int) {
 	for _, pos := range r.pos {
 		p.ld = max(p.ld, (pos/kernels.AttnBlock+1)*kernels.AttnBlock)
 	}
-	if n < 2*r.m.pool.Workers() {
+	if n < 2*r.pool.Workers() {
 		p.spans = (p.ld/kernels.AttnBlock + indexSpan - 1) / indexSpan
 	}
 	if p.spans == 1 {
-		r.m.pool.Run(n, p)
+		r.pool.Run(n, p)
 		return
 	}
 	if len(p.scores) < n*p.ld {
 		p.scores = make([]float32, 2*n*p.ld)
 	}
-	r.m.pool.Run(n*p.spans, p)
+	r.pool.Run(n*p.spans, p)
 	p.scored = true
-	r.m.pool.Run(n, p)
+	r.pool.Run(n, p)
 }
 
 func (p *indexTasks) Do(worker, i int) {

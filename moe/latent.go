@@ -15,7 +15,7 @@ func (r *runner) latentQKV(l *layer, i int) {
 	r.products.Add(l.kvA, &r.h.Acts, r.kv, kvn)
 	if l.qA != nil {
 		r.products.Add(l.qA, &r.h.Acts, r.qa.F32, a.QRank)
-		r.products.Run(r.m.pool, n)
+		r.products.Run(r.pool, n)
 		r.qa.Use(r.forms(l.qBForms))
 		r.eachToken((*runner).compressedQuery, l, i)
 		r.products.Reset()
@@ -23,7 +23,7 @@ func (r *runner) latentQKV(l *layer, i int) {
 	} else {
 		r.products.Add(l.q, &r.h.Acts, r.qHeads, qn)
 	}
-	r.products.Run(r.m.pool, n)
+	r.products.Run(r.pool, n)
 
 	r.nope.Use(r.forms(l.kBForms))
 	r.eachToken((*runner).latentToken, l, i)
@@ -60,7 +60,7 @@ func (r *runner) latentToken(l *layer, i, t, _ int) {
 // latentValues takes the attention's output from the latent space to the heads'.
 func (r *runner) latentValues(l *layer) {
 	c, n := &r.m.cfg, len(r.ids)
-	r.mixed.Prepare(r.m.pool, n*c.Heads, r.forms(l.vBForms))
+	r.mixed.Prepare(r.pool, n*c.Heads, r.forms(l.vBForms))
 	r.latent.run(r, l.vB, r.mixed, r.heads.F32, c.Heads*c.ValueDim, c.ValueDim)
 }
 
@@ -81,7 +81,7 @@ func (p *latentTasks) run(r *runner, maps []tensor.Linear, x *rows, dst []float3
 		p.order = append(p.order, int32(i))
 	}
 	p.show()
-	r.m.pool.Run(len(maps), p)
+	r.pool.Run(len(maps), p)
 }
 
 func (p *latentTasks) Do(worker, h int) {

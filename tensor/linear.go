@@ -104,7 +104,7 @@ func (p *Products) Run(pool *par.Pool, n int) {
 	if n == 0 || len(p.list) == 0 {
 		return
 	}
-	if p.Observe != nil {
+	if p.Observe != nil && !pool.Stopped() {
 		p.show(n)
 	}
 	if len(p.scratch) < pool.Workers() {
