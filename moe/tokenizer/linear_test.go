@@ -123,7 +123,7 @@ func linear(t *testing.T, toks map[string]*Tokenizer, n int, kinds ...string) {
 				return best
 			}
 			var one, ten time.Duration
-			for try := range 3 { // other work on the machine can spoil a measurement, not three
+			for try := range 8 { // other work on the machine can spoil a measurement, not eight
 				one, ten = measure(small[kind], 3), measure(text, 1+try)
 				if ten < 30*one+5*time.Millisecond {
 					break
