@@ -1,6 +1,8 @@
 package moe
 
 import (
+	"iter"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,8 +17,10 @@ type sampler struct {
 	rng    rand.PCG
 	bound  float64 // mirostat's bound on surprise, in bits
 	prompt []int32
-	made   []int32       // tokens chosen
-	count  map[int32]int // of made
+	made   []int32        // tokens chosen
+	count  map[int32]int  // of made
+	seen   map[int32]bool // in prompt and made; nil if only the last ones matter
+	done   map[int32]bool // of repeated
 
 	logits []float32 // (Vocab) changed ones
 	probs  []float32 // (Vocab)
@@ -36,6 +40,15 @@ func newSampler(opt Sampling, prompt []int32, ends map[int32]bool) *sampler {
 	}
 	if opt.FrequencyPenalty != 0 || opt.PresencePenalty != 0 {
 		s.count = map[int32]int{}
+	}
+	if s.repeats() {
+		s.done = map[int32]bool{}
+		if opt.RepeatLast == 0 {
+			s.seen = map[int32]bool{}
+			for _, id := range prompt {
+				s.seen[id] = true
+			}
+		}
 	}
 	return s
 }
@@ -62,6 +75,9 @@ func (s *sampler) choose(logits []float32) (int32, error) {
 	if s.count != nil {
 		s.count[id]++
 	}
+	if s.seen != nil {
+		s.seen[id] = true
+	}
 	return id, nil
 }
 
@@ -78,8 +94,10 @@ func greedy(logits []float32) int32 {
 
 func (s *sampler) changes() bool {
 	o := &s.opt
-	return len(o.Bias) > 0 || o.IgnoreEnd || s.count != nil || o.RepeatPenalty != 0 && o.RepeatPenalty != 1 || o.Hook != nil
+	return len(o.Bias) > 0 || o.IgnoreEnd || s.count != nil || s.repeats() || o.Hook != nil
 }
+
+func (s *sampler) repeats() bool { return s.opt.RepeatPenalty != 0 && s.opt.RepeatPenalty != 1 }
 
 // change applies biases, penalties and the hook.
 func (s *sampler) change(logits []float32) error {
@@ -92,12 +110,17 @@ func (s *sampler) change(logits []float32) error {
 			logits[id] = float32(math.Inf(-1))
 		}
 	}
-	if p := o.RepeatPenalty; p != 0 && p != 1 {
-		for _, id := range s.recent() {
+	if s.repeats() {
+		clear(s.done)
+		for id := range s.repeated() {
+			if s.done[id] {
+				continue
+			}
+			s.done[id] = true
 			if v := logits[id]; v > 0 {
-				logits[id] = v / p
+				logits[id] = v / o.RepeatPenalty
 			} else {
-				logits[id] = v * p
+				logits[id] = v * o.RepeatPenalty
 			}
 		}
 	}
@@ -110,14 +133,24 @@ func (s *sampler) change(logits []float32) error {
 	return nil
 }
 
-// recent returns the distinct tokens among the last RepeatLast.
-func (s *sampler) recent() []int32 {
-	all := append(slices.Clone(s.prompt), s.made...)
-	if n := s.opt.RepeatLast; n > 0 && n < len(all) {
-		all = all[len(all)-n:]
+// repeated returns the tokens that a repetition is judged by, some of them more
+// than once.
+func (s *sampler) repeated() iter.Seq[int32] {
+	if s.seen != nil {
+		return maps.Keys(s.seen)
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	n := s.opt.RepeatLast
+	made := s.made[max(len(s.made)-n, 0):]
+	prompt := s.prompt[max(len(s.prompt)-(n-len(made)), 0):]
+	return func(yield func(int32) bool) {
+		for _, list := range [][]int32{prompt, made} {
+			for _, id := range list {
+				if !yield(id) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // draw keeps some candidates and draws one of them, -1 if there are none.
