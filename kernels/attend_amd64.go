@@ -146,7 +146,7 @@ func (t *attention) rows(w *Weights, buf []float32) floatRows {
 func (t *attention) sumValues(b *attendScratch, v floatRows, first int, lo, hi []int32, dv, ahead int) {
 	one := func(j, from, to int) {
 		if from < to {
-			t.sumOne(&b.acc[j*dv], v.src, v.at(from-first), v.stride, to-from, ahead, dv, &b.score[j*AttnBlock+from])
+			t.sumRow[v.src](&b.acc[j*dv], v.at(from-first), v.stride, to-from, &b.score[j*AttnBlock+from], dv)
 		}
 	}
 	tiles := t.sum[v.src]

@@ -7,13 +7,12 @@ import "unsafe"
 // floats holds an instruction set's assembly for products of float weights; its
 // methods are the table's entries.
 type floats struct {
-	dot   [3][]dotTile   // by source; the most columns first, one column last
+	dot   [3][]dotTile   // by source; the most columns first; rows in fours
 	dot1  [3]dotTileFunc // one row and column
-	dotF8 []f8Tile       // four rows; the most columns first, one last
+	dotF8 []f8Tile       // one row; the most columns first, one last
 
-	sumRows [3]func(dst *float32, w *byte, stride, rows, ahead int, x *float32, k int) // rows in fours
-	sumRow  [3]func(dst *float32, w *byte, stride, rows, ahead int, x *float32, k int) // any rows
-	sum     [3][]sumTile                                                               // by source; the most columns first
+	sum    [3][]sumTile                                                        // by source; the most columns first
+	sumRow [3]func(dst *float32, w *byte, stride, rows int, x *float32, k int) // one column
 
 	convert   [3]func(dst *float32, src *byte, n int)
 	convertF8 func(dst *float32, src *byte, scale *float32, n int) bool
@@ -62,14 +61,13 @@ func sourceOf(f *Format) int {
 
 var floatsAVX2 = floats{
 	dot: [3][]dotTile{
-		{{3, mulF32Tile2x3AVX2}, {1, mulF32Tile4x1AVX2}},
-		{{3, mulF16Tile2x3AVX2}, {1, mulF16Tile4x1AVX2}},
-		{{3, mulBF16Tile2x3AVX2}, {1, mulBF16Tile4x1AVX2}},
+		{{3, mulF32Tile2x3AVX2}},
+		{{3, mulF16Tile2x3AVX2}},
+		{{3, mulBF16Tile2x3AVX2}},
 	},
 	dot1:      [3]dotTileFunc{mulF32Tile1x1AVX2, mulF16Tile1x1AVX2, mulBF16Tile1x1AVX2},
 	dotF8:     []f8Tile{{4, mulF8Tile1x4AVX2}, {3, mulF8Tile1x3AVX2}, {2, mulF8Tile1x2AVX2}, {1, mulF8Tile1x1AVX2}},
-	sumRows:   [3]func(*float32, *byte, int, int, int, *float32, int){mulTF32Rows4AVX2, mulTF16Rows4AVX2, mulTBF16Rows4AVX2},
-	sumRow:    [3]func(*float32, *byte, int, int, int, *float32, int){mulTF32Rows1AVX2, mulTF16Rows1AVX2, mulTBF16Rows1AVX2},
+	sumRow:    [3]func(*float32, *byte, int, int, *float32, int){mulTF32RowsAVX2, mulTF16RowsAVX2, mulTBF16RowsAVX2},
 	sum:       [3][]sumTile{{{3, mulTF32Tile3AVX2}}, {{3, mulTF16Tile3AVX2}}, {{3, mulTBF16Tile3AVX2}}},
 	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX2, convertBF16AVX2},
 	convertF8: convertF8AVX2,
@@ -77,14 +75,13 @@ var floatsAVX2 = floats{
 
 var floatsAVX512 = floats{
 	dot: [3][]dotTile{
-		{{6, mulF32Tile4x6AVX512}, {4, mulF32Tile4x4AVX512}, {2, mulF32Tile4x2AVX512}, {1, mulF32Tile4x1AVX512}},
-		{{6, mulF16Tile4x6AVX512}, {4, mulF16Tile4x4AVX512}, {2, mulF16Tile4x2AVX512}, {1, mulF16Tile4x1AVX512}},
-		{{6, mulBF16Tile4x6AVX512}, {4, mulBF16Tile4x4AVX512}, {2, mulBF16Tile4x2AVX512}, {1, mulBF16Tile4x1AVX512}},
+		{{6, mulF32Tile4x6AVX512}, {4, mulF32Tile4x4AVX512}, {2, mulF32Tile4x2AVX512}},
+		{{6, mulF16Tile4x6AVX512}, {4, mulF16Tile4x4AVX512}, {2, mulF16Tile4x2AVX512}},
+		{{6, mulBF16Tile4x6AVX512}, {4, mulBF16Tile4x4AVX512}, {2, mulBF16Tile4x2AVX512}},
 	},
-	dot1:    [3]dotTileFunc{mulF32Tile1x1AVX512, mulF16Tile1x1AVX512, mulBF16Tile1x1AVX512},
-	dotF8:   []f8Tile{{4, mulF8Tile1x4AVX512}, {3, mulF8Tile1x3AVX512}, {2, mulF8Tile1x2AVX512}, {1, mulF8Tile1x1AVX512}},
-	sumRows: [3]func(*float32, *byte, int, int, int, *float32, int){mulTF32Rows4AVX512, mulTF16Rows4AVX512, mulTBF16Rows4AVX512},
-	sumRow:  [3]func(*float32, *byte, int, int, int, *float32, int){mulTF32Rows1AVX512, mulTF16Rows1AVX512, mulTBF16Rows1AVX512},
+	dot1:   [3]dotTileFunc{mulF32Tile1x1AVX512, mulF16Tile1x1AVX512, mulBF16Tile1x1AVX512},
+	dotF8:  []f8Tile{{4, mulF8Tile1x4AVX512}, {3, mulF8Tile1x3AVX512}, {2, mulF8Tile1x2AVX512}, {1, mulF8Tile1x1AVX512}},
+	sumRow: [3]func(*float32, *byte, int, int, *float32, int){mulTF32RowsAVX512, mulTF16RowsAVX512, mulTBF16RowsAVX512},
 	sum: [3][]sumTile{
 		{{6, mulTF32Tile6AVX512}, {4, mulTF32Tile4AVX512}, {2, mulTF32Tile2AVX512}},
 		{{6, mulTF16Tile6AVX512}, {4, mulTF16Tile4AVX512}, {2, mulTF16Tile2AVX512}},
@@ -112,7 +109,10 @@ const directColumns = 6
 // converts some rows at a time.
 func (t *floats) mulFloat(dst []float32, ld int, w *Weights, x []float32, cols []int32, n int, s *Scratch) {
 	k := w.K
-	if k == 0 || n == 0 {
+	if n == 0 || w.Rows == 0 {
+		return
+	}
+	if k == 0 {
 		mulFloat(dst, ld, w, x, cols, n, s)
 		return
 	}
@@ -170,33 +170,34 @@ func (s *Scratch) offsets(cols []int32, n, ld int, starts []float32) []int {
 	return off
 }
 
-// longRow is the length from which one column takes one row at a time: memory is
-// then read in order and nothing asked for ahead, which two threads did at 100 % of
-// the speed of plain reading, against 70 to 80 % with four rows side by side.
-const longRow = 512
-
 // dots sets dst[j*ld+r] to the product of row r and column j, for all rows and
 // columns. k is a multiple of 16 but for f32.
+//
+// A single column takes one row after another: memory is then read in order and
+// nothing is asked for ahead, which two threads did at 100 % of the speed of plain
+// reading, against 70 to 80 % with four rows side by side.
 func (t *floats) dots(dst *float32, ld, src int, w *byte, stride, rows, ahead, k int, x *float32, off []int) {
 	at := func(r, j int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(dst), 4*(j*ld+r))) }
-	r := rows &^ 3
-	if len(off) == 1 && k >= longRow {
-		r = 0
-	}
-	for j, c := 0, 0; j < len(off) && r > 0; {
+	for j, c := 0, 0; j < len(off); {
+		if c == len(t.dot[src]) {
+			t.dot1[src](at(0, j), ld, w, stride, rows, ahead, x, &off[j], k)
+			j++
+			continue
+		}
 		tile := t.dot[src][c]
 		// Eight columns are better two times four than six and two.
 		if rest := len(off) - j; rest < tile.cols || rest == 8 && tile.cols == 6 {
 			c++
 			continue
 		}
-		tile.f(at(0, j), ld, w, stride, r, ahead, x, &off[j], k)
-		j += tile.cols
-	}
-	if r < rows {
-		for j := range off {
-			t.dot1[src](at(r, j), ld, (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)), stride, rows-r, ahead, x, &off[j], k)
+		r := rows &^ 3
+		if r > 0 {
+			tile.f(at(0, j), ld, w, stride, r, ahead, x, &off[j], k)
 		}
+		for i := j; r < rows && i < j+tile.cols; i++ {
+			t.dot1[src](at(r, i), ld, (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)), stride, rows-r, ahead, x, &off[i], k)
+		}
+		j += tile.cols
 	}
 }
 
@@ -283,7 +284,7 @@ func (t *floats) sums(dst *float32, ld, src int, w *byte, stride, rows, ahead, k
 	for j, c := 0, 0; j < len(off); {
 		d := (*float32)(unsafe.Add(unsafe.Pointer(dst), 4*j*ld))
 		if c == len(t.sum[src]) {
-			t.sumOne(d, src, w, stride, rows, ahead, k, (*float32)(unsafe.Add(unsafe.Pointer(x), 4*off[j])))
+			t.sumRow[src](d, w, stride, rows, (*float32)(unsafe.Add(unsafe.Pointer(x), 4*off[j])), k)
 			j++
 			continue
 		}
@@ -294,16 +295,5 @@ func (t *floats) sums(dst *float32, ld, src int, w *byte, stride, rows, ahead, k
 		}
 		tile.f(d, ld, w, stride, rows, ahead, x, &off[j], k)
 		j += tile.cols
-	}
-}
-
-// sumOne is sums for one column.
-func (t *floats) sumOne(dst *float32, src int, w *byte, stride, rows, ahead, k int, x *float32) {
-	r := rows &^ 3
-	if r > 0 {
-		t.sumRows[src](dst, w, stride, r, ahead, x, k)
-	}
-	if r < rows {
-		t.sumRow[src](dst, (*byte)(unsafe.Add(unsafe.Pointer(w), r*stride)), stride, rows-r, ahead, (*float32)(unsafe.Add(unsafe.Pointer(x), 4*r)), k)
 	}
 }

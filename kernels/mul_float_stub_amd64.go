@@ -12,14 +12,6 @@ package kernels
 //go:noescape
 func mulF32Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulF32Tile4x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
-// and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
-// k is not 0. ahead is how many bytes behind a row the one lies that is
-// to be fetched meanwhile.
-//
-//go:noescape
-func mulF32Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-
 // mulF32Tile2x3AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 2, not 0;
 // k is not 0. ahead is how many bytes behind a row the one lies that is
@@ -35,14 +27,6 @@ func mulF32Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahea
 //
 //go:noescape
 func mulF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-
-// mulF16Tile4x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
-// and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
-// k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
-// to be fetched meanwhile.
-//
-//go:noescape
-func mulF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulF16Tile2x3AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 2, not 0;
@@ -60,14 +44,6 @@ func mulF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahea
 //go:noescape
 func mulBF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulBF16Tile4x1AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
-// and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
-// k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
-// to be fetched meanwhile.
-//
-//go:noescape
-func mulBF16Tile4x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-
 // mulBF16Tile2x3AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 2, not 0;
 // k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
@@ -83,14 +59,6 @@ func mulBF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahe
 //
 //go:noescape
 func mulF32Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-
-// mulF32Tile4x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
-// and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
-// k is not 0. ahead is how many bytes behind a row the one lies that is
-// to be fetched meanwhile.
-//
-//go:noescape
-func mulF32Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulF32Tile4x2AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
@@ -124,14 +92,6 @@ func mulF32Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ah
 //go:noescape
 func mulF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulF16Tile4x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
-// and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
-// k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
-// to be fetched meanwhile.
-//
-//go:noescape
-func mulF16Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-
 // mulF16Tile4x2AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
 // k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
@@ -163,14 +123,6 @@ func mulF16Tile4x6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ah
 //
 //go:noescape
 func mulBF16Tile1x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
-
-// mulBF16Tile4x1AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
-// and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;
-// k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
-// to be fetched meanwhile.
-//
-//go:noescape
-func mulBF16Tile4x1AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulBF16Tile4x2AVX512 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 4, not 0;

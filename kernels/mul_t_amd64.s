@@ -4,92 +4,35 @@
 
 #include "textflag.h"
 
-// func mulTF32Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·mulTF32Rows4AVX2(SB), NOSPLIT, $0-56
+// func mulTF32RowsAVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// Requires: AVX, FMA3
+TEXT ·mulTF32RowsAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x02, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ k+40(FP), DI
 
 rows:
-	LEAQ         (CX)(DX*1), R9
-	LEAQ         (R9)(DX*1), R10
-	LEAQ         (R10)(DX*1), R11
-	VBROADCASTSS (DI), Y0
-	VBROADCASTSS 4(DI), Y1
-	VBROADCASTSS 8(DI), Y2
-	VBROADCASTSS 12(DI), Y3
-	XORQ         R12, R12
-	MOVQ         SI, R13
+	VBROADCASTSS (SI), Y0
+	XORQ         R8, R8
 
 groups:
-	PREFETCHT0  (CX)(R13*4)
-	PREFETCHT0  (R9)(R13*4)
-	PREFETCHT0  (R10)(R13*4)
-	PREFETCHT0  (R11)(R13*4)
-	ADDQ        $0x10, R13
-	VMOVUPS     (AX)(R12*4), Y4
-	VFMADD231PS (CX)(R12*4), Y0, Y4
-	VFMADD231PS (R9)(R12*4), Y1, Y4
-	VFMADD231PS (R10)(R12*4), Y2, Y4
-	VFMADD231PS (R11)(R12*4), Y3, Y4
-	VMOVUPS     Y4, (AX)(R12*4)
-	VMOVUPS     32(AX)(R12*4), Y4
-	VFMADD231PS 32(CX)(R12*4), Y0, Y4
-	VFMADD231PS 32(R9)(R12*4), Y1, Y4
-	VFMADD231PS 32(R10)(R12*4), Y2, Y4
-	VFMADD231PS 32(R11)(R12*4), Y3, Y4
-	VMOVUPS     Y4, 32(AX)(R12*4)
-	ADDQ        $0x10, R12
-	CMPQ        R12, R8
+	VMOVUPS     (AX)(R8*4), Y1
+	VMOVUPS     (CX)(R8*4), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, (AX)(R8*4)
+	VMOVUPS     32(AX)(R8*4), Y1
+	VMOVUPS     32(CX)(R8*4), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 32(AX)(R8*4)
+	ADDQ        $0x10, R8
+	CMPQ        R8, DI
 	JLT         groups
-	ADDQ        $0x10, DI
+	ADDQ        $0x04, SI
 	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	SUBQ        $0x04, BX
-	JNZ         rows
-	VZEROUPPER
-	RET
-
-// func mulTF32Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·mulTF32Rows1AVX2(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x02, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
-
-rows:
-	VBROADCASTSS (DI), Y0
-	XORQ         R9, R9
-	MOVQ         SI, R10
-
-groups:
-	PREFETCHT0  (CX)(R10*4)
-	ADDQ        $0x10, R10
-	VMOVUPS     (AX)(R9*4), Y1
-	VFMADD231PS (CX)(R9*4), Y0, Y1
-	VMOVUPS     Y1, (AX)(R9*4)
-	VMOVUPS     32(AX)(R9*4), Y1
-	VFMADD231PS 32(CX)(R9*4), Y0, Y1
-	VMOVUPS     Y1, 32(AX)(R9*4)
-	ADDQ        $0x10, R9
-	CMPQ        R9, R8
-	JLT         groups
-	ADDQ        $0x04, DI
-	ADDQ        DX, CX
-	SUBQ        $0x01, BX
+	DECQ        BX
 	JNZ         rows
 	VZEROUPPER
 	RET
@@ -222,102 +165,35 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·mulTF16Rows4AVX2(SB), NOSPLIT, $0-56
+// func mulTF16RowsAVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// Requires: AVX, F16C, FMA3
+TEXT ·mulTF16RowsAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x01, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ k+40(FP), DI
 
 rows:
-	LEAQ         (CX)(DX*1), R9
-	LEAQ         (R9)(DX*1), R10
-	LEAQ         (R10)(DX*1), R11
-	VBROADCASTSS (DI), Y0
-	VBROADCASTSS 4(DI), Y1
-	VBROADCASTSS 8(DI), Y2
-	VBROADCASTSS 12(DI), Y3
-	XORQ         R12, R12
-	MOVQ         SI, R13
+	VBROADCASTSS (SI), Y0
+	XORQ         R8, R8
 
 groups:
-	PREFETCHT0  (CX)(R13*2)
-	PREFETCHT0  (R9)(R13*2)
-	PREFETCHT0  (R10)(R13*2)
-	PREFETCHT0  (R11)(R13*2)
-	ADDQ        $0x10, R13
-	VMOVUPS     (AX)(R12*4), Y4
-	VCVTPH2PS   (CX)(R12*2), Y5
-	VFMADD231PS Y5, Y0, Y4
-	VCVTPH2PS   (R9)(R12*2), Y5
-	VFMADD231PS Y5, Y1, Y4
-	VCVTPH2PS   (R10)(R12*2), Y5
-	VFMADD231PS Y5, Y2, Y4
-	VCVTPH2PS   (R11)(R12*2), Y5
-	VFMADD231PS Y5, Y3, Y4
-	VMOVUPS     Y4, (AX)(R12*4)
-	VMOVUPS     32(AX)(R12*4), Y4
-	VCVTPH2PS   16(CX)(R12*2), Y5
-	VFMADD231PS Y5, Y0, Y4
-	VCVTPH2PS   16(R9)(R12*2), Y5
-	VFMADD231PS Y5, Y1, Y4
-	VCVTPH2PS   16(R10)(R12*2), Y5
-	VFMADD231PS Y5, Y2, Y4
-	VCVTPH2PS   16(R11)(R12*2), Y5
-	VFMADD231PS Y5, Y3, Y4
-	VMOVUPS     Y4, 32(AX)(R12*4)
-	ADDQ        $0x10, R12
-	CMPQ        R12, R8
-	JLT         groups
-	ADDQ        $0x10, DI
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	SUBQ        $0x04, BX
-	JNZ         rows
-	VZEROUPPER
-	RET
-
-// func mulTF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, F16C, FMA3, MMX+
-TEXT ·mulTF16Rows1AVX2(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x01, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
-
-rows:
-	VBROADCASTSS (DI), Y0
-	XORQ         R9, R9
-	MOVQ         SI, R10
-
-groups:
-	PREFETCHT0  (CX)(R10*2)
-	ADDQ        $0x10, R10
-	VMOVUPS     (AX)(R9*4), Y1
-	VCVTPH2PS   (CX)(R9*2), Y2
+	VMOVUPS     (AX)(R8*4), Y1
+	VCVTPH2PS   (CX)(R8*2), Y2
 	VFMADD231PS Y2, Y0, Y1
-	VMOVUPS     Y1, (AX)(R9*4)
-	VMOVUPS     32(AX)(R9*4), Y1
-	VCVTPH2PS   16(CX)(R9*2), Y2
+	VMOVUPS     Y1, (AX)(R8*4)
+	VMOVUPS     32(AX)(R8*4), Y1
+	VCVTPH2PS   16(CX)(R8*2), Y2
 	VFMADD231PS Y2, Y0, Y1
-	VMOVUPS     Y1, 32(AX)(R9*4)
-	ADDQ        $0x10, R9
-	CMPQ        R9, R8
+	VMOVUPS     Y1, 32(AX)(R8*4)
+	ADDQ        $0x10, R8
+	CMPQ        R8, DI
 	JLT         groups
-	ADDQ        $0x04, DI
+	ADDQ        $0x04, SI
 	ADDQ        DX, CX
-	SUBQ        $0x01, BX
+	DECQ        BX
 	JNZ         rows
 	VZEROUPPER
 	RET
@@ -452,112 +328,37 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTBF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulTBF16Rows4AVX2(SB), NOSPLIT, $0-56
+// func mulTBF16RowsAVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·mulTBF16RowsAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x01, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ k+40(FP), DI
 
 rows:
-	LEAQ         (CX)(DX*1), R9
-	LEAQ         (R9)(DX*1), R10
-	LEAQ         (R10)(DX*1), R11
-	VBROADCASTSS (DI), Y0
-	VBROADCASTSS 4(DI), Y1
-	VBROADCASTSS 8(DI), Y2
-	VBROADCASTSS 12(DI), Y3
-	XORQ         R12, R12
-	MOVQ         SI, R13
+	VBROADCASTSS (SI), Y0
+	XORQ         R8, R8
 
 groups:
-	PREFETCHT0  (CX)(R13*2)
-	PREFETCHT0  (R9)(R13*2)
-	PREFETCHT0  (R10)(R13*2)
-	PREFETCHT0  (R11)(R13*2)
-	ADDQ        $0x10, R13
-	VMOVUPS     (AX)(R12*4), Y4
-	VPMOVZXWD   (CX)(R12*2), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y0, Y4
-	VPMOVZXWD   (R9)(R12*2), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y1, Y4
-	VPMOVZXWD   (R10)(R12*2), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y2, Y4
-	VPMOVZXWD   (R11)(R12*2), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y3, Y4
-	VMOVUPS     Y4, (AX)(R12*4)
-	VMOVUPS     32(AX)(R12*4), Y4
-	VPMOVZXWD   16(CX)(R12*2), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y0, Y4
-	VPMOVZXWD   16(R9)(R12*2), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y1, Y4
-	VPMOVZXWD   16(R10)(R12*2), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y2, Y4
-	VPMOVZXWD   16(R11)(R12*2), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y3, Y4
-	VMOVUPS     Y4, 32(AX)(R12*4)
-	ADDQ        $0x10, R12
-	CMPQ        R12, R8
-	JLT         groups
-	ADDQ        $0x10, DI
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	SUBQ        $0x04, BX
-	JNZ         rows
-	VZEROUPPER
-	RET
-
-// func mulTBF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulTBF16Rows1AVX2(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x01, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
-
-rows:
-	VBROADCASTSS (DI), Y0
-	XORQ         R9, R9
-	MOVQ         SI, R10
-
-groups:
-	PREFETCHT0  (CX)(R10*2)
-	ADDQ        $0x10, R10
-	VMOVUPS     (AX)(R9*4), Y1
-	VPMOVZXWD   (CX)(R9*2), Y2
+	VMOVUPS     (AX)(R8*4), Y1
+	VPMOVZXWD   (CX)(R8*2), Y2
 	VPSLLD      $0x10, Y2, Y2
 	VFMADD231PS Y2, Y0, Y1
-	VMOVUPS     Y1, (AX)(R9*4)
-	VMOVUPS     32(AX)(R9*4), Y1
-	VPMOVZXWD   16(CX)(R9*2), Y2
+	VMOVUPS     Y1, (AX)(R8*4)
+	VMOVUPS     32(AX)(R8*4), Y1
+	VPMOVZXWD   16(CX)(R8*2), Y2
 	VPSLLD      $0x10, Y2, Y2
 	VFMADD231PS Y2, Y0, Y1
-	VMOVUPS     Y1, 32(AX)(R9*4)
-	ADDQ        $0x10, R9
-	CMPQ        R9, R8
+	VMOVUPS     Y1, 32(AX)(R8*4)
+	ADDQ        $0x10, R8
+	CMPQ        R8, DI
 	JLT         groups
-	ADDQ        $0x04, DI
+	ADDQ        $0x04, SI
 	ADDQ        DX, CX
-	SUBQ        $0x01, BX
+	DECQ        BX
 	JNZ         rows
 	VZEROUPPER
 	RET
@@ -697,83 +498,31 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTF32Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·mulTF32Rows4AVX512(SB), NOSPLIT, $0-56
+// func mulTF32RowsAVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// Requires: AVX, AVX512F
+TEXT ·mulTF32RowsAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x02, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ k+40(FP), DI
 
 rows:
-	LEAQ         (CX)(DX*1), R9
-	LEAQ         (R9)(DX*1), R10
-	LEAQ         (R10)(DX*1), R11
-	VBROADCASTSS (DI), Z0
-	VBROADCASTSS 4(DI), Z1
-	VBROADCASTSS 8(DI), Z2
-	VBROADCASTSS 12(DI), Z3
-	XORQ         R12, R12
-	MOVQ         SI, R13
+	VBROADCASTSS (SI), Z0
+	XORQ         R8, R8
 
 groups:
-	PREFETCHT0  (CX)(R13*4)
-	PREFETCHT0  (R9)(R13*4)
-	PREFETCHT0  (R10)(R13*4)
-	PREFETCHT0  (R11)(R13*4)
-	ADDQ        $0x10, R13
-	VMOVUPS     (AX)(R12*4), Z4
-	VFMADD231PS (CX)(R12*4), Z0, Z4
-	VFMADD231PS (R9)(R12*4), Z1, Z4
-	VFMADD231PS (R10)(R12*4), Z2, Z4
-	VFMADD231PS (R11)(R12*4), Z3, Z4
-	VMOVUPS     Z4, (AX)(R12*4)
-	ADDQ        $0x10, R12
-	CMPQ        R12, R8
+	VMOVUPS     (AX)(R8*4), Z1
+	VMOVUPS     (CX)(R8*4), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, (AX)(R8*4)
+	ADDQ        $0x10, R8
+	CMPQ        R8, DI
 	JLT         groups
-	ADDQ        $0x10, DI
+	ADDQ        $0x04, SI
 	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	SUBQ        $0x04, BX
-	JNZ         rows
-	VZEROUPPER
-	RET
-
-// func mulTF32Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·mulTF32Rows1AVX512(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x02, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
-
-rows:
-	VBROADCASTSS (DI), Z0
-	XORQ         R9, R9
-	MOVQ         SI, R10
-
-groups:
-	PREFETCHT0  (CX)(R10*4)
-	ADDQ        $0x10, R10
-	VMOVUPS     (AX)(R9*4), Z1
-	VFMADD231PS (CX)(R9*4), Z0, Z1
-	VMOVUPS     Z1, (AX)(R9*4)
-	ADDQ        $0x10, R9
-	CMPQ        R9, R8
-	JLT         groups
-	ADDQ        $0x04, DI
-	ADDQ        DX, CX
-	SUBQ        $0x01, BX
+	DECQ        BX
 	JNZ         rows
 	VZEROUPPER
 	RET
@@ -1234,88 +983,31 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·mulTF16Rows4AVX512(SB), NOSPLIT, $0-56
+// func mulTF16RowsAVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// Requires: AVX, AVX512F
+TEXT ·mulTF16RowsAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x01, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ k+40(FP), DI
 
 rows:
-	LEAQ         (CX)(DX*1), R9
-	LEAQ         (R9)(DX*1), R10
-	LEAQ         (R10)(DX*1), R11
-	VBROADCASTSS (DI), Z0
-	VBROADCASTSS 4(DI), Z1
-	VBROADCASTSS 8(DI), Z2
-	VBROADCASTSS 12(DI), Z3
-	XORQ         R12, R12
-	MOVQ         SI, R13
+	VBROADCASTSS (SI), Z0
+	XORQ         R8, R8
 
 groups:
-	PREFETCHT0  (CX)(R13*2)
-	PREFETCHT0  (R9)(R13*2)
-	PREFETCHT0  (R10)(R13*2)
-	PREFETCHT0  (R11)(R13*2)
-	ADDQ        $0x10, R13
-	VMOVUPS     (AX)(R12*4), Z4
-	VCVTPH2PS   (CX)(R12*2), Z5
-	VFMADD231PS Z5, Z0, Z4
-	VCVTPH2PS   (R9)(R12*2), Z5
-	VFMADD231PS Z5, Z1, Z4
-	VCVTPH2PS   (R10)(R12*2), Z5
-	VFMADD231PS Z5, Z2, Z4
-	VCVTPH2PS   (R11)(R12*2), Z5
-	VFMADD231PS Z5, Z3, Z4
-	VMOVUPS     Z4, (AX)(R12*4)
-	ADDQ        $0x10, R12
-	CMPQ        R12, R8
-	JLT         groups
-	ADDQ        $0x10, DI
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	SUBQ        $0x04, BX
-	JNZ         rows
-	VZEROUPPER
-	RET
-
-// func mulTF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·mulTF16Rows1AVX512(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x01, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
-
-rows:
-	VBROADCASTSS (DI), Z0
-	XORQ         R9, R9
-	MOVQ         SI, R10
-
-groups:
-	PREFETCHT0  (CX)(R10*2)
-	ADDQ        $0x10, R10
-	VMOVUPS     (AX)(R9*4), Z1
-	VCVTPH2PS   (CX)(R9*2), Z2
+	VMOVUPS     (AX)(R8*4), Z1
+	VCVTPH2PS   (CX)(R8*2), Z2
 	VFMADD231PS Z2, Z0, Z1
-	VMOVUPS     Z1, (AX)(R9*4)
-	ADDQ        $0x10, R9
-	CMPQ        R9, R8
+	VMOVUPS     Z1, (AX)(R8*4)
+	ADDQ        $0x10, R8
+	CMPQ        R8, DI
 	JLT         groups
-	ADDQ        $0x04, DI
+	ADDQ        $0x04, SI
 	ADDQ        DX, CX
-	SUBQ        $0x01, BX
+	DECQ        BX
 	JNZ         rows
 	VZEROUPPER
 	RET
@@ -1785,93 +1477,32 @@ narrowDone:
 	VZEROUPPER
 	RET
 
-// func mulTBF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·mulTBF16Rows4AVX512(SB), NOSPLIT, $0-56
+// func mulTBF16RowsAVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+// Requires: AVX, AVX512F
+TEXT ·mulTBF16RowsAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
 	MOVQ stride+16(FP), DX
 	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x01, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ k+40(FP), DI
 
 rows:
-	LEAQ         (CX)(DX*1), R9
-	LEAQ         (R9)(DX*1), R10
-	LEAQ         (R10)(DX*1), R11
-	VBROADCASTSS (DI), Z0
-	VBROADCASTSS 4(DI), Z1
-	VBROADCASTSS 8(DI), Z2
-	VBROADCASTSS 12(DI), Z3
-	XORQ         R12, R12
-	MOVQ         SI, R13
+	VBROADCASTSS (SI), Z0
+	XORQ         R8, R8
 
 groups:
-	PREFETCHT0  (CX)(R13*2)
-	PREFETCHT0  (R9)(R13*2)
-	PREFETCHT0  (R10)(R13*2)
-	PREFETCHT0  (R11)(R13*2)
-	ADDQ        $0x10, R13
-	VMOVUPS     (AX)(R12*4), Z4
-	VPMOVZXWD   (CX)(R12*2), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VFMADD231PS Z5, Z0, Z4
-	VPMOVZXWD   (R9)(R12*2), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VFMADD231PS Z5, Z1, Z4
-	VPMOVZXWD   (R10)(R12*2), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VFMADD231PS Z5, Z2, Z4
-	VPMOVZXWD   (R11)(R12*2), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VFMADD231PS Z5, Z3, Z4
-	VMOVUPS     Z4, (AX)(R12*4)
-	ADDQ        $0x10, R12
-	CMPQ        R12, R8
-	JLT         groups
-	ADDQ        $0x10, DI
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	ADDQ        DX, CX
-	SUBQ        $0x04, BX
-	JNZ         rows
-	VZEROUPPER
-	RET
-
-// func mulTBF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·mulTBF16Rows1AVX512(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), AX
-	MOVQ w+8(FP), CX
-	MOVQ stride+16(FP), DX
-	MOVQ rows+24(FP), BX
-	MOVQ ahead+32(FP), SI
-	SHRQ $0x01, SI
-	MOVQ x+40(FP), DI
-	MOVQ k+48(FP), R8
-
-rows:
-	VBROADCASTSS (DI), Z0
-	XORQ         R9, R9
-	MOVQ         SI, R10
-
-groups:
-	PREFETCHT0  (CX)(R10*2)
-	ADDQ        $0x10, R10
-	VMOVUPS     (AX)(R9*4), Z1
-	VPMOVZXWD   (CX)(R9*2), Z2
+	VMOVUPS     (AX)(R8*4), Z1
+	VPMOVZXWD   (CX)(R8*2), Z2
 	VPSLLD      $0x10, Z2, Z2
 	VFMADD231PS Z2, Z0, Z1
-	VMOVUPS     Z1, (AX)(R9*4)
-	ADDQ        $0x10, R9
-	CMPQ        R9, R8
+	VMOVUPS     Z1, (AX)(R8*4)
+	ADDQ        $0x10, R8
+	CMPQ        R8, DI
 	JLT         groups
-	ADDQ        $0x04, DI
+	ADDQ        $0x04, SI
 	ADDQ        DX, CX
-	SUBQ        $0x01, BX
+	DECQ        BX
 	JNZ         rows
 	VZEROUPPER
 	RET

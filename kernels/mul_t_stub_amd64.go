@@ -4,19 +4,11 @@
 
 package kernels
 
-// mulTF32Rows4AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
+// mulTF32RowsAVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
+// k is a multiple of 16; neither it nor rows is 0.
 //
 //go:noescape
-func mulTF32Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-
-// mulTF32Rows1AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
-//
-//go:noescape
-func mulTF32Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
+func mulTF32RowsAVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
 // mulTF32Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
@@ -25,19 +17,11 @@ func mulTF32Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x 
 //go:noescape
 func mulTF32Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulTF16Rows4AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
+// mulTF16RowsAVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
+// k is a multiple of 16; neither it nor rows is 0.
 //
 //go:noescape
-func mulTF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-
-// mulTF16Rows1AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
-//
-//go:noescape
-func mulTF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
+func mulTF16RowsAVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
 // mulTF16Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
@@ -46,19 +30,11 @@ func mulTF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x 
 //go:noescape
 func mulTF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulTBF16Rows4AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
+// mulTBF16RowsAVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
+// k is a multiple of 16; neither it nor rows is 0.
 //
 //go:noescape
-func mulTBF16Rows4AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-
-// mulTBF16Rows1AVX2 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
-//
-//go:noescape
-func mulTBF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
+func mulTBF16RowsAVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
 // mulTBF16Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
@@ -67,19 +43,11 @@ func mulTBF16Rows1AVX2(dst *float32, w *byte, stride int, rows int, ahead int, x
 //go:noescape
 func mulTBF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulTF32Rows4AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
+// mulTF32RowsAVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
+// k is a multiple of 16; neither it nor rows is 0.
 //
 //go:noescape
-func mulTF32Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-
-// mulTF32Rows1AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
-//
-//go:noescape
-func mulTF32Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
+func mulTF32RowsAVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
 // mulTF32Tile2AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
@@ -102,19 +70,11 @@ func mulTF32Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahe
 //go:noescape
 func mulTF32Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulTF16Rows4AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
+// mulTF16RowsAVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
+// k is a multiple of 16; neither it nor rows is 0.
 //
 //go:noescape
-func mulTF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-
-// mulTF16Rows1AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
-//
-//go:noescape
-func mulTF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
+func mulTF16RowsAVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
 // mulTF16Tile2AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
@@ -137,19 +97,11 @@ func mulTF16Tile4AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahe
 //go:noescape
 func mulTF16Tile6AVX512(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
-// mulTBF16Rows4AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 4 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
+// mulTBF16RowsAVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
+// k is a multiple of 16; neither it nor rows is 0.
 //
 //go:noescape
-func mulTBF16Rows4AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
-
-// mulTBF16Rows1AVX512 sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.
-// rows is a multiple of 1 and k of 16; neither is 0. ahead is how many bytes
-// behind a row the one lies that is to be fetched meanwhile.
-//
-//go:noescape
-func mulTBF16Rows1AVX512(dst *float32, w *byte, stride int, rows int, ahead int, x *float32, k int)
+func mulTBF16RowsAVX512(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
 // mulTBF16Tile2AVX512 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how

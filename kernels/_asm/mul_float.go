@@ -43,7 +43,6 @@ func mulFloat(c *build.Context) {
 	both(c, func(g gen) {
 		for _, s := range []source{sourceF32, sourceF16, sourceBF16} {
 			g.mulTile(s, 1, 1)
-			g.mulTile(s, 4, 1)
 			if !g.avx512 {
 				g.mulTile(s, 2, 3)
 				continue
@@ -95,7 +94,7 @@ func (g gen) mulTile(s source, rows, cols int) {
 		g.JZ(operand.LabelRef("tail"))
 	}
 	g.loop("groups", i, whole, 16, func() {
-		if rows > 1 && (cols == 1 || s != sourceF32) {
+		if cols > 1 && s != sourceF32 {
 			for r := range row {
 				g.PREFETCHT0(row[r](next, s.bytes, 0))
 			}

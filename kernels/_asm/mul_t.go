@@ -1,8 +1,6 @@
 package main
 
 import (
-	"math/bits"
-
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -17,8 +15,7 @@ func mulT(c *build.Context) {
 			cols = []int{2, 4, 6}
 		}
 		for _, s := range []source{sourceF32, sourceF16, sourceBF16} {
-			g.mulTRows(s, 4)
-			g.mulTRows(s, 1)
+			g.mulTRows(s)
 			for _, n := range cols {
 				g.mulTTile(s, n)
 			}
@@ -28,52 +25,29 @@ func mulT(c *build.Context) {
 
 // mulTRows makes the form for one column: dst stays in the first cache, the
 // weights stream by.
-func (g gen) mulTRows(s source, rows int) {
-	name := label("mulT%sRows%d", s.name, rows)
-	g.fn(name, "func(dst *float32, w *byte, stride, rows, ahead int, x *float32, k int)",
+func (g gen) mulTRows(s source) {
+	name := label("mulT%sRows", s.name)
+	g.fn(name, "func(dst *float32, w *byte, stride, rows int, x *float32, k int)",
 		name+g.suffix()+" sets dst[c] = fma(x[r], w[r][c], dst[c]) for ascending r.",
-		label("rows is a multiple of %d and k of 16; neither is 0. ahead is how many bytes", rows),
-		"behind a row the one lies that is to be fetched meanwhile.")
+		"k is a multiple of 16; neither it nor rows is 0.")
 	dst, w, stride, n := g.arg("dst"), g.arg("w"), g.arg("stride"), g.arg("rows")
-	ahead := g.arg("ahead")
-	g.SHRQ(imm(bits.TrailingZeros(uint(s.bytes))), ahead)
 	x, k := g.arg("x"), g.arg("k")
+	f, i := g.vec(), g.GP64()
 	g.Label("rows")
-	row := g.rowAddresses(w, stride, rows)
-	f := g.vecs(rows)
-	for r := range f {
-		g.VBROADCASTSS(mem(x, 4*r), f[r])
-	}
-	i, next := g.GP64(), g.GP64()
+	g.VBROADCASTSS(mem(x, 0), f)
 	g.XORQ(i, i)
-	g.MOVQ(ahead, next)
 	g.loop("groups", i, k, 16, func() {
-		for r := range row {
-			g.PREFETCHT0(row[r](next, s.bytes, 0))
-		}
-		g.ADDQ(imm(16), next)
 		for h := range 16 / g.width() {
-			m := memIdx(dst, i, 4, 4*h*g.width())
-			d := g.vec()
+			m, d, v := memIdx(dst, i, 4, 4*h*g.width()), g.vec(), g.vec()
 			g.VMOVUPS(m, d)
-			for r := range row {
-				wm := row[r](i, s.bytes, s.bytes*h*g.width())
-				if s == sourceF32 {
-					g.VFMADD231PS(wm, f[r], d)
-					continue
-				}
-				v := g.vec()
-				g.load(s, wm, v)
-				g.VFMADD231PS(v, f[r], d)
-			}
+			g.load(s, memIdx(w, i, uint8(s.bytes), s.bytes*h*g.width()), v)
+			g.VFMADD231PS(v, f, d)
 			g.VMOVUPS(d, m)
 		}
 	})
-	g.ADDQ(imm(4*rows), x)
-	for range rows {
-		g.ADDQ(stride, w)
-	}
-	g.SUBQ(imm(rows), n)
+	g.ADDQ(imm(4), x)
+	g.ADDQ(stride, w)
+	g.DECQ(n)
 	g.JNZ(operand.LabelRef("rows"))
 	g.end()
 }
