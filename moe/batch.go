@@ -22,6 +22,8 @@ type Step struct {
 	// each, if set, is shown the logits of every token in turn, and Logits stays nil.
 	// What scores a long text needs no memory for all its logits.
 	each func(i int, logits []float32)
+
+	taken int // tokens that have been through the model
 }
 
 // ForwardAll is Forward with the logits of every token: (len(ids), Vocab).
@@ -67,15 +69,8 @@ func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
 			st.State.logits = make([]float32, m.cfg.Vocab)
 		}
 	}
-	step, done := 0, 0 // the next token to take
-	for step < len(steps) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		step, done = r.fill(steps, step, done)
-		if err := r.guarded(ctx); err != nil {
-			return err
-		}
+	if err := r.through(ctx, steps); err != nil {
+		return err
 	}
 	for i := range steps {
 		if !steps[i].All && steps[i].each == nil {
@@ -103,14 +98,14 @@ func (m *Model) checkSteps(steps []Step) error {
 	var errs []error
 	for i := range steps {
 		st := &steps[i]
-		st.Logits = nil
+		st.Logits, st.taken = nil, 0
 		switch {
 		case st.State == nil || st.State.m != m:
 			errs = append(errs, fmt.Errorf("%w: step %d", ErrState, i))
 			continue
 		case len(st.Tokens) == 0:
 			errs = append(errs, fmt.Errorf("%w: step %d: want one token or more, found none", ErrToken, i))
-		case st.State.n+len(st.Tokens) > m.cfg.Context:
+		case len(st.Tokens) > st.State.room() && !m.opts.slide:
 			errs = append(errs, fmt.Errorf("%w: step %d: want at most %d positions, found %d processed and %d more", ErrContext, i, m.cfg.Context, st.State.n, len(st.Tokens)))
 		}
 		for j, id := range st.Tokens {
@@ -124,13 +119,17 @@ func (m *Model) checkSteps(steps []Step) error {
 }
 
 // fill takes the next chunk of tokens from the steps, from token done of step on,
-// and returns where the following chunk begins.
+// and returns where the following chunk begins. A state that has to slide first ends
+// the chunk.
 func (r *runner) fill(steps []Step, step, done int) (int, int) {
 	m := r.m
 	r.ids, r.pos, r.owner, r.seqs, r.wanted = r.ids[:0], r.pos[:0], r.owner[:0], r.seqs[:0], r.wanted[:0]
 	for step < len(steps) && len(r.ids) < m.opts.chunk {
 		st := &steps[step]
-		n := min(len(st.Tokens)-done, m.opts.chunk-len(r.ids))
+		n := min(len(st.Tokens)-done, m.opts.chunk-len(r.ids), st.State.room())
+		if n == 0 {
+			break
+		}
 		sq := seq{st.State, len(r.ids), n}
 		for j := done; j < done+n; j++ {
 			t := len(r.ids)
@@ -141,14 +140,15 @@ func (r *runner) fill(steps []Step, step, done int) (int, int) {
 				r.wanted = append(r.wanted, wanted{token: t, i: j, each: st.each})
 			case st.All:
 				r.wanted = append(r.wanted, wanted{token: t, dst: st.Logits[j*m.cfg.Vocab:][:m.cfg.Vocab]})
-			case j == len(st.Tokens)-1:
+			case j == len(st.Tokens)-1 && st.State.logits != nil:
 				r.wanted = append(r.wanted, wanted{token: t, dst: st.State.logits})
 			}
 		}
 		r.seqs = append(r.seqs, sq)
-		if done += n; done == len(st.Tokens) {
-			step, done = step+1, 0
+		if done += n; done < len(st.Tokens) {
+			break
 		}
+		step, done = step+1, 0
 	}
 	return step, done
 }

@@ -181,7 +181,7 @@ func (g *generator) next(logits []float32) (Token, error) {
 		return tok, nil
 	case g.made == o.MaxTokens:
 		tok.Finish = FinishLength
-	case g.s.Len() >= g.m.cfg.Context:
+	case g.s.full():
 		tok.Finish = FinishContext
 	}
 	stopped := false

@@ -15,6 +15,8 @@ type options struct {
 	logitRows int // rows of logits computed at a time
 	cache     *kernels.Format
 	exact     bool
+	slide     bool // past the context, see WithSliding
+	keep      int
 	topK      int
 	minGate   float32
 	context   int

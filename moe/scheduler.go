@@ -327,19 +327,23 @@ func (sc *Scheduler) run() {
 	for i, q := range sc.batch {
 		at := slices.Index(sc.ready, q)
 		sc.ready = slices.Delete(sc.ready, at, at+1)
-		failure := err
-		if err != nil && len(sc.batch) > 1 && sc.ctx.Err() == nil {
+		step, failure := &sc.steps[i], err
+		n := len(step.Tokens)
+		if step.taken == n {
+			failure = nil
+		} else if err != nil && len(sc.batch) > 1 && sc.ctx.Err() == nil {
+			step.Tokens = step.Tokens[step.taken:]
 			failure = sc.m.ForwardBatch(sc.ctx, sc.steps[i:i+1])
 		}
 		if failure != nil && sc.ctx.Err() != nil {
 			failure = fmt.Errorf("%w: the scheduler", ErrClosed)
 		}
-		if n := len(sc.steps[i].Tokens); failure == nil && n < len(q.ids) {
+		if failure == nil && n < len(q.ids) {
 			q.ids = q.ids[n:]
 			sc.ready = append(sc.ready, q)
 			continue
 		}
-		q.logits = sc.steps[i].Logits
+		q.logits = q.s.logits
 		sc.answer(q, failure)
 	}
 	clear(sc.steps)
