@@ -102,11 +102,8 @@ func newGGUF(path string, f *gguf.File) (_ *checkpoint, err error) {
 	if v, ok, _ := c.find("token_embd.weight"); ok && len(v.shape) == 2 {
 		c.config.Vocab = v.shape[0]
 	}
-	if v, ok, _ := c.find("rope_freqs.weight"); ok && v.typ == quant.F32 && len(v.shape) == 1 {
-		c.config.RoPE.Factors = make([]float32, v.shape[0])
-		if err := quant.Dequantize(c.config.RoPE.Factors, v.typ, v.data); err != nil {
-			return nil, fmt.Errorf("%w: rope_freqs.weight: %w", ErrTensor, err)
-		}
+	if err := c.factors(); err != nil {
+		return nil, err
 	}
 	_, separate := f.Tensor("output.weight")
 	c.config.TiedOutput = !separate
@@ -119,6 +116,30 @@ func newGGUF(path string, f *gguf.File) (_ *checkpoint, err error) {
 		c.config.EOS = []int32{int32(id)}
 	}
 	return c, c.check(k)
+}
+
+// factors reads the divisors of the rotary frequencies. A file may have two sets,
+// for texts up to the original context and for longer ones; see hubLongRoPE.
+func (c *checkpoint) factors() error {
+	r := &c.config.RoPE
+	set := "rope_factors_short.weight"
+	if c.config.Context > r.Scaling.Original {
+		set = "rope_factors_long.weight"
+	}
+	for _, name := range []string{"rope_freqs.weight", set} {
+		v, ok, err := c.find(name)
+		if err != nil || !ok {
+			continue
+		}
+		if v.typ != quant.F32 || len(v.shape) != 1 {
+			return fmt.Errorf("%w: %s: want a vector of F32, found %v of %v", ErrTensor, name, v.shape, v.typ)
+		}
+		r.Factors = make([]float32, v.shape[0])
+		if err := quant.Dequantize(r.Factors, v.typ, v.data); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrTensor, name, err)
+		}
+	}
+	return nil
 }
 
 // check validates the configuration once everything that it says has been read.

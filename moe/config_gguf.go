@@ -26,7 +26,8 @@ func readGGUF(k keys, c *Config) {
 	s.Factor = k.float("rope.scaling.factor", 1)
 	s.Original = k.int("rope.scaling.original_context_length", c.Context)
 	switch kind := k.string("rope.scaling.type", "none"); kind {
-	case "none":
+	case "none", "longrope": // whose factors are tensors, see checkpoint.factors
+		s.Magnitude = k.float("rope.scaling.attn_factor", 0)
 	case "linear":
 		s.Kind = Linear
 	case "yarn":
@@ -35,7 +36,7 @@ func readGGUF(k keys, c *Config) {
 		s.Round = true
 		s.Magnitude = k.float("rope.scaling.attn_factor", float32(yarnMagnitude(float64(s.Factor), 1)))
 	default:
-		k.fail("rope.scaling.type", "none, linear or yarn", kind)
+		k.fail("rope.scaling.type", "none, linear, yarn or longrope", kind)
 	}
 
 	if k.int("expert_count", 0) == 0 {
@@ -48,7 +49,7 @@ func readGGUF(k keys, c *Config) {
 	c.Router.Scale = k.float("expert_weights_scale", 1)
 	c.Router.Normalize = k.bool("expert_weights_norm", false)
 	c.ExpertFF = k.int("expert_feed_forward_length", c.DenseFF)
-	denseLayers(c, k.int("leading_dense_block_count", 0), 1, nil)
+	denseLayers(c, k.int("leading_dense_block_count", 0), k.int("interleave_moe_layer_step", 1), nil)
 }
 
 // latentGGUF reads the sizes of latent attention.

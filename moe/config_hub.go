@@ -58,7 +58,7 @@ func hubRoPE(k keys, c *Config) {
 	r.Dim = int(float64(c.HeadDim) * part)
 	s := &r.Scaling
 	s.Factor = scaling.float("factor", 1)
-	s.Original = scaling.int("original_max_position_embeddings", c.Context)
+	s.Original = scaling.int("original_max_position_embeddings", k.int("original_max_position_embeddings", c.Context))
 	switch kind := scaling.string("rope_type", scaling.string("type", "default")); kind {
 	case "default":
 	case "linear":

@@ -34,11 +34,12 @@ func (x *exporter) fromHub() error {
 	}
 	x.linear("token_embd", w.embed, nil)
 	x.floats("output_norm.weight", w.norm)
+	x.floats("output_norm.bias", w.bias)
 	if !x.config.TiedOutput {
 		x.linear("output", w.output, nil)
 	}
-	if f := x.llama3Factors(); f != nil {
-		x.floats("rope_freqs.weight", f)
+	if err := x.factors(); err != nil {
+		return err
 	}
 	for i := range w.layers {
 		x.layer(&w.layers[i], i)
@@ -90,7 +91,9 @@ func sourceType(l *tensor.Linear) quant.Type {
 func (x *exporter) layer(l *layer, i int) {
 	c := &x.config
 	x.floats(x.role("attn_norm.weight", i), l.attnNorm)
+	x.floats(x.role("attn_norm.bias", i), l.attnBias)
 	x.floats(x.role("ffn_norm.weight", i), l.ffnNorm)
+	x.floats(x.role("ffn_norm.bias", i), l.ffnBias)
 	lin := func(role string, l *tensor.Linear) { x.linear(x.role(role, i), l, nil) }
 
 	var order func(int) int
@@ -188,6 +191,23 @@ func (x *exporter) draft(i int) error {
 	return nil
 }
 
+// factors adds the divisors of the rotary frequencies. Of LongRoPE's two sets the
+// configuration keeps the one in use; GGUF wants both.
+func (x *exporter) factors() error {
+	if x.config.RoPE.Factors == nil {
+		x.floats("rope_freqs.weight", x.llama3Factors())
+		return nil
+	}
+	_, k, err := readHubConfig(filepath.Join(x.path, "config.json"))
+	if err != nil {
+		return err
+	}
+	scaling := k.sub(k.first("rope_parameters", "rope_scaling"))
+	x.floats("rope_factors_long.weight", scaling.floats("long_factor"))
+	x.floats("rope_factors_short.weight", scaling.floats("short_factor"))
+	return k.err()
+}
+
 // llama3Factors returns what the frequencies are divided by: GGUF stores Llama 3's
 // scaling as a tensor.
 func (x *exporter) llama3Factors() []float32 {
@@ -281,6 +301,11 @@ func (x *exporter) hubKeys() error {
 			return err
 		}
 	}
+	if x.family.writeGGUF != nil {
+		if err := x.family.writeGGUF(c, set); err != nil {
+			return err
+		}
+	}
 	if c.Routed() == 0 {
 		return nil
 	}
@@ -288,13 +313,12 @@ func (x *exporter) hubKeys() error {
 	num("expert_count", r.Experts)
 	num("expert_used_count", r.TopK)
 	num("expert_feed_forward_length", c.ExpertFF)
-	lead := 0
-	for lead < len(c.Layers) && c.Layers[lead].Dense {
-		lead++
+	lead, step := routedLayers(c.Layers)
+	if step == 0 {
+		return fmt.Errorf("%w: layers with routing: want every n-th one after the first few, as GGUF can say it", ErrConfig)
 	}
-	if lead > 0 {
-		num("leading_dense_block_count", lead)
-	}
+	num("leading_dense_block_count", lead)
+	num("interleave_moe_layer_step", step)
 	if c.SharedFF > 0 {
 		num("expert_shared_count", max(1, c.SharedFF/max(c.ExpertFF, 1)))
 		num("expert_shared_feed_forward_length", c.SharedFF)
@@ -314,7 +338,7 @@ func (x *exporter) hubKeys() error {
 	switch r.Score {
 	case router.Softmax:
 		num("expert_gating_func", 1)
-	case router.Sigmoid:
+	case router.Sigmoid, router.SigmoidTopK:
 		num("expert_gating_func", 2)
 	case router.SoftmaxTopK:
 		num("expert_gating_func", 3)
@@ -322,9 +346,36 @@ func (x *exporter) hubKeys() error {
 	return nil
 }
 
+// routedLayers returns how many layers without routing come first, and that of the
+// others every step-th one, counted from the model's first layer, has it; a step of
+// 0 if the layers are not like that.
+func routedLayers(layers []LayerConfig) (lead, step int) {
+	for lead < len(layers) && layers[lead].Dense {
+		lead++
+	}
+	for step = 1; step <= len(layers); step++ {
+		fits := true
+		for i, l := range layers[lead:] {
+			fits = fits && l.Dense == ((lead+i+1)%step != 0)
+		}
+		if fits {
+			return lead, step
+		}
+	}
+	return lead, 0
+}
+
 func (x *exporter) scalingKeys(set func(string, any)) {
 	c := &x.config
 	s := &c.RoPE.Scaling
+	if c.RoPE.Factors != nil {
+		set("rope.scaling.type", "longrope")
+		set("rope.scaling.original_context_length", uint32(s.Original))
+		if s.Magnitude != 0 {
+			set("rope.scaling.attn_factor", s.Magnitude)
+		}
+		return
+	}
 	switch s.Kind {
 	case Linear:
 		set("rope.scaling.type", "linear")

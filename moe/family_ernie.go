@@ -6,6 +6,7 @@ import "github.com/coterie-go/coterie/router"
 var ernie45 = family{
 	name: "ernie4.5-moe",
 	hub:  []string{"Ernie4_5_MoeForCausalLM", "Ernie4_5_MoEForCausalLM"},
+	gguf: []string{"ernie4_5-moe"},
 	readHub: func(k keys, c *Config) {
 		c.RoPE.Pairs = true
 		r := &c.Router
@@ -21,6 +22,13 @@ var ernie45 = family{
 		for i := range c.Layers {
 			c.Layers[i].Dense = c.Layers[i].Dense || i > last
 		}
+	},
+	readGGUF: func(k keys, c *Config) {
+		c.RoPE.Pairs = true
+		c.Router.Score, c.Router.Normalize, c.Router.NormMin = router.Softmax, true, 1e-12
+		// By the count: llama.cpp's converter takes expert_shared_feed_forward_length
+		// from numbers that only happen to give it.
+		c.SharedFF = k.int("expert_shared_count", 0) * c.ExpertFF
 	},
 	names: map[string]string{
 		"exp_probs_b.bias": "model.layers.{l}.mlp.moe_statics.e_score_correction_bias",

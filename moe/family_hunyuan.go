@@ -6,12 +6,18 @@ import "github.com/coterie-go/coterie/router"
 var hunyuan = family{
 	name: "hunyuan-v1-moe",
 	hub:  []string{"HunYuanMoEV1ForCausalLM"},
+	gguf: []string{"hunyuan-moe"},
 	readHub: func(k keys, c *Config) {
 		c.QKNorm, c.LateQKNorm = HeadQKNorm, true
 		c.Router.Score, c.Router.Normalize, c.Router.Scale = router.Softmax, true, 1
 		c.Router.TopK = k.same("moe_topk", 1)
 		c.ExpertFF = k.same("moe_intermediate_size", c.DenseFF)
 		c.SharedFF = c.DenseFF * k.same("num_shared_expert", 1)
+	},
+	readGGUF: func(k keys, c *Config) {
+		c.QKNorm, c.LateQKNorm = HeadQKNorm, true
+		c.Router.Score, c.Router.Normalize, c.Router.Scale = router.Softmax, true, 1
+		c.SharedFF = k.int("expert_shared_feed_forward_length", c.DenseFF)
 	},
 	names: map[string]string{
 		"attn_q_norm.weight":    "model.layers.{l}.self_attn.query_layernorm.weight",

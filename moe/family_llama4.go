@@ -1,12 +1,17 @@
 package moe
 
-import "github.com/coterie-go/coterie/router"
+import (
+	"fmt"
+
+	"github.com/coterie-go/coterie/router"
+)
 
 // Llama 4: one expert a token, whose input is weighed; attention within chunks,
 // but for every fourth layer, which has no rotation and a temperature instead.
 var llama4 = family{
 	name: "llama4",
 	hub:  []string{"Llama4ForCausalLM", "Llama4ForConditionalGeneration"},
+	gguf: []string{"llama4"},
 	readHub: func(k keys, c *Config) {
 		c.RoPE.Pairs = true
 		if k.bool("use_qk_norm", true) {
@@ -38,8 +43,7 @@ var llama4 = family{
 			}
 		}
 
-		c.Router.Score, c.Router.Normalize, c.Router.Scale = router.SigmoidTopK, false, 1
-		c.Expert.WeightBefore = true
+		llama4Mixture(c)
 		c.ExpertFF, c.SharedFF = c.DenseFF, c.DenseFF
 		c.DenseFF = k.int("intermediate_size_mlp", c.DenseFF)
 		denseLayers(c, 0, k.int("interleave_moe_layer_step", 1), nil)
@@ -54,6 +58,29 @@ var llama4 = family{
 			}
 		}
 	},
+	readGGUF: func(k keys, c *Config) {
+		c.RoPE.Pairs = true
+		llama4Mixture(c)
+		c.SharedFF = c.ExpertFF
+		// Not all converters write the keys below; what a file leaves out is as in the
+		// published models, of which the one with 128 experts has no norm.
+		if k.bool("use_qk_norm", c.Router.Experts != 128) {
+			c.QKNorm = UnitQKNorm
+		}
+		if k.int("attention.sliding_window", 8192) == 0 {
+			return // every layer sees everything, and turns queries and keys
+		}
+		c.Temperature = Temperature{Scale: k.float("attention.temperature_scale", 0.1), Floor: k.float("attention.temperature_length", 8192)}
+		chunk, every := k.int("attention.chunk_size", 8192), k.int("attention.sliding_window_pattern", 4)
+		for i := range c.Layers {
+			if every > 0 && (i+1)%every == 0 {
+				c.Layers[i].NoRoPE = true
+			} else {
+				c.Layers[i].Chunk = chunk
+			}
+		}
+	},
+	writeGGUF: llama4Keys,
 	names: map[string]string{
 		"ffn_gate.weight":         "model.layers.{l}.feed_forward.gate_proj.weight",
 		"ffn_up.weight":           "model.layers.{l}.feed_forward.up_proj.weight",
@@ -66,4 +93,41 @@ var llama4 = family{
 		"ffn_down_shexp.weight":   "model.layers.{l}.feed_forward.shared_expert.down_proj.weight",
 	},
 	fused: halves,
+}
+
+func llama4Mixture(c *Config) {
+	c.Router.Score, c.Router.Normalize, c.Router.Scale = router.SigmoidTopK, false, 1
+	c.Expert.WeightBefore = true
+}
+
+// llama4Keys: of every so many layers GGUF has one that sees everything and does not
+// turn queries and keys, and the others see chunks and turn them; or there are no
+// chunks, and all turn them.
+func llama4Keys(c *Config, set func(key string, v any)) error {
+	chunk, every := 0, len(c.Layers)+1
+	for i, l := range c.Layers {
+		chunk = max(chunk, l.Chunk)
+		if l.NoRoPE {
+			every = min(every, i+1)
+		}
+	}
+	for i, l := range c.Layers {
+		want := LayerConfig{Dense: l.Dense, Chunk: chunk}
+		if chunk > 0 && (i+1)%every == 0 {
+			want.Chunk, want.NoRoPE = 0, true
+		}
+		if l != want {
+			return fmt.Errorf("%w: layer %d: want chunks of %d and rotation, neither in every %d. layer, as GGUF can say it, found %+v", ErrConfig, i, chunk, every, l)
+		}
+	}
+	set("use_qk_norm", c.QKNorm == UnitQKNorm)
+	if chunk == 0 {
+		set("attention.sliding_window", uint32(0))
+		return nil
+	}
+	set("attention.chunk_size", uint32(chunk))
+	set("attention.sliding_window_pattern", uint32(every))
+	set("attention.temperature_scale", c.Temperature.Scale)
+	set("attention.temperature_length", uint32(max(c.Temperature.Floor, 1)))
+	return nil
 }

@@ -6,11 +6,20 @@ import "github.com/coterie-go/coterie/router"
 var phiMoE = family{
 	name: "phimoe",
 	hub:  []string{"PhiMoEForCausalLM", "PhimoeForCausalLM"},
+	gguf: []string{"phimoe"},
 	readHub: func(k keys, c *Config) {
 		c.Norm = LayerNorm
 		c.Router.Score = router.SparseMixer
 		c.Router.SparseEps = k.float("router_jitter_noise", 0.01)
 		hubWindows(k, c)
+	},
+	readGGUF: func(k keys, c *Config) {
+		c.Norm = LayerNorm
+		c.Router.Score, c.Router.Normalize = router.SparseMixer, false
+		c.Router.SparseEps = 0.01 // the file does not say
+		for i := range c.Layers {
+			c.Layers[i].Window = k.int("attention.sliding_window", 0)
+		}
 	},
 	names: sparseBlock(nil),
 }
