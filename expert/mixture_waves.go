@@ -67,12 +67,8 @@ func (m *Mixture) RunLeased(ctx context.Context, pool *par.Pool, spec *Spec, in 
 }
 
 // busy returns how many experts a wave is worth starting with: enough to give each
-// worker two tasks, for a few tokens all, since their computing is short beside
-// the loops' ends.
+// worker two tasks.
 func (m *Mixture) busy(workers int) int {
-	if m.n <= 4 {
-		return len(m.active)
-	}
 	last := &m.parts[len(m.parts)-1]
 	tasks := (last.e.FF() + last.rows - 1) / last.rows
 	return (2*workers + tasks - 1) / tasks

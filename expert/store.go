@@ -67,6 +67,7 @@ type Store struct {
 	entries  []entry
 	resident []int32 // items in memory, in no order
 	used     int64   // bytes of all slots, those that are being read into included
+	sizes    []size
 	waiting  []*Lease
 	urgent   queue // reads that somebody waits for
 	early    queue // reads ahead of need
@@ -105,7 +106,7 @@ type entry struct {
 func NewStore(c StoreConfig) (*Store, error) {
 	s := &Store{files: c.Files, budget: c.Budget, page: int64(os.Getpagesize())}
 	s.work.L, s.idle.L = &s.mu, &s.mu
-	most, experts := int64(0), 0
+	most, all, experts := int64(0), int64(0), 0
 	for l, items := range c.Layers {
 		s.first = append(s.first, len(s.items))
 		s.items = append(s.items, items...)
@@ -114,7 +115,10 @@ func NewStore(c StoreConfig) (*Store, error) {
 			if err := items[i].check(len(c.Files)); err != nil {
 				return nil, fmt.Errorf("layer %d, expert %d: %w", l, i, err)
 			}
-			most = max(most, s.round(items[i].size))
+			n := s.round(items[i].size)
+			most = max(most, n)
+			all += n
+			s.size(n).all += n
 		}
 	}
 	s.first = append(s.first, len(s.items))
@@ -123,6 +127,9 @@ func NewStore(c StoreConfig) (*Store, error) {
 	}
 	if c.Policy == nil {
 		c.Policy = DefaultPolicy
+	}
+	for i := range s.sizes {
+		s.sizes[i].share = int64(float64(c.Budget) * float64(s.sizes[i].all) / float64(all))
 	}
 	s.policy = c.Policy(len(c.Layers), experts)
 	s.entries = make([]entry, len(s.items))
@@ -188,27 +195,73 @@ func (s *Store) Close() error {
 	return err
 }
 
+// size is what the store knows of experts of one size. Layers whose matrices are of
+// other types than those of the rest have experts of another size.
+type size struct {
+	n     int64
+	all   int64 // bytes of such experts that the model has
+	used  int64 // and of slots for them
+	share int64 // of the budget, in proportion to all
+}
+
+func (s *Store) size(n int64) *size {
+	for i := range s.sizes {
+		if s.sizes[i].n == n {
+			return &s.sizes[i]
+		}
+	}
+	s.sizes = append(s.sizes, size{n: n})
+	return &s.sizes[len(s.sizes)-1]
+}
+
+// victim returns the expert to displace for n bytes, or -1: what the policy says,
+// but among those of the same size, whose slot can be taken over as it is, unless
+// the other size has more than its share. Memory given back and asked for anew
+// would cost as much as reading.
+func (s *Store) victim(n int64) int32 {
+	type choice struct {
+		item  int32
+		score float64
+	}
+	any, same := choice{item: -1}, choice{item: -1}
+	better := func(c *choice, i int32, v float64) {
+		if c.item < 0 || v < c.score || v == c.score && i < c.item {
+			*c = choice{i, v}
+		}
+	}
+	for _, i := range s.resident {
+		e := &s.entries[i]
+		if e.pins > 0 {
+			continue
+		}
+		layer, id := s.where(i)
+		v := s.policy.Score(layer, id)
+		better(&any, i, v)
+		if int64(len(e.slot)) == n {
+			better(&same, i, v)
+		}
+	}
+	if any.item < 0 || same.item < 0 {
+		return any.item
+	}
+	if k := s.size(int64(len(s.entries[any.item].slot))); k.n != n && k.used > k.share {
+		return any.item
+	}
+	return same.item
+}
+
 // room makes place for n bytes and returns them, or nil if what is in use leaves
-// none. A slot of the right size is taken over as it is.
+// none.
 func (s *Store) room(n int64) ([]byte, error) {
 	n = s.round(n)
 	for s.used+n > s.budget {
-		victim, least := int32(-1), 0.0
-		for _, i := range s.resident {
-			if s.entries[i].pins > 0 {
-				continue
-			}
-			layer, id := s.where(i)
-			if v := s.policy.Score(layer, id); victim < 0 || v < least || v == least && i < victim {
-				victim, least = i, v
-			}
-		}
+		victim := s.victim(n)
 		if victim < 0 {
 			return nil, nil
 		}
 		slot := s.evict(victim)
 		if int64(len(slot)) == n && s.used+n <= s.budget {
-			s.used += n
+			s.take(n)
 			return slot, nil
 		}
 		if err := mmap.Free(slot); err != nil {
@@ -220,8 +273,14 @@ func (s *Store) room(n int64) ([]byte, error) {
 		return nil, err
 	}
 	mmap.Huge(slot)
-	s.used += n
+	s.take(n)
 	return slot, nil
+}
+
+// take counts a slot as used; a negative size gives it back.
+func (s *Store) take(n int64) {
+	s.used += n
+	s.size(max(n, -n)).used += n
 }
 
 // evict takes an expert's memory away.
@@ -231,7 +290,7 @@ func (s *Store) evict(item int32) []byte {
 	s.resident[e.at], s.entries[last].at = last, e.at
 	s.resident = s.resident[:len(s.resident)-1]
 	slot := e.slot
-	s.used -= int64(len(slot))
+	s.take(-int64(len(slot)))
 	e.slot, e.state = nil, absent
 	if e.ahead {
 		e.ahead = false

@@ -254,7 +254,7 @@ func (s *Store) unpin(item int32) {
 // forget gives back the memory of an expert that could not be read.
 func (s *Store) forget(item int32) {
 	e := &s.entries[item]
-	s.used -= int64(len(e.slot))
+	s.take(-int64(len(e.slot)))
 	mmap.Free(e.slot)
 	e.slot, e.state, e.err = nil, absent, nil
 }

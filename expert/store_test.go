@@ -323,17 +323,13 @@ func TestStoreClose(t *testing.T) {
 }
 
 func TestPrefetch(t *testing.T) {
-	b := newBank(2, 4, 32)
+	b := newBank(2, 8, 32)
 	s := b.store(t, 4, 2)
 	s.Prefetch(1, []int32{2, -1, 3})
 	l := s.Lease()
-	l.Begin(1, 1, []int32{2}, []int32{1})
-	_, err := l.Next(context.Background(), 1)
-	require.NoError(t, err)
-	l.End()
-	for id := range int32(4) { // displaces 3
-		l.Begin(0, 1, []int32{id}, []int32{1})
-		_, err = l.Next(context.Background(), 1)
+	for _, id := range []int32{2, 4, 5, 6, 7} { // the others displace 3
+		l.Begin(1, 1, []int32{id}, []int32{1})
+		_, err := l.Next(context.Background(), 1)
 		require.NoError(t, err)
 		l.End()
 	}
