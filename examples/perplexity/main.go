@@ -71,39 +71,57 @@ func run(ctx context.Context, path, text string, window int, opts []moe.Option) 
 		return err
 	}
 	ids := tok.Encode(string(data), true, false)
-	bos, ok := tok.BOS()
-	chunks := len(ids) / window
-	if chunks == 0 {
+	if len(ids) < window {
 		return fmt.Errorf("%s: want at least %d tokens, found %d", text, window, len(ids))
 	}
 	start := time.Now()
 	bar := cli.NewProgress("scoring")
+	r, err := perplexity(ctx, m, ids, window, bar.Set)
+	bar.Done()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d chunks of %d tokens, %d scored, %.1f tokens a second\n", r.chunks, window, r.scored, float64(r.chunks*window)/time.Since(start).Seconds())
+	fmt.Printf("mean loss %.5f +- %.5f nats a token\n", r.loss, r.spread)
+	fmt.Printf("perplexity %.4f\n", math.Exp(r.loss))
+	return nil
+}
+
+// result is how well a text was predicted: the mean loss in nats a token, and the
+// standard deviation of that mean.
+type result struct {
+	chunks, scored int
+	loss, spread   float64
+}
+
+// perplexity scores whole chunks of window tokens.
+func perplexity(ctx context.Context, m *moe.Model, ids []int32, window int, progress func(done, total int64)) (r result, err error) {
+	tok, err := m.Tokenizer()
+	if err != nil {
+		return r, err
+	}
+	bos, ok := tok.BOS()
+	r.chunks = len(ids) / window
 	var nll, squares float64
-	count := 0
-	for c := range chunks {
+	for c := range r.chunks {
 		chunk := append([]int32(nil), ids[c*window:(c+1)*window]...)
 		if ok {
 			chunk[0] = bos
 		}
 		scores, err := score(ctx, m, chunk, window/2)
 		if err != nil {
-			bar.Done()
-			return err
+			return r, err
 		}
 		for _, s := range scores {
 			nll += s
 			squares += s * s
-			count++
+			r.scored++
 		}
-		bar.Set(int64(c+1), int64(chunks))
+		progress(int64(c+1), int64(r.chunks))
 	}
-	bar.Done()
-	mean := nll / float64(count)
-	spread := math.Sqrt(max(squares/float64(count)-mean*mean, 0) / float64(max(count-1, 1)))
-	fmt.Printf("%d chunks of %d tokens, %d scored, %.1f tokens a second\n", chunks, window, count, float64(chunks*window)/time.Since(start).Seconds())
-	fmt.Printf("mean loss %.5f +- %.5f nats a token\n", mean, spread)
-	fmt.Printf("perplexity %.4f\n", math.Exp(mean))
-	return nil
+	r.loss = nll / float64(r.scored)
+	r.spread = math.Sqrt(max(squares/float64(r.scored)-r.loss*r.loss, 0) / float64(max(r.scored-1, 1)))
+	return r, nil
 }
 
 func open(path string, opts []moe.Option) (*moe.Model, error) {
