@@ -156,17 +156,50 @@ func tryConfig(files map[string][]byte, config []byte) error {
 	return finiteLogits(m.Forward(context.Background(), f, ids[:1]))
 }
 
-// FuzzConfig mutates config.json over the weights of a family.
+// setKey puts a value, JSON or else a text, in the place of the i-th key of a
+// configuration, those of objects within it included.
+func setKey(c map[string]any, i int, value string) {
+	var v any = value
+	if json.Valid([]byte(value)) {
+		v = json.RawMessage(value)
+	}
+	type place struct {
+		m   map[string]any
+		key string
+	}
+	var places []place
+	for _, key := range slices.Sorted(maps.Keys(c)) {
+		places = append(places, place{c, key})
+		if sub, ok := c[key].(map[string]any); ok {
+			for _, k := range slices.Sorted(maps.Keys(sub)) {
+				places = append(places, place{sub, k})
+			}
+		}
+	}
+	p := places[i%len(places)]
+	p.m[p.key] = v
+}
+
+// FuzzConfig changes two keys of a family's config.json over its weights.
 func FuzzConfig(f *testing.F) {
 	families := moetest.Families()
 	files := make([]map[string][]byte, len(families))
 	for i, name := range families {
 		files[i] = randomFiles(f, name)
-		f.Add(uint8(i), string(files[i]["config.json"]))
+		f.Add(uint8(i), uint16(i), oddValues[i%len(oddValues)], uint16(3*i), "1")
 	}
-	f.Fuzz(func(t *testing.T, family uint8, config string) {
+	f.Fuzz(func(t *testing.T, family uint8, key1 uint16, value1 string, key2 uint16, value2 string) {
+		own := files[int(family)%len(files)]
+		var c map[string]any
+		require.NoError(t, json.Unmarshal(own["config.json"], &c))
+		setKey(c, int(key1), value1)
+		setKey(c, int(key2), value2)
+		config, err := json.Marshal(c)
+		if err != nil {
+			return
+		}
 		start := time.Now()
-		require.NotErrorIs(t, tryConfig(files[int(family)%len(files)], []byte(config)), errNotFinite)
+		require.NotErrorIs(t, tryConfig(own, config), errNotFinite)
 		if d := time.Since(start); d > 20*time.Second {
 			t.Fatalf("%v", d)
 		}
