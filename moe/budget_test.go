@@ -220,12 +220,17 @@ func TestBudgetTruncated(t *testing.T) {
 	sameBits(t, "after the file is back", got, want)
 }
 
-// TestBudgetClose closes a model while others run: they get ErrClosed or results.
+// TestBudgetClose closes a model while others run, with a budget and mapped: they
+// get ErrClosed or results.
 func TestBudgetClose(t *testing.T) {
 	least := leastBudget(t, smallModel)
 	want := logitsOf(t, smallModel, []int32{5, 6, 7})[2*2048:]
-	for round := range 8 {
-		m, err := Open(smallModel, WithExpertBudget(least))
+	for round := range 12 {
+		opts := []Option{WithExpertBudget(least)}
+		if round%3 == 0 {
+			opts = nil
+		}
+		m, err := Open(smallModel, opts...)
 		require.NoError(t, err)
 		var wg sync.WaitGroup
 		for range 6 {
