@@ -16,6 +16,7 @@ type floats struct {
 
 	convert   [3]func(dst *float32, src *byte, n int)
 	convertF8 func(dst *float32, src *byte, scale *float32, n int) bool
+	expandQ8  func(dst *float32, src *byte, blocks int)
 }
 
 // dotTile is a register tile of dot products.
@@ -71,6 +72,7 @@ var floatsAVX2 = floats{
 	sum:       [3][]sumTile{{{3, mulTF32Tile3AVX2}}, {{3, mulTF16Tile3AVX2}}, {{3, mulTBF16Tile3AVX2}}},
 	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX2, convertBF16AVX2},
 	convertF8: convertF8AVX2,
+	expandQ8:  expandQ8_0AVX2,
 }
 
 var floatsAVX512 = floats{
@@ -89,6 +91,7 @@ var floatsAVX512 = floats{
 	},
 	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX512, convertBF16AVX512},
 	convertF8: convertF8AVX512,
+	expandQ8:  expandQ8_0AVX512,
 }
 
 // fill puts the entries into a table.
@@ -225,6 +228,11 @@ func (t *floats) rowF8(dst []float32, ld int, w *Weights, r int, x *float32, off
 
 // row is [Weights.Row].
 func (t *floats) row(dst []float32, w *Weights, r int) {
+	if w.Format == Q8_0 && w.K > 0 {
+		data, _, _ := w.row(r)
+		t.expandQ8(unsafe.SliceData(dst), unsafe.SliceData(data), w.K/32)
+		return
+	}
 	n := len(dst) &^ 15
 	src := sourceOf(w.Format)
 	if n == 0 || src <= srcF32 && w.Format != F8E4M3 {

@@ -48,20 +48,20 @@ func newCacheLayout(c *Config, f *kernels.Format) cacheLayout {
 // newRowLayout returns the layout of rows of a and b values in format f. In q8_0,
 // parts that are not whole blocks are in f16.
 func newRowLayout(f *kernels.Format, a, b int) rowLayout {
-	r := rowLayout{whole: f}
+	r := rowLayout{whole: f} // kernels of attention read q8_0 as well
 	for i, n := range [2]int{a, b} {
 		p := rowPart{n, f}
 		if n%f.Block != 0 {
 			p.format = kernels.F16
+			r.whole = nil
 		}
 		r.parts[i] = p
-		r.bytes += n / p.format.Block * p.format.Bytes
-	}
-	if f.Load == nil {
-		r.whole = nil
+		r.bytes += p.bytes()
 	}
 	return r
 }
+
+func (p *rowPart) bytes() int { return p.n / p.format.Block * p.format.Bytes }
 
 // pageBytes is the size of one layer's page.
 func (l *cacheLayout) pageBytes() int {
@@ -84,10 +84,10 @@ func (l *cacheLayout) indexAt() int { return kernels.AttnBlock * l.heads * (l.k.
 // What they do not read as it lies is expanded to buf; rows that are not in
 // lo..hi-1 are undefined then.
 func (l *cacheLayout) block(p []byte, head, lo, hi int, buf *[]float32) (k, v kernels.Weights) {
-	if l.k.whole != nil {
+	if l.k.whole != nil && (l.latent || l.v.whole != nil) {
 		k = l.k.rows(p, l.keyAt(head), l.dk)
 		if l.latent { // the last dv values of the keys' rows
-			return k, l.k.rows(p, l.k.bytes-l.dv*l.k.whole.Bytes, l.dv)
+			return k, l.k.rows(p, l.k.bytes-l.k.parts[1].bytes(), l.dv)
 		}
 		return k, l.v.rows(p, l.valueAt(head), l.dv)
 	}
@@ -134,7 +134,7 @@ func (r *rowPart) store(dst []byte, x []float32) int {
 	if r.n == 0 {
 		return 0
 	}
-	n := r.n / r.format.Block * r.format.Bytes
+	n := r.bytes()
 	if r.format == kernels.Q8_0 {
 		storeQ8(dst[:n], x)
 	} else {

@@ -9,8 +9,8 @@ import (
 )
 
 // The cache in q8_0: blocks of 32 values, a scale in f16 and 32 codes in 8 bits.
-// Rows are expanded to float32 a block of attention at a time, which is exact, and
-// then go the way of an f32 cache: the results are those of the values stored.
+// Attention expands rows to float32, which is exact: the results are those of the
+// values stored. Rows that are partly in f16 are expanded here, others by the kernels.
 
 // storeQ8 rounds x to blocks: d = max|x|/127 as f16, each code is the nearest
 // whole number to x/d, ties to even.
@@ -46,7 +46,7 @@ func (r *rowLayout) expand(dst []float32, src []byte, lo, hi int) {
 			if p.n > 0 {
 				w.Row(out[:p.n], 0)
 			}
-			row, out = row[p.n/p.format.Block*p.format.Bytes:], out[p.n:]
+			row, out = row[p.bytes():], out[p.n:]
 		}
 	}
 }

@@ -29,6 +29,7 @@ var stems = append([]stem{
 	{"attend", attend},
 	{"convert", convert},
 	{"delta_net", deltaNet},
+	{"expand_q8_0", expandQ8_0},
 	{"limits", limits},
 	{"mul_float", mulFloat},
 	{"mul_t", mulT},
