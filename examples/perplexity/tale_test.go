@@ -85,28 +85,30 @@ func TestOurFiles(t *testing.T) {
 	dir := long(t)
 	imp := importance(t, dir)
 	for _, c := range ours {
-		r, err := quant.Mix(c.mix)
-		must(t, err)
-		ppl := func(e moe.Export) float64 {
-			var b bytes.Buffer
-			must(t, moe.Quantize(context.Background(), &b, dir, r, e))
-			m, err := moe.OpenBytes(b.Bytes())
+		t.Run(c.mix, func(t *testing.T) {
+			r, err := quant.Mix(c.mix)
 			must(t, err)
-			return heldOut(t, dir, m)
-		}
-		blind := ppl(moe.Export{})
-		t.Logf("%-7s %.4f, llama.cpp %.4f", c.mix, blind, c.theirs)
-		if c.theirs != 0 && !(blind <= c.theirs*(1+notWorse)) {
-			t.Errorf("%s: perplexity %.4f, llama.cpp's %.4f", c.mix, blind, c.theirs)
-		}
-		if !c.low {
-			continue
-		}
-		told := ppl(moe.Export{Importance: imp.Columns})
-		t.Logf("%-7s %.4f with importance (%+.3f %%)", c.mix, told, 100*(told/blind-1))
-		if !(told < blind) {
-			t.Errorf("%s: perplexity %.4f without importance, %.4f with", c.mix, blind, told)
-		}
+			ppl := func(e moe.Export) float64 {
+				var b bytes.Buffer
+				must(t, moe.Quantize(context.Background(), &b, dir, r, e))
+				m, err := moe.OpenBytes(b.Bytes())
+				must(t, err)
+				return heldOut(t, dir, m)
+			}
+			blind := ppl(moe.Export{})
+			t.Logf("%.4f, llama.cpp %.4f", blind, c.theirs)
+			if c.theirs != 0 && !(blind <= c.theirs*(1+notWorse)) {
+				t.Errorf("perplexity %.4f, llama.cpp's %.4f", blind, c.theirs)
+			}
+			if !c.low {
+				return
+			}
+			told := ppl(moe.Export{Importance: imp.Columns})
+			t.Logf("%.4f with importance (%+.3f %%)", told, 100*(told/blind-1))
+			if !(told < blind) {
+				t.Errorf("perplexity %.4f without importance, %.4f with", blind, told)
+			}
+		})
 	}
 }
 
