@@ -193,7 +193,7 @@ var formats = map[string]string{
 	"uuid":      `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`,
 	"ipv4":      `(` + octetPattern + `\.){3}` + octetPattern,
 	"hostname":  hostPattern,
-	"email":     `[a-zA-Z0-9_+-]{1,32}(\.[a-zA-Z0-9_+-]{1,16}){0,2}@` + hostPattern,
+	"email":     `[a-zA-Z0-9_+-]{1,30}(\.[a-zA-Z0-9_+-]{1,16}){0,2}@` + hostPattern,
 }
 
 const (
