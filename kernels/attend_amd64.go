@@ -80,7 +80,7 @@ func (t *attention) attend(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi 
 	keys, values := k.Slice(first, last), v.Slice(first, last)
 	keys.check()
 	values.check()
-	kr, vr := t.rows(&keys, b.keys), t.rows(&values, b.values)
+	kr, vr := t.rows(&keys, b.keys, s), t.rows(&values, b.values, s)
 
 	// While the keys' rows pass by, the values' come, and then the next keys.
 	toValues, toNext := 0, 0
@@ -131,12 +131,12 @@ func seen(lo, hi []int32) (first, last int) {
 }
 
 // rows returns w as it lies or, if no kernel reads that, converted to buf.
-func (t *attention) rows(w *Weights, buf []float32) floatRows {
+func (t *attention) rows(w *Weights, buf []float32, s *Scratch) floatRows {
 	if src := sourceOf(w.Format); src != srcNone {
 		return floatRows{src, &w.Data[0], w.Stride}
 	}
 	for r := range w.Rows {
-		t.row(buf[r*w.K:][:w.K], w, r)
+		t.row(buf[r*w.K:][:w.K], w, r, s)
 	}
 	return floatRows{srcF32, bytesOf(buf), 4 * w.K}
 }

@@ -26,6 +26,8 @@ type Scratch struct {
 	row    []float32
 	off    []int // starts of columns
 	attend attendScratch
+	super  Super
+	pair   [2]Small
 }
 
 func (s *Scratch) floats(n int) []float32 {

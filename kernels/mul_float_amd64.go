@@ -16,7 +16,9 @@ type floats struct {
 
 	convert   [3]func(dst *float32, src *byte, n int)
 	convertF8 func(dst *float32, src *byte, scale *float32, n int) bool
-	expandQ8  func(dst *float32, src *byte, blocks int)
+
+	valuesSuper, valuesSmall func(dst *float32, b *byte)
+	convertQ8_0              func(dst *float32, src *byte, blocks int)
 }
 
 // dotTile is a register tile of dot products.
@@ -72,7 +74,10 @@ var floatsAVX2 = floats{
 	sum:       [3][]sumTile{{{3, mulTF32Tile3AVX2}}, {{3, mulTF16Tile3AVX2}}, {{3, mulTBF16Tile3AVX2}}},
 	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX2, convertBF16AVX2},
 	convertF8: convertF8AVX2,
-	expandQ8:  expandQ8_0AVX2,
+
+	valuesSuper: valuesSuperAVX2,
+	valuesSmall: valuesSmallAVX2,
+	convertQ8_0: convertQ8_0AVX2,
 }
 
 var floatsAVX512 = floats{
@@ -91,7 +96,10 @@ var floatsAVX512 = floats{
 	},
 	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX512, convertBF16AVX512},
 	convertF8: convertF8AVX512,
-	expandQ8:  expandQ8_0AVX512,
+
+	valuesSuper: valuesSuperAVX512,
+	valuesSmall: valuesSmallAVX512,
+	convertQ8_0: convertQ8_0AVX512,
 }
 
 // fill puts the entries into a table.
@@ -143,7 +151,7 @@ func (t *floats) mulFloat(dst []float32, ld int, w *Weights, x []float32, cols [
 	for ; r < w.Rows; r += step {
 		rows := min(step, w.Rows-r)
 		for i := range rows {
-			t.row(buf[i*k:][:k], w, r+i)
+			t.row(buf[i*k:][:k], w, r+i, s)
 		}
 		t.dots(&dst[r], ld, srcF32, bytesOf(buf), 4*k, rows, 0, k, xp, off)
 	}
@@ -227,28 +235,39 @@ func (t *floats) rowF8(dst []float32, ld int, w *Weights, r int, x *float32, off
 }
 
 // row is [Weights.Row].
-func (t *floats) row(dst []float32, w *Weights, r int) {
-	if w.Format == Q8_0 && w.K > 0 {
-		data, _, _ := w.row(r)
-		t.expandQ8(unsafe.SliceData(dst), unsafe.SliceData(data), w.K/32)
-		return
-	}
-	n := len(dst) &^ 15
-	src := sourceOf(w.Format)
-	if n == 0 || src <= srcF32 && w.Format != F8E4M3 {
-		w.Row(dst, r)
-		return
-	}
-	data, _, scale := w.row(r)
-	if w.Format == F8E4M3 {
-		if !t.convertF8(unsafe.SliceData(dst), unsafe.SliceData(data), unsafe.SliceData(scale), n) {
+func (t *floats) row(dst []float32, w *Weights, r int, s *Scratch) {
+	f, n := w.Format, len(dst)&^15
+	data, s8, s32 := w.row(r)
+	switch src := sourceOf(f); {
+	case f == F8E4M3 && n > 0:
+		if !t.convertF8(&dst[0], &data[0], &s32[0], n) {
 			n = 0
 		}
-		w.Format.LoadScaled(dst[n:], data[n:], scale[n/128:])
-		return
+		f.LoadScaled(dst[n:], data[n:], s32[n/128:])
+	case src > srcF32 && n > 0:
+		t.convert[src](&dst[0], &data[0], n)
+		f.Load(dst[n:], data[2*n:])
+	case f == Q8_0 && n > 0:
+		t.convertQ8_0(&dst[0], &data[0], w.K/32)
+	case f.Super != nil:
+		for i := 0; i < w.K; i += 256 {
+			f.Super(&s.super, data[i/256*f.Bytes:])
+			t.valuesSuper(&dst[i : i+256][0], (*byte)(unsafe.Pointer(&s.super)))
+		}
+	case f.Pair != nil:
+		for i := 0; i < w.K; i += 64 {
+			f.Pair(&s.pair, data[i/64*f.Bytes:])
+			t.valuesSmall(&dst[i], (*byte)(unsafe.Pointer(&s.pair[0])))
+			t.valuesSmall(&dst[i+32 : i+64][0], (*byte)(unsafe.Pointer(&s.pair[1])))
+		}
+	case f.Small != nil, f.SmallBeside != nil:
+		for i := 0; i < w.K; i += 32 {
+			w.small(&s.pair[0], data, s8, i/32)
+			t.valuesSmall(&dst[i : i+32][0], (*byte)(unsafe.Pointer(&s.pair[0])))
+		}
+	default:
+		w.Row(dst, r)
 	}
-	t.convert[src](unsafe.SliceData(dst), unsafe.SliceData(data), n)
-	w.Format.Load(dst[n:], data[2*n:])
 }
 
 // mulT takes float rows of whole groups as they lie, and converts others some
@@ -273,7 +292,7 @@ func (t *floats) mulT(dst []float32, ld int, w *Weights, x []float32, ldx int, c
 	for r := 0; r < w.Rows; r += step {
 		rows := min(step, w.Rows-r)
 		for i := range rows {
-			t.row(buf[i*k:][:k], w, r+i)
+			t.row(buf[i*k:][:k], w, r+i, s)
 		}
 		if m := k &^ 15; m > 0 {
 			t.sums(unsafe.SliceData(dst), ld, srcF32, bytesOf(buf), 4*k, rows, 0, m, (*float32)(unsafe.Add(unsafe.Pointer(xp), 4*r)), off)

@@ -103,6 +103,36 @@ func someColumns(c *trial, n, limit int) []int32 {
 	return cols
 }
 
+var rowTwins = []twin{
+	{"row", []int{1, 2, 3, 256, 512}, func(c *trial) {
+		for _, f := range slices.Concat(floatFormats, integerFormats) {
+			k := c.n
+			if f.Block > 1 {
+				k = max(256, c.n/256*256)
+			}
+			w := &Weights{Format: f, Rows: 2, K: k, Stride: k / f.Block * f.Bytes}
+			w.Data = c.bytes(2 * w.Stride)
+			if f.SmallBeside != nil {
+				w.Scale8, w.ScaleStride = c.bytes(2*k/32), k/32
+			}
+			if f.LoadScaled != nil {
+				w.Scale32, w.ScaleStride = c.floats((k+127)/128), 0
+			}
+			want, one := make([]float32, k), []float32{0, 1}
+			w.Row(want, 1)
+			for i, v := range want { // as the product with (0, 1)
+				first := make([]float32, k)
+				w.Row(first, 0)
+				want[i] = FMA(1, v, FMA(0, first[i], 0))
+			}
+			got := guarded[float32](c, k)
+			var s Scratch
+			c.t.mulT(got, k, w, one, 2, nil, 1, &s)
+			c.same(got, want, f.Name)
+		}
+	}},
+}
+
 var attendTwins = []twin{
 	{"attend", []int{16, 32, 48, 64, 80, 128, 20, 1}, func(c *trial) {
 		var s, sp Scratch
@@ -154,6 +184,7 @@ var attendTwins = []twin{
 	}},
 }
 
+func FuzzRow(f *testing.F)      { fuzz(f, "row") }
 func FuzzAttend(f *testing.F)   { fuzz(f, "attend") }
 func FuzzMulFloat(f *testing.F) { fuzz(f, "mulFloat") }
 func FuzzMulT(f *testing.F)     { fuzz(f, "mulT") }

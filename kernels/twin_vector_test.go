@@ -6,7 +6,7 @@ import (
 )
 
 // twins lists what [TestTwins] compares.
-var twins = slices.Concat(vectorTwins, deltaTwins, floatTwins, attendTwins)
+var twins = slices.Concat(vectorTwins, deltaTwins, floatTwins, rowTwins, attendTwins)
 
 var vectorLengths = upTo(67, 128, 255, 1000)
 

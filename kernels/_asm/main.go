@@ -29,7 +29,6 @@ var stems = append([]stem{
 	{"attend", attend},
 	{"convert", convert},
 	{"delta_net", deltaNet},
-	{"expand_q8_0", expandQ8_0},
 	{"limits", limits},
 	{"mul_float", mulFloat},
 	{"mul_t", mulT},
@@ -37,6 +36,7 @@ var stems = append([]stem{
 	{"rotate", rotate},
 	{"softmax", softmax},
 	{"swiglu", swiglu},
+	{"values", values},
 	{"vector", vector},
 }, tileStems()...)
 
