@@ -142,27 +142,31 @@ func (m *Model) newGenerator(s *State, prompt []int32, opt Sampling) (*generator
 	if err != nil && (len(opt.Stop) > 0 || !errors.Is(err, tokenizer.ErrNoTokenizer)) {
 		return nil, err
 	}
-	g := &generator{m: m, s: s, tok: t, text: newTextOut(t, opt, prompt), ends: m.endTokens(t)}
+	g := &generator{m: m, s: s, tok: t, text: newTextOut(t, opt, prompt), ends: m.endTokens()}
 	g.sampler = newSampler(opt, prompt, g.ends)
 	return g, nil
 }
 
 // endTokens returns the tokens with which the model ends a text.
-func (m *Model) endTokens(t *tokenizer.Tokenizer) map[int32]bool {
-	ends := map[int32]bool{}
-	for _, id := range m.cfg.EOS {
-		if id >= 0 && int(id) < m.cfg.Vocab {
-			ends[id] = true
-		}
-	}
-	if t != nil {
-		for id := range int32(min(t.VocabSize(), m.cfg.Vocab)) {
-			if t.EOG(id) {
-				ends[id] = true
+func (m *Model) endTokens() map[int32]bool {
+	m.endOnce.Do(func() {
+		m.ends = map[int32]bool{}
+		for _, id := range m.cfg.EOS {
+			if id >= 0 && int(id) < m.cfg.Vocab {
+				m.ends[id] = true
 			}
 		}
-	}
-	return ends
+		t, err := m.Tokenizer()
+		if err != nil {
+			return
+		}
+		for id := range int32(min(t.VocabSize(), m.cfg.Vocab)) {
+			if t.EOG(id) {
+				m.ends[id] = true
+			}
+		}
+	})
+	return m.ends
 }
 
 // next chooses a token and works out what of its text can be shown.

@@ -18,7 +18,9 @@ func newTextOut(t *tokenizer.Tokenizer, opt Sampling, prompt []int32) *textOut {
 	o := &textOut{stop: opt.Stop}
 	if t != nil {
 		o.dec = t.NewDecoder(opt.Special)
-		for _, id := range prompt { // so that what follows is not taken for a text's beginning
+		// What follows is no text's beginning, and may complete a character. The end of
+		// the prompt tells: no character has more than four tokens.
+		for _, id := range prompt[max(len(prompt)-16, 0):] {
 			o.dec.Next(id)
 		}
 	}

@@ -40,6 +40,9 @@ type Model struct {
 	tok     *tokenizer.Tokenizer
 	tokErr  error
 
+	endOnce sync.Once
+	ends    map[int32]bool // see endTokens
+
 	printOnce sync.Once
 	print     [32]byte // see fingerprint
 	printErr  error

@@ -158,7 +158,7 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ids := s.encode(prompt)
-	if err := s.fits("messages", ids); err != nil {
+	if err := s.fits("messages", ids, &opt); err != nil {
 		return err
 	}
 	state := s.cache.take(s.m, ids)
@@ -200,14 +200,18 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) error {
 	return out.event("[DONE]")
 }
 
-// fits checks that there is a prompt, and room for an answer.
-func (s *server) fits(param string, ids []int32) error {
+// fits checks that there is a prompt, and limits the answer to the room it leaves,
+// so that an answer which must follow a grammar is brought to its end in time.
+func (s *server) fits(param string, ids []int32, opt *moe.Sampling) error {
 	most := s.m.Config().Context
 	switch {
 	case len(ids) == 0:
 		return badRequest(param, "%s: no text", param)
 	case len(ids) >= most:
 		return &apiError{status: http.StatusBadRequest, Message: fmt.Sprintf("%s: %d tokens, the model's context has %d", param, len(ids), most), Type: "invalid_request_error", Param: param, Code: "context_length_exceeded"}
+	}
+	if room := most - len(ids) + 1; opt.MaxTokens == 0 || opt.MaxTokens > room {
+		opt.MaxTokens = room
 	}
 	return nil
 }
@@ -289,11 +293,7 @@ func (c *conversant) hook(generated []int32, logits []float32) error {
 		if !c.parser.InContent() {
 			return nil
 		}
-		left := 0
-		if c.opt.MaxTokens > 0 {
-			left = c.opt.MaxTokens - len(generated)
-		}
-		c.constraint, c.begun = c.g.Constrain(c.s.vocab(), left), len(generated)
+		c.constraint, c.begun = c.g.Constrain(c.s.vocab(), c.opt.MaxTokens-len(generated)), len(generated)
 	}
 	return c.constraint.Hook(generated[c.begun:], logits)
 }

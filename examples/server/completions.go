@@ -81,8 +81,10 @@ func (s *server) complete(w http.ResponseWriter, r *http.Request) error {
 	if len(list) == 0 || len(list) > maxPrompts {
 		return badRequest("prompt", "prompt: want 1 to %d, found %d", maxPrompts, len(list))
 	}
-	for _, ids := range list {
-		if err := s.fits("prompt", ids); err != nil {
+	limits := make([]moe.Sampling, len(list))
+	for i, ids := range list {
+		limits[i] = opt
+		if err := s.fits("prompt", ids, &limits[i]); err != nil {
 			return err
 		}
 	}
@@ -92,13 +94,13 @@ func (s *server) complete(w http.ResponseWriter, r *http.Request) error {
 	}
 	for i := range len(list) * q.choices() {
 		ids := list[i/q.choices()]
-		c := &completer{s: s, out: out, res: &res, q: &q, index: i, opt: opt}
+		c := &completer{s: s, out: out, res: &res, q: &q, index: i, opt: limits[i/q.choices()]}
 		c.opt.Seed += uint64(i)
 		if i%q.choices() == 0 {
 			out.usage.Prompt += len(ids)
 		}
 		if g != nil {
-			c.opt.Hook = g.Constrain(s.vocab(), opt.MaxTokens).Hook
+			c.opt.Hook = g.Constrain(s.vocab(), c.opt.MaxTokens).Hook
 		}
 		if err := c.run(r.Context(), ids); err != nil {
 			return err
