@@ -97,6 +97,10 @@ func (m *Model) generate(ctx context.Context, forward forwardFunc, s *State, ids
 			yield(Token{}, err)
 			return
 		}
+		if err := m.checkTokens(ids); err != nil {
+			yield(Token{}, err)
+			return
+		}
 		if opt.Echo && len(ids) > 0 {
 			if !g.echo(ctx, ids, yield) {
 				return

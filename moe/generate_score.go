@@ -1,6 +1,9 @@
 package moe
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // LogProbs returns for each token the logarithm of its probability given those
 // before it; 0 for the first. The sum over n tokens, divided by 1-n, is the loss
@@ -22,14 +25,25 @@ func (m *Model) LogProbsBatch(ctx context.Context, seqs [][]int32) ([][]float32,
 	for k, ids := range seqs {
 		p := make([]float32, len(ids))
 		all[k] = p
+		if err := m.checkTokens(ids); err != nil {
+			return nil, fmt.Errorf("sequence %d: %w", k, err)
+		}
 		if len(ids) < 2 {
 			continue
 		}
 		steps = append(steps, Step{State: m.NewState(), Tokens: ids[:len(ids)-1], each: func(i int, logits []float32) {
-			if next := ids[i+1]; next >= 0 && int(next) < len(logits) {
-				p[i+1] = logits[next] - logNorm(scratch, logits)
-			}
+			p[i+1] = logits[ids[i+1]] - logNorm(scratch, logits)
 		}})
 	}
 	return all, m.ForwardBatch(ctx, steps)
+}
+
+// checkTokens reports the first id that is not one of the model's.
+func (m *Model) checkTokens(ids []int32) error {
+	for i, id := range ids {
+		if id < 0 || int(id) >= m.cfg.Vocab {
+			return fmt.Errorf("%w: token %d: want 0 to %d, found %d", ErrToken, i, m.cfg.Vocab-1, id)
+		}
+	}
+	return nil
 }

@@ -199,6 +199,16 @@ func TestGenerateErrors(t *testing.T) {
 		return nil
 	}}, "x"), ErrNoToken)
 
+	for _, ids := range [][]int32{{1, 99999}, {-1, 1}, {1, -1}} {
+		for _, opt := range []Sampling{{Echo: true}, {}} {
+			for _, err := range m.GenerateTokens(context.Background(), m.NewState(), ids, opt) {
+				require.ErrorIs(t, err, ErrToken)
+			}
+		}
+		_, err := m.LogProbs(context.Background(), ids)
+		require.ErrorIs(t, err, ErrToken)
+	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	n := 0
