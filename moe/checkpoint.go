@@ -226,6 +226,9 @@ func readHubConfig(path string) (*checkpoint, keys, error) {
 
 func parseHubConfig(path string, data []byte) (_ *checkpoint, k keys, err error) {
 	k = keys{errs: new([]error), tensor: func(string) bool { return false }}
+	if n := values(data); n > maxValues {
+		return nil, k, fmt.Errorf("%w: %s: want at most %d values, found %d", ErrFormat, path, maxValues, n)
+	}
 	var m map[string]any
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -258,6 +261,20 @@ func parseHubConfig(path string, data []byte) (_ *checkpoint, k keys, err error)
 		return nil, k, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, k, nil
+}
+
+// maxValues is how many values a configuration may have. Each takes up to 120 bytes
+// of memory, many times its length in the file.
+const maxValues = 100_000
+
+// values returns how many values and objects JSON text has, or a few more.
+func values(data []byte) (n int) {
+	for _, c := range data {
+		if c == ',' || c == ':' || c == '[' || c == '{' {
+			n++
+		}
+	}
+	return n
 }
 
 // checkQuantisation refuses ways of quantising that the loader does not know.
@@ -307,7 +324,7 @@ func hubTemplate(read func(string) []byte) string {
 		return one
 	}
 	var many []struct{ Name, Template string }
-	if json.Unmarshal(cfg.Template, &many) == nil {
+	if values(cfg.Template) <= maxValues && json.Unmarshal(cfg.Template, &many) == nil {
 		for _, t := range many {
 			if t.Name == "default" {
 				return t.Template
@@ -332,6 +349,9 @@ func (c *checkpoint) generation(data []byte) {
 			return
 		}
 		ids = []int32{id}
+	}
+	if len(ids) > 1000 {
+		return // nobody means that
 	}
 	for _, id := range ids {
 		seen := false

@@ -16,6 +16,12 @@ type keys struct {
 }
 
 func (k keys) fail(key, want string, found any) {
+	if len(*k.errs) > 100 { // enough for a person; a hostile list could have millions
+		return
+	}
+	if s := fmt.Sprint(found); len(s) > 200 {
+		found = s[:200] + "..."
+	}
 	*k.errs = append(*k.errs, fmt.Errorf("%w: %s: want %s, found %v", ErrConfig, key, want, found))
 }
 

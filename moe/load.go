@@ -15,7 +15,8 @@ import (
 // loader binds a checkpoint's tensors to weights and collects every misfit.
 type loader struct {
 	*checkpoint
-	errs []error
+	errs  []error
+	spare []expert.Expert // of a layer that did not fit
 }
 
 // bind returns the checkpoint's weights as views of its files.
@@ -340,7 +341,10 @@ func (ld *loader) scales(w *kernels.Weights, name string) bool {
 func (ld *loader) experts(i int) []expert.Expert {
 	c := &ld.config
 	n, ff := c.Router.Experts, c.ExpertFF
-	list := make([]expert.Expert, n)
+	list := ld.spare
+	if ld.spare = nil; list == nil {
+		list = make([]expert.Expert, n)
+	}
 	before := len(ld.errs)
 	if ld.hub && ld.family.fused != separate && !ld.exists("ffn_gate_exps.weight", i) {
 		ld.fusedPair(list, i)
@@ -355,6 +359,7 @@ func (ld *loader) experts(i int) []expert.Expert {
 		ld.part(list, "ffn_down_exps", i, c.Dim, ff, func(e *expert.Expert) *tensor.Linear { return &e.Down })
 	}
 	if len(ld.errs) > before {
+		ld.spare = list
 		return nil
 	}
 	gate, up, down := ld.ggufName("ffn_gate_exps.weight", i), ld.ggufName("ffn_up_exps.weight", i), ld.ggufName("ffn_down_exps.weight", i)
@@ -369,6 +374,9 @@ func (ld *loader) part(list []expert.Expert, role string, i, out, in int, which 
 	n := len(list)
 	if ld.name(role+".weight", i, 0) != ld.name(role+".weight", i, 1) { // a tensor for each expert
 		for e := range list {
+			if len(ld.errs) > 100 {
+				return
+			}
 			if v, ok := ld.view(role+".weight", i, e); ok {
 				if w, ok := ld.rows(v, []int{out, in}); ok {
 					which(&list[e]).Weights = w
