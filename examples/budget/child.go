@@ -66,9 +66,9 @@ func (j *job) run(ctx context.Context) (r result, err error) {
 	if j.Skew > 0 {
 		opts = append(opts, moe.WithRouteOverride(newRoutes(j.Prompt+j.Tokens, j.Experts, j.Skew).override))
 	}
+	var h *holder
 	if j.Mapped {
-		h, err := newHolder(j.Path, j.Budget)
-		if err != nil {
+		if h, err = newHolder(j.Path, j.Budget); err != nil {
 			return r, err
 		}
 		defer h.close()
@@ -90,12 +90,13 @@ func (j *job) run(ctx context.Context) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.Prompt = float64(j.Prompt) / time.Since(start).Seconds()
+	r.Prompt = float64(j.Prompt) / (time.Since(start) - h.took()).Seconds()
 
 	print := fnv.New64a()
 	before := m.ExpertMetrics()
 	was, stalled := before.Total()
 	start = time.Now()
+	held := h.took()
 	for i := range j.Tokens {
 		binary.Write(print, binary.LittleEndian, logits)
 		// Weights without meaning would repeat one token for ever.
@@ -104,7 +105,7 @@ func (j *job) run(ctx context.Context) (r result, err error) {
 		}
 	}
 	n := float64(j.Tokens)
-	r.Decode = n / time.Since(start).Seconds()
+	r.Decode = n / (time.Since(start) - (h.took() - held)).Seconds()
 	after := m.ExpertMetrics()
 	is, longer := after.Total()
 	is.Hits, is.Misses = is.Hits-was.Hits, is.Misses-was.Misses

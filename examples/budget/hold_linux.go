@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/coterie-go/coterie/internal/gguf"
 	"github.com/coterie-go/coterie/quant"
@@ -14,15 +15,19 @@ import (
 
 // holder keeps the mapping of a model's experts within a limit: when a layer is
 // about to use experts, those used longest ago are dropped from the mapping and
-// from the system's cache.
+// from the system's cache. The system maps and caches neighbours of what is
+// touched, unasked; when these exceed the limit, all that is not among the experts
+// used last is dropped again.
 type holder struct {
 	file  *os.File
 	parts map[[2]int][]part // of each layer and expert
 	limit int64
 	used  int64
+	dense int64      // bytes of the other weights
+	layer int        // the last one seen
 	order []([2]int) // least recently used first
 	base  uintptr    // of the model's mapping, once it is known
-	fail  error
+	spent time.Duration
 }
 
 type part struct{ off, n int64 }
@@ -36,9 +41,11 @@ func newHolder(path string, limit int64) (*holder, error) {
 	h := &holder{parts: map[[2]int][]part{}, limit: limit}
 	for _, t := range g.Tensors() {
 		var layer int
+		h.dense += t.Size
 		if _, err := fmt.Sscanf(t.Name, "blk.%d.", &layer); err != nil || !strings.Contains(t.Name, "_exps.") || len(t.Shape) != 3 {
 			continue
 		}
+		h.dense -= t.Size
 		n := int(t.Shape[2])
 		for e := range n {
 			k := [2]int{layer, e}
@@ -51,12 +58,27 @@ func newHolder(path string, limit int64) (*holder, error) {
 
 func (h *holder) close() { h.file.Close() }
 
+// took returns how long holding has taken so far, which a system would not charge
+// to the program.
+func (h *holder) took() time.Duration {
+	if h == nil {
+		return 0
+	}
+	return h.spent
+}
+
 func (h *holder) observe(layer, _ int, ids []int32, _ []float32) {
+	start := time.Now()
+	defer func() { h.spent += time.Since(start) }()
 	if h.base == 0 {
-		h.base, h.fail = mappingOf(h.file.Name())
-		if h.fail != nil {
-			panic(h.fail)
+		var err error
+		if h.base, err = mappingOf(h.file.Name()); err != nil {
+			panic(err) // there is nothing to measure then
 		}
+	}
+	if layer != h.layer {
+		h.layer = layer
+		h.sweep()
 	}
 	for _, id := range ids {
 		k := [2]int{layer, int(id)}
@@ -80,6 +102,32 @@ func (h *holder) observe(layer, _ int, ids []int32, _ []float32) {
 		h.used -= h.size(k)
 		for _, p := range h.parts[k] {
 			h.drop(p)
+		}
+	}
+}
+
+// sweep drops neighbours if the mapping takes more than experts may and the other
+// weights do.
+func (h *holder) sweep() {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return
+	}
+	var all, resident, file int64
+	fmt.Sscan(string(b), &all, &resident, &file)
+	over := file*int64(os.Getpagesize()) - (h.limit + h.dense + 16<<20) // the program's own pages
+	if over <= 0 {
+		return
+	}
+	used := make(map[[2]int]bool, len(h.order))
+	for _, k := range h.order {
+		used[k] = true
+	}
+	for k, parts := range h.parts {
+		if !used[k] {
+			for _, p := range parts {
+				h.drop(p)
+			}
 		}
 	}
 }

@@ -196,7 +196,7 @@ func compare(ctx context.Context, j job, plan moe.MemoryPlan) error {
 		speed[i] = r.Decode
 	}
 	fmt.Printf("the budget is %.1f times as fast\n", speed[1]/speed[0])
-	fmt.Println("(the mapping is held to the same memory by dropping the least recently used experts from it\n and from the system's cache; other weights stay, which is kinder than the system would be)")
+	fmt.Println("(the mapping is held to the same memory by dropping the least recently used experts, and the neighbours\n that the system mapped unasked, from it and from the system's cache; the time that takes is not counted,\n and other weights stay, which is kinder than the system would be)")
 	return nil
 }
 
