@@ -52,6 +52,13 @@ func readGGUF(k keys, c *Config) {
 	denseLayers(c, k.int("leading_dense_block_count", 0), k.int("interleave_moe_layer_step", 1), nil)
 }
 
+// windowsGGUF reads the window that all layers have.
+func windowsGGUF(k keys, c *Config) {
+	for i := range c.Layers {
+		c.Layers[i].Window = k.int("attention.sliding_window", 0)
+	}
+}
+
 // latentGGUF reads the sizes of latent attention.
 func latentGGUF(k keys, c *Config) {
 	l := &LatentConfig{QRank: k.int("attention.q_lora_rank", 0), KVRank: k.need("attention.kv_lora_rank"), RopeDim: k.need("rope.dimension_count")}

@@ -3,6 +3,7 @@ package moe
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -110,20 +111,42 @@ func TestExportLongRoPE(t *testing.T) {
 	assert.NotEqual(t, logits[0], logits[1])
 }
 
-// TestExportRefuses: what GGUF cannot say is an error, not another model.
-func TestExportRefuses(t *testing.T) {
-	for name, edit := range map[string]map[string]any{
-		"rotation without a period":         {"no_rope_layers": []int{1, 0, 0, 1}, "layer_types": nil},
-		"chunks that are not like rotation": {"layer_types": []string{"chunked_attention", "full_attention", "chunked_attention", "full_attention"}},
-		"routing without a step":            {"moe_layers": []int{0, 1, 3}},
+// TestExportLayers: GGUF says by periods and counts what the hub says layer by layer.
+// What fits gives the same logits, and others than before; the rest is an error and not another model.
+func TestExportLayers(t *testing.T) {
+	full, sliding, chunked := "full_attention", "sliding_attention", "chunked_attention"
+	for _, c := range []struct {
+		name, from string
+		edit       map[string]any
+		fits       bool
+	}{
+		{"a window", "mixtral", map[string]any{"sliding_window": 4}, true},
+		{"neither chunks nor layers without rotation", "llama4", map[string]any{"no_rope_layers": []int{1, 1, 1, 1}, "layer_types": []string{full, full, full, full}}, true},
+		{"a period of 2", "llama4", map[string]any{"no_rope_layers": []int{1, 0, 1, 0}, "layer_types": nil, "attention_chunk_size": 3}, true},
+		{"chunks everywhere", "llama4", map[string]any{"no_rope_layers": []int{1, 1, 1, 1}, "layer_types": nil, "attention_chunk_size": 5}, true},
+		{"no norm, another temperature", "llama4", map[string]any{"use_qk_norm": false, "attn_scale": 0.3, "floor_scale": 2}, true},
+		{"rotation without a period", "llama4", map[string]any{"no_rope_layers": []int{1, 0, 0, 1}, "layer_types": nil}, false},
+		{"chunks with another period than rotation", "llama4", map[string]any{"layer_types": []string{chunked, full, chunked, full}}, false},
+		{"routing without a period", "llama4", map[string]any{"moe_layers": []int{0, 1, 3}}, false},
+		{"windows in some layers", "qwen3-moe", map[string]any{"use_sliding_window": true, "sliding_window": 4, "layer_types": []string{full, sliding}}, false},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			edited(t, "testdata/golden/llama4", dir, edit)
-			hub, _, err := readHubConfig(filepath.Join(dir, "config.json"))
-			require.NoError(t, err)
-			x := &exporter{checkpoint: hub, w: gguf.NewWriter()}
-			assert.ErrorIs(t, x.hubKeys(), ErrConfig)
+			edited(t, filepath.Join("testdata/golden", c.from), dir, c.edit)
+			path := filepath.Join(dir, "layers.gguf")
+			if c.fits {
+				export(t, dir, path)
+				// Files that hold a matrix turned, or its rows in another order, sum in another.
+				got := lastLogits(t, path)
+				assert.InDeltaSlice(t, lastLogits(t, dir), got, 1e-5)
+				furthest := 0.0
+				for i, v := range lastLogits(t, filepath.Join("testdata/golden", c.from)) {
+					furthest = max(furthest, math.Abs(float64(v-got[i])))
+				}
+				assert.Greater(t, furthest, 1e-2, "the edit changes nothing")
+				return
+			}
+			assert.ErrorIs(t, ExportGGUF(t.Context(), io.Discard, dir, Export{}), ErrConfig)
 		})
 	}
 }
@@ -134,7 +157,6 @@ func TestRoutedLayers(t *testing.T) {
 		lead, step int
 	}{
 		{"rrrr", 0, 1}, {"drrr", 1, 1}, {"ddrr", 2, 1}, {"drdr", 1, 2}, {"dddrdr", 3, 2}, {"ddrddr", 2, 3}, {"ddddr", 4, 1},
-		{"rdrd", 0, 0}, {"drrd", 1, 0}, {"ddrdr", 2, 0},
 	} {
 		var layers []LayerConfig
 		for _, l := range c.layers {
@@ -142,9 +164,6 @@ func TestRoutedLayers(t *testing.T) {
 		}
 		lead, step := routedLayers(layers)
 		assert.Equal(t, c.step, step, c.layers)
-		if step == 0 {
-			continue
-		}
 		assert.Equal(t, c.lead, lead, c.layers)
 		back := Config{Layers: make([]LayerConfig, len(layers))}
 		denseLayers(&back, lead, step, nil)

@@ -1,7 +1,6 @@
 package moe
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/coterie-go/coterie/quant"
@@ -116,7 +115,7 @@ func (x *exporter) rows(name string, source quant.Type, out, in int, read func(d
 
 // deltaKeys writes the sizes of gated delta nets. GGUF says which layers have one
 // by an interval.
-func (x *exporter) deltaKeys(num func(key string, v int)) error {
+func (x *exporter) deltaKeys(num func(key string, v int)) {
 	c, d := &x.config, x.config.Delta
 	num("ssm.conv_kernel", d.Conv)
 	num("ssm.state_size", d.KeyDim)
@@ -128,12 +127,8 @@ func (x *exporter) deltaKeys(num func(key string, v int)) error {
 		if !l.Recurrent {
 			every = min(every, i+1)
 		}
-		if l.Recurrent == ((i+1)%every == 0) {
-			return fmt.Errorf("%w: layer %d: want attention in every %d. layer, as GGUF can say it", ErrConfig, i, every)
-		}
 	}
 	num("full_attention_interval", every)
-	return nil
 }
 
 // indexer adds an indexer's tensors.

@@ -227,8 +227,11 @@ func (x *exporter) llama3Factors() []float32 {
 // hubKeys writes the configuration in GGUF's words.
 func (x *exporter) hubKeys() error {
 	c := &x.config
-	arch := x.family.gguf[0]
-	set := func(key string, v any) { x.w.SetKV(arch+"."+key, v) }
+	arch, said := x.family.gguf[0], map[string]any{}
+	set := func(key string, v any) {
+		said[key] = v
+		x.w.SetKV(arch+"."+key, v)
+	}
 	num := func(key string, v int) { set(key, uint32(v)) }
 	x.w.SetKV("general.architecture", arch)
 	x.w.SetKV("general.type", "model")
@@ -297,26 +300,50 @@ func (x *exporter) hubKeys() error {
 		num("attention.indexer.top_k", d.TopK)
 	}
 	if c.Delta != nil {
-		if err := x.deltaKeys(num); err != nil {
-			return err
-		}
+		x.deltaKeys(num)
 	}
 	if x.family.writeGGUF != nil {
-		if err := x.family.writeGGUF(c, set); err != nil {
-			return err
+		x.family.writeGGUF(c, set)
+	}
+	if c.Routed() > 0 {
+		x.mixtureKeys(set, num)
+	}
+	return x.readBack(arch, said)
+}
+
+// readBack reports layers that GGUF describes otherwise: it has periods and counts
+// for what the hub may say layer by layer.
+func (x *exporter) readBack(arch string, said map[string]any) error {
+	k := keys{
+		get:    func(key string) (any, bool) { v, ok := said[key]; return v, ok },
+		tensor: func(string) bool { return false },
+		errs:   new([]error),
+	}
+	f, err := familyOfGGUF(arch, k)
+	if err != nil {
+		return err
+	}
+	var back Config
+	readGGUF(k, &back)
+	f.readGGUF(k, &back)
+	if err := k.err(); err != nil {
+		return err
+	}
+	for i, l := range x.config.Layers {
+		if l != back.Layers[i] {
+			return fmt.Errorf("%w: layer %d: want what GGUF can say, %+v, found %+v", ErrConfig, i, back.Layers[i], l)
 		}
 	}
-	if c.Routed() == 0 {
-		return nil
-	}
-	r := &c.Router
+	return nil
+}
+
+// mixtureKeys writes what is known of the experts and their router.
+func (x *exporter) mixtureKeys(set func(string, any), num func(string, int)) {
+	c, r := &x.config, &x.config.Router
 	num("expert_count", r.Experts)
 	num("expert_used_count", r.TopK)
 	num("expert_feed_forward_length", c.ExpertFF)
 	lead, step := routedLayers(c.Layers)
-	if step == 0 {
-		return fmt.Errorf("%w: layers with routing: want every n-th one after the first few, as GGUF can say it", ErrConfig)
-	}
 	num("leading_dense_block_count", lead)
 	num("interleave_moe_layer_step", step)
 	if c.SharedFF > 0 {
@@ -343,26 +370,21 @@ func (x *exporter) hubKeys() error {
 	case router.SoftmaxTopK:
 		num("expert_gating_func", 3)
 	}
-	return nil
 }
 
-// routedLayers returns how many layers without routing come first, and that of the
-// others every step-th one, counted from the model's first layer, has it; a step of
-// 0 if the layers are not like that.
+// routedLayers returns how many layers without routing come first, and the distance
+// of those with it.
 func routedLayers(layers []LayerConfig) (lead, step int) {
-	for lead < len(layers) && layers[lead].Dense {
-		lead++
-	}
-	for step = 1; step <= len(layers); step++ {
-		fits := true
-		for i, l := range layers[lead:] {
-			fits = fits && l.Dense == ((lead+i+1)%step != 0)
-		}
-		if fits {
-			return lead, step
+	var routed []int
+	for i, l := range layers {
+		if !l.Dense {
+			routed = append(routed, i)
 		}
 	}
-	return lead, 0
+	if len(routed) < 2 {
+		return routed[0], 1
+	}
+	return routed[0], routed[1] - routed[0]
 }
 
 func (x *exporter) scalingKeys(set func(string, any)) {

@@ -16,8 +16,8 @@ type family struct {
 	// What the family adds to the common reading of the configuration.
 	readHub  func(k keys, c *Config)
 	readGGUF func(k keys, c *Config)
-	// What it adds to the common writing of GGUF, or nil; an error for what GGUF cannot say.
-	writeGGUF func(c *Config, set func(key string, v any)) error
+	// What it adds to the common writing of GGUF, or nil.
+	writeGGUF func(c *Config, set func(key string, v any))
 	match     func(k keys) bool // tells families that share a GGUF architecture apart
 
 	names     map[string]string // hub names that differ from hubNames

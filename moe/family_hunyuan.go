@@ -8,15 +8,13 @@ var hunyuan = family{
 	hub:  []string{"HunYuanMoEV1ForCausalLM"},
 	gguf: []string{"hunyuan-moe"},
 	readHub: func(k keys, c *Config) {
-		c.QKNorm, c.LateQKNorm = HeadQKNorm, true
-		c.Router.Score, c.Router.Normalize, c.Router.Scale = router.Softmax, true, 1
+		hunyuanBehaviour(c)
 		c.Router.TopK = k.same("moe_topk", 1)
 		c.ExpertFF = k.same("moe_intermediate_size", c.DenseFF)
 		c.SharedFF = c.DenseFF * k.same("num_shared_expert", 1)
 	},
 	readGGUF: func(k keys, c *Config) {
-		c.QKNorm, c.LateQKNorm = HeadQKNorm, true
-		c.Router.Score, c.Router.Normalize, c.Router.Scale = router.Softmax, true, 1
+		hunyuanBehaviour(c)
 		c.SharedFF = k.int("expert_shared_feed_forward_length", c.DenseFF)
 	},
 	names: map[string]string{
@@ -27,4 +25,9 @@ var hunyuan = family{
 		"ffn_up_shexp.weight":   "model.layers.{l}.mlp.shared_mlp.up_proj.weight",
 		"ffn_down_shexp.weight": "model.layers.{l}.mlp.shared_mlp.down_proj.weight",
 	},
+}
+
+func hunyuanBehaviour(c *Config) {
+	c.QKNorm, c.LateQKNorm = HeadQKNorm, true
+	c.Router.Score, c.Router.Normalize, c.Router.Scale = router.Softmax, true, 1
 }

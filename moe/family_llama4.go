@@ -1,10 +1,6 @@
 package moe
 
-import (
-	"fmt"
-
-	"github.com/coterie-go/coterie/router"
-)
+import "github.com/coterie-go/coterie/router"
 
 // Llama 4: one expert a token, whose input is weighed; attention within chunks,
 // but for every fourth layer, which has no rotation and a temperature instead.
@@ -100,10 +96,10 @@ func llama4Mixture(c *Config) {
 	c.Expert.WeightBefore = true
 }
 
-// llama4Keys: of every so many layers GGUF has one that sees everything and does not
-// turn queries and keys, and the others see chunks and turn them; or there are no
-// chunks, and all turn them.
-func llama4Keys(c *Config, set func(key string, v any)) error {
+// llama4Keys: one layer of a period sees everything and does not turn queries and
+// keys, the others see chunks and turn them; or there are no chunks.
+func llama4Keys(c *Config, set func(key string, v any)) {
+	set("use_qk_norm", c.QKNorm == UnitQKNorm)
 	chunk, every := 0, len(c.Layers)+1
 	for i, l := range c.Layers {
 		chunk = max(chunk, l.Chunk)
@@ -111,23 +107,12 @@ func llama4Keys(c *Config, set func(key string, v any)) error {
 			every = min(every, i+1)
 		}
 	}
-	for i, l := range c.Layers {
-		want := LayerConfig{Dense: l.Dense, Chunk: chunk}
-		if chunk > 0 && (i+1)%every == 0 {
-			want.Chunk, want.NoRoPE = 0, true
-		}
-		if l != want {
-			return fmt.Errorf("%w: layer %d: want chunks of %d and rotation, neither in every %d. layer, as GGUF can say it, found %+v", ErrConfig, i, chunk, every, l)
-		}
-	}
-	set("use_qk_norm", c.QKNorm == UnitQKNorm)
 	if chunk == 0 {
 		set("attention.sliding_window", uint32(0))
-		return nil
+		return
 	}
 	set("attention.chunk_size", uint32(chunk))
 	set("attention.sliding_window_pattern", uint32(every))
 	set("attention.temperature_scale", c.Temperature.Scale)
 	set("attention.temperature_length", uint32(max(c.Temperature.Floor, 1)))
-	return nil
 }

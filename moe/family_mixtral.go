@@ -14,6 +14,7 @@ var mixtral = family{
 	readGGUF: func(k keys, c *Config) {
 		c.RoPE.Pairs = true // see reordered
 		c.Router.Score, c.Router.Normalize = router.Softmax, true
+		windowsGGUF(k, c)
 	},
 	match:     func(k keys) bool { return k.int("expert_count", 0) > 0 },
 	names:     sparseBlock(nil),

@@ -17,9 +17,7 @@ var phiMoE = family{
 		c.Norm = LayerNorm
 		c.Router.Score, c.Router.Normalize = router.SparseMixer, false
 		c.Router.SparseEps = 0.01 // the file does not say
-		for i := range c.Layers {
-			c.Layers[i].Window = k.int("attention.sliding_window", 0)
-		}
+		windowsGGUF(k, c)
 	},
 	names: sparseBlock(nil),
 }
