@@ -7,8 +7,8 @@ import (
 // Attention of a chunk is computed in tasks: some tokens of one sequence (a tile),
 // and some heads that share keys and values (a group). In decoding these are few,
 // so the keys of a tile are cut into runs of blocks as well. The contract joins
-// blocks one by one in ascending order: a run's blocks are kept apart until a second
-// loop joins those of all runs.
+// blocks one by one in ascending order: the first run can do so, the others' blocks
+// are kept apart until a second loop joins them to it.
 
 const (
 	tileQueries = 128 // aimed at: enough to repay turning a block of keys over, few enough for the second cache
@@ -28,8 +28,8 @@ type attnTasks struct {
 	tiles  []attnTile
 	tasks  int
 
-	// What each block of the tiles that are cut says by itself: (tile, block, group,
-	// query), acc with dv values for each.
+	// Of the tiles that are cut, what the first run says and what each block behind
+	// it says by itself: (tile, 1 + blocks, group, query), acc with dv values for each.
 	m, sum, acc []float32
 	parts       int
 	joins       attnJoins
@@ -40,9 +40,9 @@ type attnTile struct {
 	s             *State
 	first, tokens int // of the chunk's tokens
 	b0, b1        int // blocks
-	runs          int // that they are cut into
+	runs, step    int // that they are cut into, of how many blocks
 	task          int // first task
-	part          int // of its first block
+	part          int // its first one
 }
 
 // attnWork is one worker's scratch.
@@ -118,10 +118,10 @@ func (a *attnTasks) plan() {
 	}
 	for i := range a.tiles {
 		x := &a.tiles[i]
-		x.task, x.part = a.tasks, a.parts
+		x.task, x.part, x.step = a.tasks, a.parts, (x.b1-x.b0+x.runs-1)/x.runs
 		a.tasks += x.runs * a.groups
 		if x.runs > 1 {
-			a.parts += (x.b1 - x.b0) * a.groups * a.heads * x.tokens
+			a.parts += (1 + x.b1 - x.b0 - x.step) * a.groups * a.heads * x.tokens
 		}
 	}
 	if n := a.parts; n > len(a.m) {
@@ -160,14 +160,18 @@ func (a *attnTasks) Do(worker, i int) {
 		}
 		q = w.q
 	}
-	if x.runs == 1 {
-		w.attn.Reset(n, lay.dv, a.sinks(w.sinks[:n], h0, heads))
+	attn := &w.attn
+	if x.runs > 1 {
+		attn = &w.part
+		a.place(attn, x, 0, group, n)
+	}
+	if run == 0 {
+		attn.Reset(n, lay.dv, a.sinks(w.sinks[:n], h0, heads))
 	}
 	layer, cache := &c.Layers[a.layer], &x.s.layers[a.layer]
 	lastPos := r.pos[x.first+tokens-1]
-	step := (x.b1 - x.b0 + x.runs - 1) / x.runs
-	end := min(x.b0+(run+1)*step, lastPos/kernels.AttnBlock+1)
-	for b := x.b0 + run*step; b < end; b++ {
+	end := min(x.b0+(run+1)*x.step, lastPos/kernels.AttnBlock+1)
+	for b := x.b0 + run*x.step; b < end; b++ {
 		if r.pool.Stopped() {
 			return
 		}
@@ -180,9 +184,9 @@ func (a *attnTasks) Do(worker, i int) {
 			}
 		}
 		w.k, w.v = lay.block(cache.page(b), kvHead, int(w.lo[0]), min(lastPos+1-base, kernels.AttnBlock), &w.rows)
-		attn := &w.attn
-		if x.runs > 1 {
-			attn = a.block(&w.part, x, b, group, n)
+		if run > 0 {
+			a.place(attn, x, 1+b-x.b0-x.step, group, n)
+			attn.Reset(n, lay.dv, nil)
 		}
 		if b+1 < end {
 			attn.Next = cache.page(b + 1)[lay.keyAt(kvHead):]
@@ -213,17 +217,15 @@ func (a *attnTasks) sinks(dst []float32, h0, heads int) []float32 {
 	return dst
 }
 
-// part returns where what block b says to query j of a group is kept.
-func (a *attnTasks) part(x *attnTile, b, group, j int) int {
-	return x.part + ((b-x.b0)*a.groups+group)*a.heads*x.tokens + j
+// at returns where the k-th part of query j of a group is kept.
+func (a *attnTasks) at(x *attnTile, k, group, j int) int {
+	return x.part + (k*a.groups+group)*a.heads*x.tokens + j
 }
 
-// block sets dst to an empty softmax of n queries in the place of a block.
-func (a *attnTasks) block(dst *kernels.Attn, x *attnTile, b, group, n int) *kernels.Attn {
-	at, dv := a.part(x, b, group, 0), a.r.m.cache.dv
+// place lets dst be the k-th part of n queries of a group.
+func (a *attnTasks) place(dst *kernels.Attn, x *attnTile, k, group, n int) {
+	at, dv := a.at(x, k, group, 0), a.r.m.cache.dv
 	dst.M, dst.L, dst.Acc = a.m[at:at+n], a.sum[at:at+n], a.acc[at*dv:(at+n)*dv]
-	dst.Reset(n, dv, nil)
-	return dst
 }
 
 // emit writes the output of query j, which is head h of token t.
@@ -256,14 +258,14 @@ func (p *attnJoins) Do(worker, i int) {
 	w, dv := &a.r.work[worker], a.r.m.cache.dv
 	group, g := h/a.heads, h%a.heads
 	heads := min(a.heads, a.r.m.cfg.Heads-group*a.heads)
-	w.grow(1, 0)
 	for t := range x.tokens {
-		w.attn.Reset(1, dv, a.sinks(w.sinks[:1], h, 1))
-		for b := x.b0; b < x.b1; b++ {
-			at := a.part(x, b, group, t*heads+g)
-			w.attn.Join(0, a.m[at], a.sum[at], a.acc[at*dv:][:dv])
+		first := a.at(x, 0, group, t*heads+g)
+		w.part.M, w.part.L, w.part.Acc = a.m[first:first+1], a.sum[first:first+1], a.acc[first*dv:][:dv]
+		for k := range x.b1 - x.b0 - x.step {
+			at := a.at(x, k+1, group, t*heads+g)
+			w.part.Join(0, a.m[at], a.sum[at], a.acc[at*dv:][:dv])
 		}
-		a.emit(&w.attn, 0, x.first+t, h)
+		a.emit(&w.part, 0, x.first+t, h)
 	}
 }
 

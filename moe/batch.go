@@ -43,6 +43,7 @@ func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
 		return err
 	}
 	defer m.release(r)
+	defer r.forget()
 	if err := m.checkSteps(steps); err != nil {
 		return err
 	}
@@ -91,6 +92,15 @@ func (m *Model) overrideLogits(st *Step) {
 	for i := range rows {
 		f(read[:len(read)-rows+1+i], st.Logits[i*m.cfg.Vocab:][:m.cfg.Vocab])
 	}
+}
+
+// forget lets go of the states and logits of a call, so that an idle runner keeps
+// none of them alive.
+func (r *runner) forget() {
+	clear(r.seqs[:cap(r.seqs)])
+	clear(r.owner[:cap(r.owner)])
+	clear(r.wanted[:cap(r.wanted)])
+	clear(r.attending.tiles[:cap(r.attending.tiles)])
 }
 
 // checkSteps reports every misfit at once, before anything is computed.

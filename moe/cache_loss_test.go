@@ -13,7 +13,8 @@ import (
 // f32: within 0.1 %. The procedure is that of the reference, on every tenth window,
 // all of them with COTERIE_LONG.
 func TestCacheLoss(t *testing.T) {
-	text, err := os.ReadFile(talePath + "/heldout.txt")
+	const dir = "../../shared/tale"
+	text, err := os.ReadFile(dir + "/heldout.txt")
 	if err != nil {
 		t.Skip("no ../../shared/tale")
 	}
@@ -23,7 +24,7 @@ func TestCacheLoss(t *testing.T) {
 	}
 	var f32 float64
 	for _, cache := range cacheTypes {
-		m := open(t, talePath, WithCache(cache))
+		m := open(t, dir, WithCache(cache))
 		tok, err := m.Tokenizer()
 		require.NoError(t, err)
 		var ids []int32

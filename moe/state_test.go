@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/coterie-go/coterie/kernels"
 	"github.com/stretchr/testify/assert"
@@ -285,4 +287,27 @@ func TestStoreQ8(t *testing.T) {
 	row.parts[0].store(dst, x)
 	row.expand(got, dst, 0, 1)
 	require.Equal(t, x, got)
+}
+
+// A state that nobody holds any longer is freed, though its model lives on.
+func TestStateIsFreed(t *testing.T) {
+	m := open(t, "testdata/golden/llama")
+	freed := make(chan bool, 1)
+	func() {
+		s := m.NewState()
+		_, err := m.Forward(t.Context(), s, somePrompt(m, 200, 1))
+		require.NoError(t, err)
+		_, err = m.Forward(t.Context(), s, []int32{1})
+		require.NoError(t, err)
+		runtime.AddCleanup(s, func(c chan bool) { c <- true }, freed)
+	}()
+	for range 20 {
+		runtime.GC()
+		select {
+		case <-freed:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	t.Error("the state is still there")
 }
