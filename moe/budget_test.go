@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -305,4 +306,38 @@ func TestBudgetOptions(t *testing.T) {
 	require.ErrorIs(t, err, ErrOption)
 	_, err = Open(smallModel, WithExpertPolicy(nil))
 	require.ErrorIs(t, err, ErrOption)
+}
+
+// TestScratchEstimate: what a chunk's activations take is what shortening chunks
+// reckons with.
+func TestScratchEstimate(t *testing.T) {
+	m, err := Open(smallModel, WithExpertBudget(leastBudget(t, smallModel)), WithThreads(2))
+	require.NoError(t, err)
+	defer m.Close()
+	ids := make([]int32, m.opts.chunk)
+	for i := range ids {
+		ids[i] = int32(i*37%2000 + 3)
+	}
+	s := m.NewState()
+	_, err = m.Forward(context.Background(), s, ids[:fewTokens+1]) // what does not grow with the chunk
+	require.NoError(t, err)
+	heap := func() int64 {
+		var x runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&x)
+		return int64(x.HeapAlloc)
+	}
+	require.Equal(t, m.opts.chunk, (<-m.budget.whole).room, "a prompt of any length makes room for a whole chunk")
+	m.budget.turns = newTurns(m)
+	before := heap()
+	s = m.NewState()
+	_, err = m.Forward(context.Background(), s, ids)
+	require.NoError(t, err)
+	took := heap() - before - s.Bytes()
+	estimate := m.scratchPerToken() * int64(m.opts.chunk)
+	t.Logf("chunks of %d: %d KB, reckoned with %d KB", m.opts.chunk, took>>10, estimate>>10)
+	require.Less(t, took, estimate+estimate/4+1<<20)
+	require.Greater(t, took, estimate/3)
+	require.LessOrEqual(t, 2*estimate, int64(Allowance))
 }
