@@ -1,0 +1,56 @@
+package api
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	_ "github.com/coterie-go/coterie/expert"
+	_ "github.com/coterie-go/coterie/kernels"
+	_ "github.com/coterie-go/coterie/moe"
+	_ "github.com/coterie-go/coterie/moe/chat"
+	_ "github.com/coterie-go/coterie/moe/grammar"
+	_ "github.com/coterie-go/coterie/moe/moetest"
+	_ "github.com/coterie-go/coterie/moe/tokenizer"
+	_ "github.com/coterie-go/coterie/quant"
+	_ "github.com/coterie-go/coterie/router"
+	_ "github.com/coterie-go/coterie/tensor"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain, in the process that TestImport starts, says what there is before any
+// test runs: what importing the packages has left.
+func TestMain(m *testing.M) {
+	if os.Getenv("COTERIE_TEST_IMPORT") == "" {
+		os.Exit(m.Run())
+	}
+	fmt.Println("goroutines", runtime.NumGoroutine())
+	fds, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		target, err := os.Readlink(fd)
+		switch n := filepath.Base(fd); {
+		case err != nil, n == "0", n == "1", n == "2": // gone is what Glob itself opened
+		case strings.HasPrefix(target, "anon_inode:"): // the runtime's poller, for Glob
+		default:
+			fmt.Println("open", target)
+		}
+	}
+	os.Exit(0)
+}
+
+// TestImport: importing every public package starts no goroutine, keeps nothing
+// open and prints nothing.
+func TestImport(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "COTERIE_TEST_IMPORT=1")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	require.Equal(t, "goroutines 1\n", string(out))
+	require.Empty(t, stderr.String())
+}
