@@ -223,7 +223,7 @@ func (s *Store) victim(n int64) int32 {
 		item  int32
 		score float64
 	}
-	any, same := choice{item: -1}, choice{item: -1}
+	worst, same := choice{item: -1}, choice{item: -1}
 	better := func(c *choice, i int32, v float64) {
 		if c.item < 0 || v < c.score || v == c.score && i < c.item {
 			*c = choice{i, v}
@@ -236,16 +236,16 @@ func (s *Store) victim(n int64) int32 {
 		}
 		layer, id := s.where(i)
 		v := s.policy.Score(layer, id)
-		better(&any, i, v)
+		better(&worst, i, v)
 		if int64(len(e.slot)) == n {
 			better(&same, i, v)
 		}
 	}
-	if any.item < 0 || same.item < 0 {
-		return any.item
+	if worst.item < 0 || same.item < 0 {
+		return worst.item
 	}
-	if k := s.size(int64(len(s.entries[any.item].slot))); k.n != n && k.used > k.share {
-		return any.item
+	if k := s.size(int64(len(s.entries[worst.item].slot))); k.n != n && k.used > k.share {
+		return worst.item
 	}
 	return same.item
 }
