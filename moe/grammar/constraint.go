@@ -18,7 +18,7 @@ type Vocabulary struct {
 	ends   []int32  // ids that end a text
 }
 
-// NewVocabulary sorts a tokenizer's tokens; of 150,000 in about 50 ms.
+// NewVocabulary sorts a tokenizer's tokens; of 100,000 in about 0.1 s.
 func NewVocabulary(t *tokenizer.Tokenizer) *Vocabulary {
 	v := &Vocabulary{pieces: make([][]byte, t.VocabSize())}
 	for id := range int32(len(v.pieces)) {
@@ -97,7 +97,8 @@ func (c *Constraint) Hook(generated []int32, logits []float32) error {
 	return nil
 }
 
-// Done reports whether the text is whole; it may go on all the same.
+// Done reports whether the text that Hook saw last is whole; it may go on all the
+// same.
 func (c *Constraint) Done() bool { return c.at != nil && c.at.done }
 
 func (c *Constraint) accept(id int32) error {

