@@ -98,6 +98,7 @@ type entry struct {
 	slot    []byte
 	expert  *Expert // Stored's, with the slot's bytes
 	err     error
+	starter *Lease // that had the present read started, as long as it waits for it
 	waiters []*Lease
 	counts  ExpertMetrics
 }
@@ -303,7 +304,7 @@ func (s *Store) evict(item int32) []byte {
 // start begins to read an item into a slot.
 func (s *Store) start(item int32, slot []byte, q *queue) {
 	e := &s.entries[item]
-	e.state, e.slot, e.err, e.pieces = loading, slot, nil, s.items[item].pieces
+	e.state, e.slot, e.err, e.starter, e.pieces = loading, slot, nil, nil, s.items[item].pieces
 	q.push(item)
 	for range min(int(e.pieces), 8) {
 		s.work.Signal()

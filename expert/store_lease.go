@@ -107,6 +107,7 @@ func (l *Lease) reserve() error {
 			var slot []byte
 			if slot, err = s.room(s.items[item].size); slot != nil {
 				s.start(item, slot, &s.urgent)
+				e.starter = l
 			} else {
 				may = false
 			}
@@ -143,8 +144,12 @@ func (l *Lease) Next(ctx context.Context, least int) ([]int32, error) {
 		if len(l.held) > 0 {
 			l.unqueue()
 		}
-		if err := l.collect(); err != nil {
+		again, err := l.collect()
+		if err != nil {
 			return nil, err
+		}
+		if again {
+			continue
 		}
 		if n := len(l.out); n > 0 && (n >= least || len(l.held) == 0) {
 			return l.ids, nil
@@ -193,6 +198,9 @@ func (l *Lease) End() {
 				break
 			}
 		}
+		if e.starter == l {
+			e.starter = nil
+		}
 		s.unpin(item)
 	}
 	l.held, l.want = l.held[:0], l.want[:0]
@@ -201,11 +209,11 @@ func (l *Lease) End() {
 	}
 }
 
-// collect moves what has been read from held to out.
-func (l *Lease) collect() error {
+// collect moves what has been read from held to out. Of a read that failed its
+// starter is told; others, who may have come after the fault was gone, try again.
+func (l *Lease) collect() (again bool, err error) {
 	s := l.s
 	keep := l.held[:0]
-	var err error
 	for _, item := range l.held {
 		switch e := &s.entries[item]; e.state {
 		case ready:
@@ -213,12 +221,17 @@ func (l *Lease) collect() error {
 			l.ids = append(l.ids, item-int32(s.first[l.layer]))
 			continue
 		case failed:
+			if e.starter != l {
+				l.want, again = append(l.want, item), true
+				s.unpin(item)
+				continue
+			}
 			err = e.err
 		}
 		keep = append(keep, item)
 	}
 	l.held = keep
-	return err
+	return again, err
 }
 
 // late says what a lease was waiting for.

@@ -27,7 +27,7 @@ type memory struct {
 	*bytes.Reader
 	reads atomic.Int64
 	gate  chan struct{} // reads wait for it to be closed, if there is one
-	fail  atomic.Bool
+	fail  atomic.Int64  // reads that fail from now on
 }
 
 func (m *memory) Path() string           { return "memory" }
@@ -37,7 +37,7 @@ func (m *memory) ReadAt(p []byte, off int64) (int, error) {
 	if m.gate != nil {
 		<-m.gate
 	}
-	if m.fail.Load() {
+	if m.fail.Add(-1) >= 0 {
 		return 0, errors.New("broken")
 	}
 	return m.Reader.ReadAt(p, off)
@@ -256,7 +256,7 @@ func TestNoDeadlock(t *testing.T) {
 func TestStoreFailure(t *testing.T) {
 	b := newBank(2, 4, 32)
 	s := b.store(t, 3, 2)
-	b.file.fail.Store(true)
+	b.file.fail.Store(1 << 40)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -274,13 +274,40 @@ func TestStoreFailure(t *testing.T) {
 	for s.Metrics().Used != 0 { // reads that nobody waits for any more may still end
 		time.Sleep(time.Millisecond)
 	}
-	b.file.fail.Store(false)
+	b.file.fail.Store(0)
 	l := s.Lease()
 	l.Begin(1, 1, []int32{0, 3}, []int32{1, 1})
 	ids, err := l.Next(context.Background(), 1)
 	require.NoError(t, err)
 	require.NotEmpty(t, ids)
 	l.End()
+}
+
+// TestStaleFailure: a read that somebody gave up on fails when another waits for it
+// already. The other had no part in the fault and tries again.
+func TestStaleFailure(t *testing.T) {
+	b := newBank(1, 4, 32)
+	b.file.gate = make(chan struct{})
+	s := b.store(t, 2, 2)
+	first, second := s.Lease(), s.Lease()
+	first.Begin(0, 1, []int32{2}, []int32{1})
+	gone, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	_, err := first.Next(gone, 1)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	var where *LoadError
+	require.ErrorAs(t, err, &where)
+	require.Equal(t, 2, where.Expert)
+	first.End()
+
+	second.Begin(0, 1, []int32{2}, []int32{1})
+	defer second.End()
+	b.file.fail.Store(1)
+	close(b.file.gate)
+	ids, err := second.Next(context.Background(), 1)
+	require.NoError(t, err)
+	require.Equal(t, []int32{2}, ids)
+	require.Equal(t, b.layers[0][2].Down.Data, second.Expert(2).Down.Data)
 }
 
 // TestStoreClose: who waits is told, and what is in use stays until it is not.
