@@ -26,8 +26,8 @@ type Scratch struct {
 	row    []float32
 	off    []int // starts of columns
 	attend attendScratch
-	super  Super
-	pair   [2]Small
+	super  Super    // a block's room: what a Format's functions get escapes
+	pair   [2]Small // likewise
 }
 
 func (s *Scratch) floats(n int) []float32 {
@@ -80,19 +80,18 @@ func mulQ8(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scr
 		for j := range n {
 			y := x.row(col(cols, j), w.K)
 			if w.Format.Super != nil {
-				dst[j*ld+r] = dotSuper(w, data, &y)
+				dst[j*ld+r] = dotSuper(w, data, &y, &s.super)
 			} else {
-				dst[j*ld+r] = dotSmall(w, data, s8, &y)
+				dst[j*ld+r] = dotSmall(w, data, s8, &y, &s.pair)
 			}
 		}
 	}
 }
 
-func dotSuper(w *Weights, data []byte, y *Q8) float32 {
-	var b Super
+func dotSuper(w *Weights, data []byte, y *Q8, b *Super) float32 {
 	var acc float32
 	for i, dy := range y.D {
-		w.Format.Super(&b, data[i*w.Format.Bytes:])
+		w.Format.Super(b, data[i*w.Format.Bytes:])
 		isum, msum := b.dot(y.Q[256*i:][:256], y.Sums[16*i:][:16])
 		acc = FMA(float32(isum), float32(b.D*dy), acc)
 		if w.Format.Min {
@@ -116,11 +115,10 @@ func (b *Super) dot(q []int8, sums []int16) (isum, msum int32) {
 	return isum, msum
 }
 
-func dotSmall(w *Weights, data, s8 []byte, y *Q8) float32 {
-	var b Small
+func dotSmall(w *Weights, data, s8 []byte, y *Q8, room *[2]Small) float32 {
 	var acc float32
 	for i, dy := range y.D {
-		w.small(&b, data, s8, i)
+		b := w.small(room, data, s8, i)
 		q := y.Q[32*i:][:32]
 		var half [2]int32
 		for i, v := range b.Q {

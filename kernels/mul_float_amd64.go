@@ -254,16 +254,10 @@ func (t *floats) row(dst []float32, w *Weights, r int, s *Scratch) {
 			f.Super(&s.super, data[i/256*f.Bytes:])
 			t.valuesSuper(&dst[i : i+256][0], (*byte)(unsafe.Pointer(&s.super)))
 		}
-	case f.Pair != nil:
-		for i := 0; i < w.K; i += 64 {
-			f.Pair(&s.pair, data[i/64*f.Bytes:])
-			t.valuesSmall(&dst[i], (*byte)(unsafe.Pointer(&s.pair[0])))
-			t.valuesSmall(&dst[i+32 : i+64][0], (*byte)(unsafe.Pointer(&s.pair[1])))
-		}
-	case f.Small != nil, f.SmallBeside != nil:
+	case f.Small != nil, f.SmallBeside != nil, f.Pair != nil:
 		for i := 0; i < w.K; i += 32 {
-			w.small(&s.pair[0], data, s8, i/32)
-			t.valuesSmall(&dst[i : i+32][0], (*byte)(unsafe.Pointer(&s.pair[0])))
+			b := w.small(&s.pair, data, s8, i/32)
+			t.valuesSmall(&dst[i : i+32][0], (*byte)(unsafe.Pointer(b)))
 		}
 	default:
 		w.Row(dst, r)

@@ -106,26 +106,26 @@ func (w *Weights) Row(dst []float32, r int) {
 		}
 	default:
 		for i := 0; i < w.K; i += 32 {
-			p := (*Small)(unsafe.Pointer(&dst[i : i+32][0]))
-			w.small(p, data, s8, i/32)
-			b := *p
+			p := (*[2]Small)(unsafe.Pointer(&dst[i : i+32][0]))
+			b := *w.small(p, data, s8, i/32)
 			b.Values(dst[i : i+32])
 		}
 	}
 }
 
-// small unpacks the 32 values from 32*i of a row.
-func (w *Weights) small(b *Small, data, s8 []byte, i int) {
+// small unpacks the 32 values from 32*i of a row into a part of room.
+func (w *Weights) small(room *[2]Small, data, s8 []byte, i int) *Small {
+	b := &room[0]
 	switch f := w.Format; {
 	case f.Small != nil:
 		f.Small(b, data[i*f.Bytes:])
 	case f.SmallBeside != nil:
 		f.SmallBeside(b, data[i*f.Bytes:], s8[i])
 	default:
-		var p [2]Small
-		f.Pair(&p, data[i/2*f.Bytes:])
-		*b = p[i%2]
+		f.Pair(room, data[i/2*f.Bytes:])
+		b = &room[i%2]
 	}
+	return b
 }
 
 // Values sets dst (256) to the weights that b stands for.
