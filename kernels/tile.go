@@ -2,6 +2,8 @@
 
 package kernels
 
+//lint:file-ignore U1000 the fields of tiles are read and written by assembly only
+
 import "unsafe"
 
 // Products in 8 bits on x86 run in tiles of 16 rows, in which a lane is a row:

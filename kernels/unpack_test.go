@@ -213,7 +213,7 @@ func TestUnpackShort(t *testing.T) {
 					t.Errorf("%s: took a short block", name)
 				}
 			}()
-			src := make([]byte, u.bytes-1, u.bytes-1)
+			src := make([]byte, u.bytes-1)
 			if u.super != nil {
 				u.super(new(Super), src)
 			} else {

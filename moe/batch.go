@@ -169,7 +169,7 @@ func (r *runner) guarded(ctx context.Context) error {
 	r.ctx = ctx
 	r.pool.Bind(ctx)
 	err := mmap.Guard(r.guardedRun)
-	r.pool.Bind(nil)
+	r.pool.Bind(nil) //lint:ignore SA1012 nil is how a view is unbound
 	r.ctx = nil
 	if err == nil {
 		return nil

@@ -19,7 +19,6 @@ type options struct {
 	keep      int
 	topK      int
 	minGate   float32
-	context   int
 	observe   RouteObserver
 	override  RouteOverride
 	logits    LogitsOverride

@@ -46,6 +46,8 @@ type request struct {
 
 // model returns an open model of a kind; done gives it back, and the last one, or
 // a careless one, closes it.
+//
+//lint:ignore ST1008 what gives the model back is no result of the opening
 func (s *soak) model(kind int, path string) (*moe.Model, error, func(closeNow bool)) {
 	key := s.kinds[kind] + path
 	s.mu.Lock()

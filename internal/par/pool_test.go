@@ -154,7 +154,7 @@ func TestBind(t *testing.T) {
 		if p.Run(100, other); other.calls.Load() != 100 {
 			t.Errorf("another pool of the same workers: %d calls", other.calls.Load())
 		}
-		v.Bind(nil)
+		v.Bind(nil) //lint:ignore SA1012 nil is how a view is unbound
 		other = &slow{cancel: func() {}}
 		if v.Run(100, other); other.calls.Load() != 100 {
 			t.Errorf("unbound: %d calls", other.calls.Load())
