@@ -43,12 +43,12 @@ type attendScratch struct {
 	sum          [attendQueries]int // where each row of weights starts
 }
 
-func (b *attendScratch) fit(dk, dv int) {
-	if len(b.keys) < AttnBlock*dk || len(b.values) < AttnBlock*dv {
-		b.keys, b.values = make([]float32, AttnBlock*dk), make([]float32, AttnBlock*dv)
-		b.acc = make([]float32, attendQueries*dv)
-		b.score = make([]float32, attendQueries*AttnBlock)
+// room returns n values of *buf, which grows if it has to.
+func room(buf *[]float32, n int) []float32 {
+	if len(*buf) < n {
+		*buf = make([]float32, n)
 	}
+	return (*buf)[:n]
 }
 
 // floatRows are keys or values as kernels read them.
@@ -76,11 +76,11 @@ func (t *attention) attend(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi 
 		return
 	}
 	b := &s.attend
-	b.fit(dk, dv)
+	score, acc := room(&b.score, attendQueries*AttnBlock), room(&b.acc, attendQueries*dv)
 	keys, values := k.Slice(first, last), v.Slice(first, last)
 	keys.check()
 	values.check()
-	kr, vr := t.rows(&keys, b.keys, s), t.rows(&values, b.values, s)
+	kr, vr := t.rows(&keys, &b.keys, s), t.rows(&values, &b.values, s)
 
 	// While the keys' rows pass by, the values' come, and then the next keys.
 	toValues, toNext := 0, 0
@@ -101,15 +101,15 @@ func (t *attention) attend(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi 
 			query[j] = (from + j) * ldq
 		}
 		_ = q[query[len(lo)-1]:][:dk]
-		t.dots(&b.score[first], AttnBlock, kr.src, kr.data, kr.stride, last-first, toValues, dk, &q[0], query)
+		t.dots(&score[first], AttnBlock, kr.src, kr.data, kr.stride, last-first, toValues, dk, &q[0], query)
 		m, l := &b.m[0], &b.l[0]
-		t.weights(&b.score[0], len(lo), &lo[0], &hi[0], scale, m, l)
-		clear(b.acc[:len(lo)*dv])
+		t.weights(&score[0], len(lo), &lo[0], &hi[0], scale, m, l)
+		clear(acc[:len(lo)*dv])
 		t.sumValues(b, vr, first, lo, hi, dv, toNext)
 		t.totals(&a.M[from], &a.L[from], m, l, &lo[0], &hi[0], len(lo))
 		for j := range lo {
 			if lo[j] < hi[j] {
-				t.join(&a.Acc[(from+j)*dv], &b.acc[j*dv], b.m[j], b.l[j], dv)
+				t.join(&a.Acc[(from+j)*dv], &acc[j*dv], b.m[j], b.l[j], dv)
 			}
 		}
 		toValues, toNext = 0, 0 // they are here
@@ -130,11 +130,12 @@ func seen(lo, hi []int32) (first, last int) {
 	return
 }
 
-// rows returns w as it lies or, if no kernel reads that, converted to buf.
-func (t *attention) rows(w *Weights, buf []float32, s *Scratch) floatRows {
+// rows returns w as it lies or, if no kernel reads that, converted.
+func (t *attention) rows(w *Weights, converted *[]float32, s *Scratch) floatRows {
 	if src := sourceOf(w.Format); src != srcNone {
 		return floatRows{src, &w.Data[0], w.Stride}
 	}
+	buf := room(converted, AttnBlock*w.K)
 	for r := range w.Rows {
 		t.row(buf[r*w.K:][:w.K], w, r, s)
 	}

@@ -50,6 +50,7 @@ func matrix(f *Format, rows, k int) *Weights {
 // best calls f again and again and reports the fastest call, which is what the core
 // does when nobody disturbs it: bytes and multiply-adds a second.
 func best(b *testing.B, bytes, macs int, f func()) {
+	b.SetBytes(int64(bytes))
 	fastest := time.Duration(math.MaxInt64)
 	for b.Loop() {
 		start := time.Now()
