@@ -64,14 +64,18 @@ func sourceOf(f *Format) int {
 
 var floatsAVX2 = floats{
 	dot: [3][]dotTile{
-		{{3, mulF32Tile2x3AVX2}},
-		{{3, mulF16Tile2x3AVX2}},
-		{{3, mulBF16Tile2x3AVX2}},
+		{{3, mulF32Tile2x3AVX2}, {2, mulF32Tile2x2AVX2}},
+		{{3, mulF16Tile2x3AVX2}, {2, mulF16Tile2x2AVX2}},
+		{{3, mulBF16Tile2x3AVX2}, {2, mulBF16Tile2x2AVX2}},
 	},
-	dot1:      [3]dotTileFunc{mulF32Tile1x1AVX2, mulF16Tile1x1AVX2, mulBF16Tile1x1AVX2},
-	dotF8:     []f8Tile{{4, mulF8Tile1x4AVX2}, {3, mulF8Tile1x3AVX2}, {2, mulF8Tile1x2AVX2}, {1, mulF8Tile1x1AVX2}},
-	sumRow:    [3]func(*float32, *byte, int, int, *float32, int){mulTF32RowsAVX2, mulTF16RowsAVX2, mulTBF16RowsAVX2},
-	sum:       [3][]sumTile{{{3, mulTF32Tile3AVX2}}, {{3, mulTF16Tile3AVX2}}, {{3, mulTBF16Tile3AVX2}}},
+	dot1:   [3]dotTileFunc{mulF32Tile1x1AVX2, mulF16Tile1x1AVX2, mulBF16Tile1x1AVX2},
+	dotF8:  []f8Tile{{4, mulF8Tile1x4AVX2}, {3, mulF8Tile1x3AVX2}, {2, mulF8Tile1x2AVX2}, {1, mulF8Tile1x1AVX2}},
+	sumRow: [3]func(*float32, *byte, int, int, *float32, int){mulTF32RowsAVX2, mulTF16RowsAVX2, mulTBF16RowsAVX2},
+	sum: [3][]sumTile{
+		{{3, mulTF32Tile3AVX2}, {2, mulTF32Tile2AVX2}},
+		{{3, mulTF16Tile3AVX2}, {2, mulTF16Tile2AVX2}},
+		{{3, mulTBF16Tile3AVX2}, {2, mulTBF16Tile2AVX2}},
+	},
 	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX2, convertBF16AVX2},
 	convertF8: convertF8AVX2,
 

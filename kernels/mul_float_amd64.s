@@ -108,6 +108,116 @@ DATA tailTable<>+120(SB)/4, $0x00000000
 DATA tailTable<>+124(SB)/4, $0x00000000
 GLOBL tailTable<>(SB), RODATA|NOPTR, $128
 
+// func mulF32Tile2x2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, FMA3
+TEXT ·mulF32Tile2x2AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), CX
+	MOVQ x+48(FP), DX
+	MOVQ off+56(FP), BX
+	MOVQ (BX), SI
+	LEAQ (DX)(SI*4), SI
+	MOVQ 8(BX), BX
+	LEAQ (DX)(BX*4), BX
+
+rows:
+	MOVQ   ahead+40(FP), DX
+	SHRQ   $0x02, DX
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	VXORPS X6, X6, X6
+	VXORPS X7, X7, X7
+	XORQ   DX, DX
+	MOVQ   k+64(FP), DI
+	ANDQ   $-16, DI
+	JZ     tail
+
+groups:
+	VMOVUPS     (SI)(DX*4), Y8
+	VMOVUPS     (BX)(DX*4), Y9
+	VMOVUPS     (AX)(DX*4), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (CX)(DX*4), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     32(SI)(DX*4), Y8
+	VMOVUPS     32(BX)(DX*4), Y9
+	VMOVUPS     32(AX)(DX*4), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     32(CX)(DX*4), Y10
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y9, Y7
+	ADDQ        $0x10, DX
+	CMPQ        DX, DI
+	JLT         groups
+
+tail:
+	MOVQ        k+64(FP), DI
+	ANDQ        $0x0f, DI
+	JZ          sum
+	LEAQ        tailTable<>+0(SB), R8
+	NEGQ        DI
+	LEAQ        64(R8)(DI*4), R8
+	VMOVUPS     (R8), Y8
+	VMASKMOVPS  (AX)(DX*4), Y8, Y9
+	VMASKMOVPS  (CX)(DX*4), Y8, Y10
+	VMASKMOVPS  (SI)(DX*4), Y8, Y11
+	VFMADD231PS Y9, Y11, Y0
+	VFMADD231PS Y10, Y11, Y4
+	VMASKMOVPS  (BX)(DX*4), Y8, Y8
+	VFMADD231PS Y9, Y8, Y2
+	VFMADD231PS Y10, Y8, Y6
+	VMOVUPS     32(R8), Y8
+	VMASKMOVPS  32(AX)(DX*4), Y8, Y9
+	VMASKMOVPS  32(CX)(DX*4), Y8, Y10
+	VMASKMOVPS  32(SI)(DX*4), Y8, Y11
+	VFMADD231PS Y9, Y11, Y1
+	VFMADD231PS Y10, Y11, Y5
+	VMASKMOVPS  32(BX)(DX*4), Y8, Y8
+	VFMADD231PS Y9, Y8, Y3
+	VFMADD231PS Y10, Y8, Y7
+
+sum:
+	MOVQ         dst+0(FP), DX
+	MOVQ         ld+8(FP), DI
+	SHLQ         $0x02, DI
+	VADDPS       Y1, Y0, Y8
+	VADDPS       Y3, Y2, Y9
+	VPERM2F128   $0x20, Y9, Y8, Y10
+	VPERM2F128   $0x31, Y9, Y8, Y8
+	VADDPS       Y8, Y10, Y10
+	VADDPS       Y5, Y4, Y8
+	VADDPS       Y7, Y6, Y9
+	VPERM2F128   $0x20, Y9, Y8, Y11
+	VPERM2F128   $0x31, Y9, Y8, Y8
+	VADDPS       Y8, Y11, Y11
+	VUNPCKLPD    Y11, Y10, Y8
+	VUNPCKHPD    Y11, Y10, Y9
+	VADDPS       Y9, Y8, Y8
+	VSHUFPS      $0x88, Y8, Y8, Y9
+	VSHUFPS      $0xdd, Y8, Y8, Y8
+	VADDPS       Y8, Y9, Y9
+	VMOVLPS      X9, (DX)
+	ADDQ         DI, DX
+	VEXTRACTF128 $0x01, Y9, X0
+	VMOVLPS      X0, (DX)
+	ADDQ         $0x08, dst+0(FP)
+	MOVQ         stride+24(FP), DX
+	SHLQ         $0x01, DX
+	ADDQ         DX, AX
+	ADDQ         DX, CX
+	SUBQ         $0x02, rows+32(FP)
+	JNZ          rows
+	VZEROUPPER
+	RET
+
 // func mulF32Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, FMA3
 TEXT ·mulF32Tile2x3AVX2(SB), NOSPLIT, $0-72
@@ -306,6 +416,89 @@ groups:
 	VZEROUPPER
 	RET
 
+// func mulF16Tile2x2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·mulF16Tile2x2AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), CX
+	MOVQ x+48(FP), DX
+	MOVQ off+56(FP), BX
+	MOVQ (BX), SI
+	LEAQ (DX)(SI*4), SI
+	MOVQ 8(BX), BX
+	LEAQ (DX)(BX*4), BX
+
+rows:
+	MOVQ   ahead+40(FP), R8
+	SHRQ   $0x01, R8
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	VXORPS X6, X6, X6
+	VXORPS X7, X7, X7
+	XORQ   DX, DX
+	MOVQ   k+64(FP), DI
+
+groups:
+	PREFETCHT0   (AX)(R8*2)
+	PREFETCHT0   (CX)(R8*2)
+	ADDQ         $0x10, R8
+	VMOVUPS      (SI)(DX*4), Y8
+	VMOVUPS      (BX)(DX*4), Y9
+	VCVTPH2PS    (AX)(DX*2), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y2
+	VCVTPH2PS    (CX)(DX*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y6
+	VMOVUPS      32(SI)(DX*4), Y8
+	VMOVUPS      32(BX)(DX*4), Y9
+	VCVTPH2PS    16(AX)(DX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y3
+	VCVTPH2PS    16(CX)(DX*2), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VFMADD231PS  Y10, Y9, Y7
+	ADDQ         $0x10, DX
+	CMPQ         DX, DI
+	JLT          groups
+	MOVQ         dst+0(FP), DX
+	MOVQ         ld+8(FP), DI
+	SHLQ         $0x02, DI
+	VADDPS       Y1, Y0, Y8
+	VADDPS       Y3, Y2, Y9
+	VPERM2F128   $0x20, Y9, Y8, Y10
+	VPERM2F128   $0x31, Y9, Y8, Y8
+	VADDPS       Y8, Y10, Y10
+	VADDPS       Y5, Y4, Y8
+	VADDPS       Y7, Y6, Y9
+	VPERM2F128   $0x20, Y9, Y8, Y11
+	VPERM2F128   $0x31, Y9, Y8, Y8
+	VADDPS       Y8, Y11, Y11
+	VUNPCKLPD    Y11, Y10, Y8
+	VUNPCKHPD    Y11, Y10, Y9
+	VADDPS       Y9, Y8, Y8
+	VSHUFPS      $0x88, Y8, Y8, Y9
+	VSHUFPS      $0xdd, Y8, Y8, Y8
+	VADDPS       Y8, Y9, Y9
+	VMOVLPS      X9, (DX)
+	ADDQ         DI, DX
+	VEXTRACTF128 $0x01, Y9, X0
+	VMOVLPS      X0, (DX)
+	ADDQ         $0x08, dst+0(FP)
+	MOVQ         stride+24(FP), DX
+	SHLQ         $0x01, DX
+	ADDQ         DX, AX
+	ADDQ         DX, CX
+	SUBQ         $0x02, rows+32(FP)
+	JNZ          rows
+	VZEROUPPER
+	RET
+
 // func mulF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, F16C, FMA3, MMX+
 TEXT ·mulF16Tile2x3AVX2(SB), NOSPLIT, $0-72
@@ -470,6 +663,93 @@ groups:
 	ADDQ        CX, AX
 	SUBQ        $0x01, rows+32(FP)
 	JNZ         rows
+	VZEROUPPER
+	RET
+
+// func mulBF16Tile2x2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulBF16Tile2x2AVX2(SB), NOSPLIT, $0-72
+	MOVQ w+16(FP), AX
+	MOVQ stride+24(FP), CX
+	LEAQ (AX)(CX*1), CX
+	MOVQ x+48(FP), DX
+	MOVQ off+56(FP), BX
+	MOVQ (BX), SI
+	LEAQ (DX)(SI*4), SI
+	MOVQ 8(BX), BX
+	LEAQ (DX)(BX*4), BX
+
+rows:
+	MOVQ   ahead+40(FP), R8
+	SHRQ   $0x01, R8
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	VXORPS X6, X6, X6
+	VXORPS X7, X7, X7
+	XORQ   DX, DX
+	MOVQ   k+64(FP), DI
+
+groups:
+	PREFETCHT0   (AX)(R8*2)
+	PREFETCHT0   (CX)(R8*2)
+	ADDQ         $0x10, R8
+	VMOVUPS      (SI)(DX*4), Y8
+	VMOVUPS      (BX)(DX*4), Y9
+	VPMOVZXWD    (AX)(DX*2), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y2
+	VPMOVZXWD    (CX)(DX*2), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y6
+	VMOVUPS      32(SI)(DX*4), Y8
+	VMOVUPS      32(BX)(DX*4), Y9
+	VPMOVZXWD    16(AX)(DX*2), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y3
+	VPMOVZXWD    16(CX)(DX*2), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VFMADD231PS  Y10, Y9, Y7
+	ADDQ         $0x10, DX
+	CMPQ         DX, DI
+	JLT          groups
+	MOVQ         dst+0(FP), DX
+	MOVQ         ld+8(FP), DI
+	SHLQ         $0x02, DI
+	VADDPS       Y1, Y0, Y8
+	VADDPS       Y3, Y2, Y9
+	VPERM2F128   $0x20, Y9, Y8, Y10
+	VPERM2F128   $0x31, Y9, Y8, Y8
+	VADDPS       Y8, Y10, Y10
+	VADDPS       Y5, Y4, Y8
+	VADDPS       Y7, Y6, Y9
+	VPERM2F128   $0x20, Y9, Y8, Y11
+	VPERM2F128   $0x31, Y9, Y8, Y8
+	VADDPS       Y8, Y11, Y11
+	VUNPCKLPD    Y11, Y10, Y8
+	VUNPCKHPD    Y11, Y10, Y9
+	VADDPS       Y9, Y8, Y8
+	VSHUFPS      $0x88, Y8, Y8, Y9
+	VSHUFPS      $0xdd, Y8, Y8, Y8
+	VADDPS       Y8, Y9, Y9
+	VMOVLPS      X9, (DX)
+	ADDQ         DI, DX
+	VEXTRACTF128 $0x01, Y9, X0
+	VMOVLPS      X0, (DX)
+	ADDQ         $0x08, dst+0(FP)
+	MOVQ         stride+24(FP), DX
+	SHLQ         $0x01, DX
+	ADDQ         DX, AX
+	ADDQ         DX, CX
+	SUBQ         $0x02, rows+32(FP)
+	JNZ          rows
 	VZEROUPPER
 	RET
 

@@ -12,6 +12,14 @@ package kernels
 //go:noescape
 func mulF32Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
+// mulF32Tile2x2AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
+// and column j at x+off[j], counted in values. rows is a multiple of 2, not 0;
+// k is not 0. ahead is how many bytes behind a row the one lies that is
+// to be fetched meanwhile.
+//
+//go:noescape
+func mulF32Tile2x2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+
 // mulF32Tile2x3AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 2, not 0;
 // k is not 0. ahead is how many bytes behind a row the one lies that is
@@ -28,6 +36,14 @@ func mulF32Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahea
 //go:noescape
 func mulF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
+// mulF16Tile2x2AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
+// and column j at x+off[j], counted in values. rows is a multiple of 2, not 0;
+// k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
+// to be fetched meanwhile.
+//
+//go:noescape
+func mulF16Tile2x2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+
 // mulF16Tile2x3AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 2, not 0;
 // k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
@@ -43,6 +59,14 @@ func mulF16Tile2x3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahea
 //
 //go:noescape
 func mulBF16Tile1x1AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+
+// mulBF16Tile2x2AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
+// and column j at x+off[j], counted in values. rows is a multiple of 2, not 0;
+// k is a multiple of 16, not 0. ahead is how many bytes behind a row the one lies that is
+// to be fetched meanwhile.
+//
+//go:noescape
+func mulBF16Tile2x2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulBF16Tile2x3AVX2 sets dst[j*ld+r] to the product of row r at w+r*stride
 // and column j at x+off[j], counted in values. rows is a multiple of 2, not 0;

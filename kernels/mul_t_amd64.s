@@ -37,6 +37,110 @@ groups:
 	VZEROUPPER
 	RET
 
+// func mulTF32Tile2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, FMA3
+TEXT ·mulTF32Tile2AVX2(SB), NOSPLIT, $0-72
+	MOVQ dst+0(FP), AX
+	MOVQ w+16(FP), CX
+	MOVQ stride+24(FP), DX
+	MOVQ rows+32(FP), BX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	ADDQ BX, R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), DI
+	ADDQ BX, DI
+	LEAQ (SI)(DI*4), DI
+	NEGQ BX
+	MOVQ k+64(FP), SI
+
+wide:
+	CMPQ    SI, $0x20
+	JLT     wideDone
+	MOVQ    ld+8(FP), R9
+	MOVQ    AX, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	VMOVUPS 64(R10), Y2
+	VMOVUPS 96(R10), Y3
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS (R10), Y4
+	VMOVUPS 32(R10), Y5
+	VMOVUPS 64(R10), Y6
+	VMOVUPS 96(R10), Y7
+	MOVQ    ahead+40(FP), R10
+	MOVQ    CX, R10
+	MOVQ    BX, R11
+
+wideRows:
+	VBROADCASTSS (R8)(R11*4), Y8
+	VBROADCASTSS (DI)(R11*4), Y9
+	VMOVUPS      (R10), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y4
+	VMOVUPS      32(R10), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y5
+	VMOVUPS      64(R10), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y6
+	VMOVUPS      96(R10), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y7
+	ADDQ         DX, R10
+	INCQ         R11
+	JNZ          wideRows
+	MOVQ         AX, R10
+	VMOVUPS      Y0, (R10)
+	VMOVUPS      Y1, 32(R10)
+	VMOVUPS      Y2, 64(R10)
+	VMOVUPS      Y3, 96(R10)
+	LEAQ         (R10)(R9*4), R10
+	VMOVUPS      Y4, (R10)
+	VMOVUPS      Y5, 32(R10)
+	VMOVUPS      Y6, 64(R10)
+	VMOVUPS      Y7, 96(R10)
+	ADDQ         $+128, AX
+	ADDQ         $+128, CX
+	SUBQ         $0x20, SI
+	JMP          wide
+
+wideDone:
+narrow:
+	CMPQ    SI, $0x08
+	JLT     narrowDone
+	MOVQ    ld+8(FP), R9
+	MOVQ    AX, R10
+	VMOVUPS (R10), Y0
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS (R10), Y1
+	MOVQ    ahead+40(FP), R10
+	MOVQ    CX, R10
+	MOVQ    BX, R11
+
+narrowRows:
+	VBROADCASTSS (R8)(R11*4), Y2
+	VBROADCASTSS (DI)(R11*4), Y3
+	VMOVUPS      (R10), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         DX, R10
+	INCQ         R11
+	JNZ          narrowRows
+	MOVQ         AX, R10
+	VMOVUPS      Y0, (R10)
+	LEAQ         (R10)(R9*4), R10
+	VMOVUPS      Y1, (R10)
+	ADDQ         $+32, AX
+	ADDQ         $+32, CX
+	SUBQ         $0x08, SI
+	JMP          narrow
+
+narrowDone:
+	VZEROUPPER
+	RET
+
 // func mulTF32Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 // Requires: AVX, FMA3
 TEXT ·mulTF32Tile3AVX2(SB), NOSPLIT, $0-72
@@ -195,6 +299,112 @@ groups:
 	ADDQ        DX, CX
 	DECQ        BX
 	JNZ         rows
+	VZEROUPPER
+	RET
+
+// func mulTF16Tile2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·mulTF16Tile2AVX2(SB), NOSPLIT, $0-72
+	MOVQ dst+0(FP), AX
+	MOVQ w+16(FP), CX
+	MOVQ stride+24(FP), DX
+	MOVQ rows+32(FP), BX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	ADDQ BX, R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), DI
+	ADDQ BX, DI
+	LEAQ (SI)(DI*4), DI
+	NEGQ BX
+	MOVQ k+64(FP), SI
+
+wide:
+	CMPQ    SI, $0x20
+	JLT     wideDone
+	MOVQ    ld+8(FP), R9
+	MOVQ    AX, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	VMOVUPS 64(R10), Y2
+	VMOVUPS 96(R10), Y3
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS (R10), Y4
+	VMOVUPS 32(R10), Y5
+	VMOVUPS 64(R10), Y6
+	VMOVUPS 96(R10), Y7
+	MOVQ    ahead+40(FP), R12
+	MOVQ    CX, R10
+	MOVQ    BX, R11
+
+wideRows:
+	PREFETCHT0   (R10)(R12*1)
+	VBROADCASTSS (R8)(R11*4), Y8
+	VBROADCASTSS (DI)(R11*4), Y9
+	VCVTPH2PS    (R10), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y4
+	VCVTPH2PS    16(R10), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y5
+	VCVTPH2PS    32(R10), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y6
+	VCVTPH2PS    48(R10), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y7
+	ADDQ         DX, R10
+	INCQ         R11
+	JNZ          wideRows
+	MOVQ         AX, R10
+	VMOVUPS      Y0, (R10)
+	VMOVUPS      Y1, 32(R10)
+	VMOVUPS      Y2, 64(R10)
+	VMOVUPS      Y3, 96(R10)
+	LEAQ         (R10)(R9*4), R10
+	VMOVUPS      Y4, (R10)
+	VMOVUPS      Y5, 32(R10)
+	VMOVUPS      Y6, 64(R10)
+	VMOVUPS      Y7, 96(R10)
+	ADDQ         $+128, AX
+	ADDQ         $+64, CX
+	SUBQ         $0x20, SI
+	JMP          wide
+
+wideDone:
+narrow:
+	CMPQ    SI, $0x08
+	JLT     narrowDone
+	MOVQ    ld+8(FP), R9
+	MOVQ    AX, R10
+	VMOVUPS (R10), Y0
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS (R10), Y1
+	MOVQ    ahead+40(FP), R12
+	MOVQ    CX, R10
+	MOVQ    BX, R11
+
+narrowRows:
+	PREFETCHT0   (R10)(R12*1)
+	VBROADCASTSS (R8)(R11*4), Y2
+	VBROADCASTSS (DI)(R11*4), Y3
+	VCVTPH2PS    (R10), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         DX, R10
+	INCQ         R11
+	JNZ          narrowRows
+	MOVQ         AX, R10
+	VMOVUPS      Y0, (R10)
+	LEAQ         (R10)(R9*4), R10
+	VMOVUPS      Y1, (R10)
+	ADDQ         $+32, AX
+	ADDQ         $+16, CX
+	SUBQ         $0x08, SI
+	JMP          narrow
+
+narrowDone:
 	VZEROUPPER
 	RET
 
@@ -360,6 +570,117 @@ groups:
 	ADDQ        DX, CX
 	DECQ        BX
 	JNZ         rows
+	VZEROUPPER
+	RET
+
+// func mulTBF16Tile2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulTBF16Tile2AVX2(SB), NOSPLIT, $0-72
+	MOVQ dst+0(FP), AX
+	MOVQ w+16(FP), CX
+	MOVQ stride+24(FP), DX
+	MOVQ rows+32(FP), BX
+	MOVQ x+48(FP), SI
+	MOVQ off+56(FP), DI
+	MOVQ (DI), R8
+	ADDQ BX, R8
+	LEAQ (SI)(R8*4), R8
+	MOVQ 8(DI), DI
+	ADDQ BX, DI
+	LEAQ (SI)(DI*4), DI
+	NEGQ BX
+	MOVQ k+64(FP), SI
+
+wide:
+	CMPQ    SI, $0x20
+	JLT     wideDone
+	MOVQ    ld+8(FP), R9
+	MOVQ    AX, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	VMOVUPS 64(R10), Y2
+	VMOVUPS 96(R10), Y3
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS (R10), Y4
+	VMOVUPS 32(R10), Y5
+	VMOVUPS 64(R10), Y6
+	VMOVUPS 96(R10), Y7
+	MOVQ    ahead+40(FP), R12
+	MOVQ    CX, R10
+	MOVQ    BX, R11
+
+wideRows:
+	PREFETCHT0   (R10)(R12*1)
+	VBROADCASTSS (R8)(R11*4), Y8
+	VBROADCASTSS (DI)(R11*4), Y9
+	VPMOVZXWD    (R10), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y4
+	VPMOVZXWD    16(R10), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y5
+	VPMOVZXWD    32(R10), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y6
+	VPMOVZXWD    48(R10), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y7
+	ADDQ         DX, R10
+	INCQ         R11
+	JNZ          wideRows
+	MOVQ         AX, R10
+	VMOVUPS      Y0, (R10)
+	VMOVUPS      Y1, 32(R10)
+	VMOVUPS      Y2, 64(R10)
+	VMOVUPS      Y3, 96(R10)
+	LEAQ         (R10)(R9*4), R10
+	VMOVUPS      Y4, (R10)
+	VMOVUPS      Y5, 32(R10)
+	VMOVUPS      Y6, 64(R10)
+	VMOVUPS      Y7, 96(R10)
+	ADDQ         $+128, AX
+	ADDQ         $+64, CX
+	SUBQ         $0x20, SI
+	JMP          wide
+
+wideDone:
+narrow:
+	CMPQ    SI, $0x08
+	JLT     narrowDone
+	MOVQ    ld+8(FP), R9
+	MOVQ    AX, R10
+	VMOVUPS (R10), Y0
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS (R10), Y1
+	MOVQ    ahead+40(FP), R12
+	MOVQ    CX, R10
+	MOVQ    BX, R11
+
+narrowRows:
+	PREFETCHT0   (R10)(R12*1)
+	VBROADCASTSS (R8)(R11*4), Y2
+	VBROADCASTSS (DI)(R11*4), Y3
+	VPMOVZXWD    (R10), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         DX, R10
+	INCQ         R11
+	JNZ          narrowRows
+	MOVQ         AX, R10
+	VMOVUPS      Y0, (R10)
+	LEAQ         (R10)(R9*4), R10
+	VMOVUPS      Y1, (R10)
+	ADDQ         $+32, AX
+	ADDQ         $+16, CX
+	SUBQ         $0x08, SI
+	JMP          narrow
+
+narrowDone:
 	VZEROUPPER
 	RET
 

@@ -10,6 +10,13 @@ package kernels
 //go:noescape
 func mulTF32RowsAVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
+// mulTF32Tile2AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
+//
+//go:noescape
+func mulTF32Tile2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+
 // mulTF32Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
 // many bytes behind a row the one lies that is to be fetched meanwhile.
@@ -23,6 +30,13 @@ func mulTF32Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead
 //go:noescape
 func mulTF16RowsAVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
 
+// mulTF16Tile2AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
+//
+//go:noescape
+func mulTF16Tile2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
+
 // mulTF16Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
 // many bytes behind a row the one lies that is to be fetched meanwhile.
@@ -35,6 +49,13 @@ func mulTF16Tile3AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead
 //
 //go:noescape
 func mulTBF16RowsAVX2(dst *float32, w *byte, stride int, rows int, x *float32, k int)
+
+// mulTBF16Tile2AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
+// for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how
+// many bytes behind a row the one lies that is to be fetched meanwhile.
+//
+//go:noescape
+func mulTBF16Tile2AVX2(dst *float32, ld int, w *byte, stride int, rows int, ahead int, x *float32, off *int, k int)
 
 // mulTBF16Tile3AVX2 sets dst[j*ld+c] = fma(x[off[j]+r], w[r][c], dst[j*ld+c])
 // for ascending r. k is a multiple of 16; neither it nor rows is 0. ahead is how

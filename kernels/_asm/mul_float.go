@@ -44,6 +44,7 @@ func mulFloat(c *build.Context) {
 		for _, s := range []source{sourceF32, sourceF16, sourceBF16} {
 			g.mulTile(s, 1, 1)
 			if !g.avx512 {
+				g.mulTile(s, 2, 2)
 				g.mulTile(s, 2, 3)
 				continue
 			}

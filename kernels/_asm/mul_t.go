@@ -10,7 +10,7 @@ import (
 // lane is an output.
 func mulT(c *build.Context) {
 	both(c, func(g gen) {
-		cols := []int{3}
+		cols := []int{2, 3}
 		if g.avx512 {
 			cols = []int{2, 4, 6}
 		}
