@@ -17,9 +17,9 @@ import (
 )
 
 // run40 returns the logits of a few tokens.
-func run40(t *testing.T, path string) []float32 {
+func run40(t *testing.T, path string, opts ...Option) []float32 {
 	t.Helper()
-	m, err := Open(path, WithCache(CacheF32))
+	m, err := Open(path, append(opts, WithCache(CacheF32))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +70,7 @@ func TestSharded(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameBits(t, "three shards", run40(t, dir), want)
+	sameBits(t, "three shards within a budget", run40(t, dir, WithExpertBudget(tight(t, dir))), want)
 
 	if err := os.Remove(filepath.Join(dir, "model-00002-of-00003.safetensors")); err != nil {
 		t.Fatal(err)
@@ -77,6 +78,16 @@ func TestSharded(t *testing.T) {
 	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "model-00002-of-00003.safetensors") {
 		t.Errorf("a shard is missing: %v", err)
 	}
+}
+
+// tight is the smallest budget that a checkpoint can run within.
+func tight(t *testing.T, path string) int64 {
+	t.Helper()
+	p, err := Plan(path, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Minimum
 }
 
 func writeTo(t *testing.T, path string, write func(io.Writer) error) {
@@ -122,6 +133,7 @@ func TestSplit(t *testing.T) {
 		writeTo(t, name(i), func(out io.Writer) error { _, err := w.WriteTo(out); return err })
 	}
 	sameBits(t, "three pieces", run40(t, name(0)), want)
+	sameBits(t, "three pieces within a budget", run40(t, name(0), WithExpertBudget(tight(t, name(0)))), want)
 
 	data, err := os.ReadFile(whole)
 	if err != nil {
