@@ -15,7 +15,7 @@ var (
 const (
 	maxStates  = 1 << 18
 	maxStack   = 1 << 9  // calls within each other: deeper ones are not taken
-	maxConfigs = 1 << 12 // that a text can be in at once
+	maxConfigs = 1 << 16 // that a text can be in at once: more are an error
 	never      = math.MaxInt32 / 4
 )
 
@@ -174,36 +174,6 @@ func (b *builder) repeat(e repeat, from int32) int32 {
 	}
 	b.free(from, to)
 	return to
-}
-
-// measure sets least and tail.
-func (g *Grammar) measure() {
-	for i := range g.states {
-		s := &g.states[i]
-		s.least = never
-		if s.end {
-			s.least = 0
-		}
-	}
-	for changed := true; changed; {
-		changed = false
-		for i := len(g.states) - 1; i >= 0; i-- { // most edges go up
-			s := &g.states[i]
-			least, tail := s.least, s.end || len(s.free) > 0
-			for _, e := range s.bytes {
-				least, tail = min(least, g.states[e.to].least+1), false
-			}
-			for _, to := range s.free {
-				least, tail = min(least, g.states[to].least), tail && g.states[to].tail
-			}
-			for _, c := range s.calls {
-				least, tail = min(least, g.states[c.start].least+g.states[c.to].least), false
-			}
-			if least != s.least || tail != s.tail {
-				s.least, s.tail, changed = least, tail, true
-			}
-		}
-	}
 }
 
 // refuseLeftRecursion finds rules that call themselves before they read a byte.

@@ -84,6 +84,9 @@ func (c *Constraint) Hook(generated []int32, logits []float32) error {
 		}
 	}
 	ids := c.allowed()
+	if c.m.err != nil {
+		return c.m.err
+	}
 	next := 0
 	for i := range logits {
 		switch {
@@ -110,6 +113,9 @@ func (c *Constraint) accept(id int32) error {
 	}
 	for _, b := range c.v.pieces[id] {
 		next := c.m.read(c.at, b)
+		if c.m.err != nil {
+			return c.m.err
+		}
 		if next == nil {
 			return fmt.Errorf("%w: token %d, %q", ErrText, id, c.v.pieces[id])
 		}

@@ -99,7 +99,7 @@ func (v *value) text() expr {
 }
 
 // quoted is the JSON of a string, as it is mostly written.
-func quoted(s string) expr {
+func quoted(s string) literal {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -159,6 +159,43 @@ func except(c class, r rune) class {
 		if r < s.hi {
 			out = append(out, span{r + 1, s.hi})
 		}
+	}
+	return out
+}
+
+// oneOf is one of some texts, with what they begin with alike in common: thousands
+// of them would otherwise all be tried side by side.
+func oneOf(texts []string) expr {
+	texts = slices.Clone(texts)
+	slices.Sort(texts)
+	return branch(slices.Compact(texts))
+}
+
+// branch is one of some sorted, different texts.
+func branch(texts []string) expr {
+	if len(texts) == 1 {
+		return literal(texts[0])
+	}
+	var out alt
+	if texts[0] == "" {
+		out, texts = alt{literal("")}, texts[1:]
+	}
+	for len(texts) > 0 {
+		n := 1
+		for n < len(texts) && texts[n][0] == texts[0][0] {
+			n++
+		}
+		first, last := texts[0], texts[n-1]
+		same := 0 // bytes that all n share: those that the first and the last do
+		for same < len(first) && same < len(last) && first[same] == last[same] {
+			same++
+		}
+		rest := make([]string, n)
+		for i := range rest {
+			rest[i] = texts[i][same:]
+		}
+		out = append(out, seq{literal(first[:same]), branch(rest)})
+		texts = texts[n:]
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 )
 
@@ -12,6 +13,8 @@ type matcher struct {
 	stacks map[stackKey]*stack
 	sets   map[string]*set
 	first  *set
+
+	err error // the grammar is too ambiguous
 
 	pending []*stack // of closure, reused
 	seen    map[*stack]bool
@@ -47,7 +50,9 @@ const maxSets = 1 << 12
 func newMatcher(g *Grammar) *matcher {
 	m := &matcher{g: g, seen: map[*stack]bool{}}
 	m.reset()
-	m.first = m.set([]*stack{m.push(g.start, nil)}, false)
+	if m.first = m.set([]*stack{m.push(g.start, nil)}, false); m.first == nil {
+		m.first = &set{} // see err
+	}
 	return m
 }
 
@@ -77,8 +82,12 @@ func (m *matcher) set(from []*stack, done bool) *set {
 	for len(m.pending) > 0 {
 		s := m.pending[len(m.pending)-1]
 		m.pending = m.pending[:len(m.pending)-1]
-		if m.seen[s] || len(m.seen) > maxConfigs {
+		if m.seen[s] {
 			continue
+		}
+		if len(m.seen) == maxConfigs {
+			m.err = fmt.Errorf("%w: it can be read in more than %d ways at once", ErrGrammar, maxConfigs)
+			return nil
 		}
 		m.seen[s] = true
 		st := &m.g.states[s.state]

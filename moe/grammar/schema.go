@@ -47,6 +47,7 @@ type compiler struct {
 	rules map[string]expr
 	order []string
 	depth int
+	pairs int // compared by exclusive
 }
 
 func (c *compiler) rule(name string, e expr) ref {
@@ -255,10 +256,19 @@ func (c *compiler) enum(n node, keyword string, list []*value) (expr, error) {
 		return nil, err
 	}
 	var out alt
+	var texts []string
 	for _, v := range list {
-		if types == nil || slices.ContainsFunc(types, v.is) {
+		if types != nil && !slices.ContainsFunc(types, v.is) {
+			continue
+		}
+		if s, ok := v.v.(string); ok {
+			texts = append(texts, string(quoted(s)))
+		} else {
 			out = append(out, v.text())
 		}
+	}
+	if len(texts) > 0 {
+		out = append(out, oneOf(texts))
 	}
 	if len(out) == 0 {
 		return nil, n.fail("%s: no value is left", keyword)
@@ -313,11 +323,12 @@ func (c *compiler) branches(n node, keyword string, v *value) (expr, error) {
 }
 
 // exclusive reports whether no value follows both schemas, as far as types,
-// constants, and constants of required properties tell.
+// constants, and constants of required properties tell, and a look at a limited
+// number of these.
 func (c *compiler) exclusive(a, b *value, depth int) bool {
 	x, okx := c.target(a)
 	y, oky := c.target(b)
-	if !okx || !oky || depth > 8 {
+	if c.pairs++; !okx || !oky || depth > 8 || c.pairs > 1<<16 {
 		return false
 	}
 	if s, t := x.constants(), y.constants(); s != nil && t != nil {
