@@ -60,7 +60,6 @@ func TestHeavy(t *testing.T) {
 	require.False(t, g.Match(`"value "`))
 }
 
-
 // A text that can be read in too many ways is an error, not a hole in what is
 // allowed.
 func TestTooAmbiguous(t *testing.T) {
