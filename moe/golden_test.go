@@ -19,7 +19,6 @@ const (
 	logitError  = 2e-4 // absolute, of logits and hidden states
 	squareError = 1e-9 // sum of squared differences over sum of squares
 	gateError   = 1e-5 // of the weights of chosen experts
-	gateMargin  = 1e-5 // choices closer than this may differ
 )
 
 // goldenDirs returns the folders of cases: COTERIE_GOLDEN if set, else the small
@@ -226,9 +225,8 @@ func sameBits(t *testing.T, what string, got, want []float32) {
 	}
 }
 
-// sameChoice compares experts as sets, and their weights. A token whose sets
-// differ is let pass only if the weights of the experts in question are within
-// the margin, which then decided.
+// sameChoice compares experts as sets, and their weights. It allows no difference
+// of choice, not even by a narrow margin: no case needs it.
 func sameChoice(t *testing.T, layer, k int, ids, wantIDs []int32, gates, wantGates []float32) {
 	t.Helper()
 	if len(ids) != len(wantIDs) {
