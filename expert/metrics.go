@@ -17,7 +17,7 @@ type Metrics struct {
 
 // LayerMetrics is what a layer has asked for.
 type LayerMetrics struct {
-	Stalls  uint64        // times that a call waited for memory or a read
+	Stalls  uint64        // times that a call waited for memory or a read, or read itself
 	Stalled time.Duration // and for how long in all
 	Experts []ExpertMetrics
 }

@@ -32,7 +32,7 @@ func (m *Mixture) RunLeased(ctx context.Context, pool *par.Pool, spec *Spec, in 
 		v.get = func(id int) *Expert { return v.from.Expert(int32(id)) }
 		v.down.m, v.sum.m = m, m
 	}
-	v.from = lease
+	v.from, lease.pool = lease, pool
 	lease.Begin(layer, in.N, m.active, m.counts)
 	defer lease.End()
 	ids, err := lease.Next(ctx, 1)

@@ -71,6 +71,7 @@ type Store struct {
 	waiting  []*Lease
 	urgent   queue // reads that somebody waits for
 	early    queue // reads ahead of need
+	cut      []piece
 	work     sync.Cond
 	idle     sync.Cond
 	active   int // leases between Begin and End
@@ -94,7 +95,7 @@ type entry struct {
 	ahead   bool  // read ahead of need and not asked for since
 	pins    int32 // leases that hold it
 	at      int32 // index in resident
-	pieces  int32 // reads not yet ended
+	pieces  int32 // reads not yet ended; atomic while it is loading
 	slot    []byte
 	expert  *Expert // Stored's, with the slot's bytes
 	err     error
@@ -301,14 +302,10 @@ func (s *Store) evict(item int32) []byte {
 	return slot
 }
 
-// start begins to read an item into a slot.
-func (s *Store) start(item int32, slot []byte, q *queue) {
+// start gives an item a slot to be read into.
+func (s *Store) start(item int32, slot []byte) {
 	e := &s.entries[item]
-	e.state, e.slot, e.err, e.starter, e.pieces = loading, slot, nil, nil, s.items[item].pieces
-	q.push(item)
-	for range min(int(e.pieces), 8) {
-		s.work.Signal()
-	}
+	e.state, e.slot, e.err, e.starter = loading, slot, nil, nil
 }
 
 // Prefetch begins to read experts that a layer is expected to ask for, where that
@@ -325,7 +322,7 @@ func (s *Store) Prefetch(layer int, ids []int32) {
 		}
 		item := int32(s.first[layer]) + id
 		e := &s.entries[item]
-		if e.state != absent || s.early.len() > 64 {
+		if e.state != absent || s.early.len() > 256 {
 			continue
 		}
 		slot, err := s.room(s.items[item].size)
@@ -334,7 +331,11 @@ func (s *Store) Prefetch(layer int, ids []int32) {
 		}
 		e.ahead = true
 		s.stats.early++
-		s.start(item, slot, &s.early)
+		s.start(item, slot)
+		s.cut = s.split(s.cut[:0], item, pieceBytes)
+		for _, p := range s.cut {
+			s.queue(&s.early, p)
+		}
 	}
 }
 

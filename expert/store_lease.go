@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/coterie-go/coterie/internal/mmap"
+	"github.com/coterie-go/coterie/internal/par"
 )
 
 // A Lease holds experts of one layer in a Store's memory for one caller, in waves:
@@ -18,9 +19,12 @@ import (
 type Lease struct {
 	s     *Store
 	layer int
-	want  []int32 // items that it has no memory for yet
-	held  []int32 // items with memory, not handed out: read, or being read
-	out   []int32 // items handed out
+	want  []int32   // items that it has no memory for yet
+	held  []int32   // items with memory, not handed out: read, or being read
+	out   []int32   // items handed out
+	todo  []int32   // items that got memory and are not given to readers yet
+	pool  *par.Pool // whose workers help to read; nil for none
+	help  helping
 	ids   []int32 // their numbers
 	wake  chan struct{}
 	begun bool
@@ -32,7 +36,11 @@ type Lease struct {
 }
 
 // Lease returns a lease for reuse by one goroutine at a time.
-func (s *Store) Lease() *Lease { return &Lease{s: s, wake: make(chan struct{}, 1)} }
+func (s *Store) Lease() *Lease {
+	l := &Lease{s: s, wake: make(chan struct{}, 1)}
+	l.help.l = l
+	return l
+}
 
 func (l *Lease) poke() {
 	select {
@@ -106,8 +114,9 @@ func (l *Lease) reserve() error {
 		if e.state == absent && may && err == nil {
 			var slot []byte
 			if slot, err = s.room(s.items[item].size); slot != nil {
-				s.start(item, slot, &s.urgent)
+				s.start(item, slot)
 				e.starter = l
+				l.todo = append(l.todo, item)
 			} else {
 				may = false
 			}
@@ -138,6 +147,13 @@ func (l *Lease) Next(ctx context.Context, least int) ([]int32, error) {
 		if len(l.want) > 0 && l.err == nil {
 			l.err = l.reserve()
 		}
+		if l.pool != nil && len(l.todo) > 0 {
+			s.mu.Unlock()
+			l.copyCached()
+			s.mu.Lock()
+			continue
+		}
+		l.hand()
 		if l.err != nil {
 			return nil, fmt.Errorf("layer %d: %w", l.layer, l.err)
 		}
@@ -188,6 +204,7 @@ func (l *Lease) End() {
 		return
 	}
 	l.begun = false
+	l.hand()
 	l.unqueue()
 	l.release()
 	for _, item := range l.held {

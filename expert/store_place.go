@@ -22,12 +22,7 @@ type Stored struct {
 	spans  []Span
 	at     [6]int // where the parts begin: data of gate, up and down, then the scales beside them
 	size   int64
-	pieces int32
 }
-
-// pieceBytes is how much one read asks for at most. Devices are as fast from
-// 256 kB on; smaller pieces let several readers share one expert.
-const pieceBytes = 1 << 20
 
 // parts returns the slices of an expert that lie in files.
 func (e *Expert) parts() [6]*[]byte {
@@ -71,9 +66,6 @@ func Place(e *Expert, locate func(b []byte) (file int, off int64, ok bool)) (Sto
 		st.at[p.i], st.size = p.At, int64(p.At+p.Len)
 		st.spans = append(st.spans, p.Span)
 	}
-	for _, sp := range st.spans {
-		st.pieces += int32((sp.Len + pieceBytes - 1) / pieceBytes)
-	}
 	return st, nil
 }
 
@@ -86,23 +78,10 @@ func (st *Stored) check(files int) error {
 			return fmt.Errorf("expert: span in file %d of %d", sp.File, files)
 		}
 	}
-	if st.pieces == 0 {
+	if len(st.spans) == 0 {
 		return errors.New("expert: nothing to read")
 	}
 	return nil
-}
-
-// piece returns the i-th read.
-func (st *Stored) piece(i int32) Span {
-	for _, sp := range st.spans {
-		n := int32((sp.Len + pieceBytes - 1) / pieceBytes)
-		if i < n {
-			from := int(i) * pieceBytes
-			return Span{File: sp.File, Off: sp.Off + int64(from), Len: min(pieceBytes, sp.Len-from), At: sp.At + from}
-		}
-		i -= n
-	}
-	panic("expert: piece out of range")
 }
 
 // bind makes dst the expert with its bytes in slot.

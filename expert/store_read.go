@@ -4,32 +4,61 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 )
 
-// queue holds items whose pieces are to be read, in the order of demand.
+// piece is a part of an expert that one read asks for.
+type piece struct {
+	item int32
+	span int32 // of the item's
+	from int   // in it
+	n    int
+}
+
+// pieceBytes is how much one read asks for at most. Devices are as fast from
+// 256 kB on; smaller pieces let several readers share one expert.
+const pieceBytes = 1 << 20
+
+// split cuts an item into pieces of so many bytes at most, those of a span of about
+// one length.
+func (s *Store) split(dst []piece, item int32, most int) []piece {
+	had := len(dst)
+	for i, sp := range s.items[item].spans {
+		count := (sp.Len + most - 1) / most
+		each := ((sp.Len+count-1)/count + 4095) &^ 4095
+		for from := 0; from < sp.Len; from += each {
+			dst = append(dst, piece{item, int32(i), from, min(each, sp.Len-from)})
+		}
+	}
+	s.entries[item].pieces = int32(len(dst) - had)
+	return dst
+}
+
+// queue holds pieces in the order of demand.
 type queue struct {
-	items []int32
-	head  int
-	piece int32 // next of the head's
+	pieces []piece
+	head   int
 }
 
-func (q *queue) len() int { return len(q.items) - q.head }
+func (q *queue) len() int { return len(q.pieces) - q.head }
 
-func (q *queue) push(item int32) {
-	if q.head > 0 && q.head == len(q.items) {
-		q.items, q.head = q.items[:0], 0
+func (q *queue) push(p piece) {
+	if q.head > len(q.pieces)/2 {
+		q.pieces = q.pieces[:copy(q.pieces, q.pieces[q.head:])]
+		q.head = 0
 	}
-	q.items = append(q.items, item)
+	q.pieces = append(q.pieces, p)
 }
 
-// take hands out the next piece of the head.
-func (q *queue) take(s *Store) (item, piece int32) {
-	item, piece = q.items[q.head], q.piece
-	if q.piece++; q.piece == s.items[item].pieces {
-		q.piece = 0
-		q.head++
-	}
-	return item, piece
+func (q *queue) take() piece {
+	q.head++
+	return q.pieces[q.head-1]
+}
+
+// queue gives a piece to the readers.
+func (s *Store) queue(q *queue, p piece) {
+	q.push(p)
+	s.work.Signal()
 }
 
 // read is a reader: it takes pieces from the queues until the store is closed.
@@ -37,55 +66,70 @@ func (s *Store) read() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		var item, piece int32
+		var p piece
 		switch {
 		case s.closed:
 			return
 		case s.urgent.len() > 0:
-			item, piece = s.urgent.take(s)
+			p = s.urgent.take()
 		case s.early.len() > 0:
-			item, piece = s.early.take(s)
+			p = s.early.take()
 		default:
 			s.work.Wait()
 			continue
 		}
-		e := &s.entries[item]
-		var err error
-		if e.err == nil { // else the rest of a failed expert
-			slot := e.slot
-			s.mu.Unlock()
-			err = s.readPiece(item, piece, slot)
-			s.mu.Lock()
+		e := &s.entries[p.item]
+		failed := e.err != nil
+		s.mu.Unlock()
+		if !failed { // else it is the rest of an expert that cannot be read
+			if err := s.readPiece(p); err != nil {
+				s.mu.Lock()
+				if e.err == nil {
+					e.err = err
+				}
+				s.mu.Unlock()
+			}
 		}
-		if err != nil && e.err == nil {
-			e.err = err
-		}
-		if e.pieces--; e.pieces > 0 {
-			continue
-		}
-		if e.err == nil {
-			s.mu.Unlock()
-			err = s.unchanged(item)
-			s.mu.Lock()
-			e.err = err
-		}
-		s.loaded(item)
+		s.finish(p)
+		s.mu.Lock()
 	}
 }
 
-func (s *Store) readPiece(item, piece int32, slot []byte) error {
-	sp := s.items[item].piece(piece)
-	f := s.files[sp.File]
-	n, err := f.ReadAt(slot[sp.At:][:sp.Len], sp.Off)
+// place returns where a piece lies and where it goes.
+func (s *Store) place(p piece) (f Source, off int64, dst []byte) {
+	sp := &s.items[p.item].spans[p.span]
+	return s.files[sp.File], sp.Off + int64(p.from), s.entries[p.item].slot[sp.At+p.from:][:p.n]
+}
+
+func (s *Store) readPiece(p piece) error {
+	f, off, dst := s.place(p)
+	n, err := f.ReadAt(dst, off)
 	switch {
-	case n == sp.Len:
+	case n == len(dst):
 		return nil
 	case err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		err = fmt.Errorf("%w: want %d bytes at %d, found %d", ErrRead, sp.Len, sp.Off, n)
+		err = fmt.Errorf("%w: want %d bytes at %d, found %d", ErrRead, len(dst), off, n)
 	default:
-		err = fmt.Errorf("%w: %d bytes at %d: %w", ErrRead, sp.Len, sp.Off, err)
+		err = fmt.Errorf("%w: %d bytes at %d: %w", ErrRead, len(dst), off, err)
 	}
-	return s.fault(item, sp.File, err)
+	return s.fault(p.item, s.items[p.item].spans[p.span].File, err)
+}
+
+// finish ends the read of a piece, and with an expert's last piece that of the
+// expert.
+func (s *Store) finish(p piece) {
+	e := &s.entries[p.item]
+	if atomic.AddInt32(&e.pieces, -1) > 0 {
+		return
+	}
+	err := e.err // set before the other pieces were ended
+	if err == nil {
+		err = s.unchanged(p.item)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.err = err
+	s.loaded(p.item)
 }
 
 // unchanged looks at the files after what was read, so that a file that was

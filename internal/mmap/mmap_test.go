@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -215,3 +216,45 @@ func TestConcurrentClose(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestReadCached: what was just written lies in the system's cache, what was dropped
+// from it does not, and what is read once does not come to lie there.
+func TestReadCached(t *testing.T) {
+	page := os.Getpagesize()
+	data := pattern(64*page + 5)
+	f, err := Open(write(t, data))
+	require.NoError(t, err)
+	defer f.Close()
+	if runtime.GOOS != "linux" {
+		require.Zero(t, f.ReadCached(make([]byte, 10), 0))
+		return
+	}
+	got := make([]byte, len(data)+10)
+	switch n := f.ReadCached(got, 0); n {
+	case 0:
+		t.Skip("a file system that cannot tell")
+	default:
+		require.True(t, bytes.Equal(data, got[:n]))
+	}
+	require.Equal(t, 5, f.ReadCached(got, int64(64*page)), "up to the end")
+	require.Zero(t, f.ReadCached(got, int64(len(data))))
+	require.Zero(t, f.ReadCached(nil, 0))
+
+	require.NoError(t, f.file.Sync())
+	require.NoError(t, f.Advise(0, f.Size(), DontNeed))
+	if f.ReadCached(got[:page], 0) > 0 {
+		t.Skip("a file system that keeps its cache")
+	}
+	clear(got)
+	n, err := f.ReadOnce(got[:page], int64(page))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(data[page:2*page], got[:n]))
+	require.Zero(t, f.ReadCached(got[:page], int64(page)), "read once")
+	n, err = f.ReadAt(got[:page], int64(page))
+	require.NoError(t, err)
+	require.Equal(t, page, f.ReadCached(got[:n], int64(page)), "read")
+
+	require.Zero(t, testing.AllocsPerRun(10, func() { f.ReadCached(got[:page], int64(page)) }))
+	require.NoError(t, f.Close())
+	require.Zero(t, f.ReadCached(got, 0))
+}
