@@ -7,6 +7,11 @@ import "math"
 // the same blocks.
 const AttnBlock = 64
 
+// AttnRun is the number of blocks that are joined with each other before what they
+// say is joined with other runs of blocks. Runs lie at absolute positions, too: a
+// long context can be cut between them, and little is left to be joined.
+const AttnRun = 8
+
 // Attn is the running softmax of n queries (Milakov and Gimelshein, 2018): after
 // some blocks, with scores s_t = scale * dot(q, k_t),
 //
@@ -80,7 +85,8 @@ func attend(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale 
 			v.Row(row, t)
 			axpy(acc, p, row[:dv])
 		}
-		a.join(j, m, tree(&lane), acc)
+		c, b := a.joinTotals(j, m, tree(&lane))
+		join(a.Acc[j*dv:][:dv], c, b, acc)
 	}
 }
 
@@ -90,30 +96,36 @@ func (a *Attn) Join(j int, m, l float32, acc []float32) {
 	if l == 0 {
 		return
 	}
-	top := a.M[j]
-	if m > top {
-		top = m
-	}
-	c, b := Exp(a.M[j]-top), Exp(m-top)
-	a.M[j], a.L[j] = top, FMA(l, b, float32(a.L[j]*c))
-	dst := a.Acc[j*len(acc):][:len(acc)]
-	if c != 1 {
-		for i, v := range dst {
-			dst[i] = v * c
-		}
-	}
-	active.axpy(dst, b, acc)
+	c, b := a.joinTotals(j, m, l)
+	active.join(a.Acc[j*len(acc):][:len(acc)], c, b, acc)
 }
 
-func (a *Attn) join(j int, m, l float32, acc []float32) {
+// JoinAll joins what the same queries found in other keys.
+func (a *Attn) JoinAll(b *Attn) {
+	if len(a.M) != len(b.M) || len(a.Acc) != len(b.Acc) {
+		panic("kernels: JoinAll: shapes do not fit")
+	}
+	for j := range a.M {
+		dv := len(a.Acc) / len(a.M)
+		a.Join(j, b.M[j], b.L[j], b.Acc[j*dv:][:dv])
+	}
+}
+
+// joinTotals joins m and l to those of query j, and returns what the sums of values
+// before and in the keys joined are multiplied by.
+func (a *Attn) joinTotals(j int, m, l float32) (c, b float32) {
 	top := a.M[j]
 	if m > top {
 		top = m
 	}
-	c, b := Exp(a.M[j]-top), Exp(m-top)
+	c, b = Exp(a.M[j]-top), Exp(m-top)
 	a.M[j], a.L[j] = top, FMA(l, b, float32(a.L[j]*c))
-	dst := a.Acc[j*len(acc):][:len(acc)]
-	for i, v := range acc {
+	return c, b
+}
+
+// join sets dst to fma(x, b, dst*c).
+func join(dst []float32, c, b float32, x []float32) {
+	for i, v := range x {
 		dst[i] = FMA(v, b, float32(dst[i]*c))
 	}
 }

@@ -44,7 +44,8 @@ func attendNEON(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, sc
 			clear(acc[:n*dv])
 			weightedSums(acc, dv, dv, score[from:], AttnBlock, nil, n, unsafe.Add(values, from*ldv), ldv, to-from)
 			for i := range n {
-				a.joinNEON(j+i, m[i], l[i], acc[i*dv:][:dv])
+				c, b := a.joinTotals(j+i, m[i], l[i])
+				joinNEON(a.Acc[(j+i)*dv:][:dv], c, b, acc[i*dv:][:dv])
 			}
 		}
 		j += n
@@ -81,19 +82,12 @@ func expScores(score []float32, lo, hi int, scale float32) (m, sum float32) {
 	return m, tree(&lane)
 }
 
-func (a *Attn) joinNEON(j int, m, l float32, acc []float32) {
-	n := len(acc) &^ 3
-	top := a.M[j]
-	if m > top {
-		top = m
+func joinNEON(dst []float32, c, b float32, x []float32) {
+	n := len(x) &^ 3
+	if n > 0 {
+		joinGroups(&dst[:n][0], &x[0], n/4, c, b)
 	}
-	c, b := Exp(a.M[j]-top), Exp(m-top)
-	a.M[j], a.L[j] = top, FMA(l, b, float32(a.L[j]*c))
-	dst := a.Acc[j*len(acc):][:len(acc)]
-	joinGroups(&dst[0], &acc[0], n/4, c, b)
-	for i := n; i < len(acc); i++ {
-		dst[i] = FMA(acc[i], b, float32(dst[i]*c))
-	}
+	join(dst[n:], c, b, x[n:])
 }
 
 // joinGroups sets n groups of 4 of dst to fma(x, b, dst*c).

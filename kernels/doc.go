@@ -28,8 +28,10 @@
 //   - A product is never split along its inner dimension, never requantises
 //     weights, and does not depend on how many rows or columns travel together.
 //   - exp is one polynomial ([Exp]); sigmoid, SiLU and softmax are built on it.
-//   - Attention walks keys in blocks of [AttnBlock] at absolute positions and
-//     joins the blocks in ascending order (see [Attend]).
+//   - Attention walks keys in blocks of [AttnBlock] at absolute positions. Blocks
+//     of a run ([AttnRun], at absolute positions as well) are joined in ascending
+//     order, starting from nothing; then the runs, in ascending order, starting from
+//     nothing or from the query's sink (see [Attn.Attend] and [Attn.Join]).
 //
 // Go checks, assembly trusts: exported functions check lengths and panic with a
 // message on a caller's mistake; packages above turn bad input into errors

@@ -200,8 +200,9 @@ func (t *floats) dots(dst *float32, ld, src int, w *byte, stride, rows, ahead, k
 			continue
 		}
 		tile := t.dot[src][c]
-		// Eight columns are better two times four than six and two.
-		if rest := len(off) - j; rest < tile.cols || rest == 8 && tile.cols == 6 {
+		// Eight columns are better two times four than six and two; so are all where
+		// rows are short, because the trees of six are a quarter more than those of four.
+		if rest := len(off) - j; rest < tile.cols || tile.cols == 6 && (rest == 8 || k <= shortRow && rest >= 4) {
 			c++
 			continue
 		}
@@ -215,6 +216,9 @@ func (t *floats) dots(dst *float32, ld, src int, w *byte, stride, rows, ahead, k
 		j += tile.cols
 	}
 }
+
+// shortRow is the length up to which rows meet four columns at a time and not six.
+const shortRow = 256
 
 // aheadOf returns how far ahead rows are fetched, in bytes: four rows, or as many
 // more as make 4 KB.

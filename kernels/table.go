@@ -33,6 +33,7 @@ type table struct {
 	limitInt8     func(n int) int
 	limitRead     func(p []byte)
 	attend        func(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale float32, s *Scratch)
+	join          func(dst []float32, c, b float32, x []float32)
 }
 
 // active is the table in use, chosen once at start.
@@ -56,6 +57,7 @@ var portable = table{
 	mulQ8:         mulQ8,
 	deltaNet:      deltaNet,
 	attend:        attend,
+	join:          join,
 	limitFloat:    limitFloat,
 	limitInt8:     limitInt8,
 	limitRead:     limitRead,

@@ -11,7 +11,7 @@ var avx2 = func() table {
 	vectorsAVX2.fill(&t)
 	t.deltaNet = deltaNetAVX2
 	floatsAVX2.fill(&t)
-	t.attend = attentionAVX2.attend
+	attentionAVX2.fill(&t)
 	t.limitFloat = limitStepsOf(limitFloatAVX2, 8)
 	t.limitInt8 = limitStepsOf(limitInt8AVX2, 32)
 	t.limitRead = limitReadOf(limitReadAVX2)
@@ -24,7 +24,7 @@ var avx512 = func() table {
 	vectorsAVX512.fill(&t)
 	t.deltaNet = deltaNetAVX512
 	floatsAVX512.fill(&t)
-	t.attend = attentionAVX512.attend
+	attentionAVX512.fill(&t)
 	t.limitFloat = limitStepsOf(limitFloatAVX512, 16)
 	t.limitInt8 = limitStepsOf(limitInt8AVX512, 64)
 	t.limitRead = limitReadOf(limitReadAVX512)

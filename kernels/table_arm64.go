@@ -24,6 +24,7 @@ var neon = portable.with(func(t *table) {
 	t.mulT = mulTNEON
 	t.mulQ8 = mulQ8NEON
 	t.attend = attendNEON
+	t.join = joinNEON
 	t.limitFloat = limitFloatNEON
 	t.limitInt8 = limitInt8NEON
 	t.limitRead = limitReadNEON

@@ -6,16 +6,14 @@ import (
 
 // Attention of a chunk is computed in tasks: some tokens of one sequence (a tile),
 // and some heads that share keys and values (a group). In decoding these are few,
-// so the keys of a tile are cut into runs of blocks as well. The contract joins
-// blocks one by one in ascending order: the first run can do so, the others' blocks
-// are kept apart until a second loop joins them to it.
+// so the keys of a tile are cut as well, between the contract's runs of blocks: what
+// each run says is kept apart until a second loop joins them in ascending order.
 
 const (
 	tileQueries = 128 // aimed at: enough to repay turning a block of keys over, few enough for the second cache
 	tileTokens  = 64  // at most
-	runTokens   = 4   // at most in a tile that is cut into runs
-	runBlocks   = 4   // at least in a run
-	groupHeads  = 8   // at least in a group of latent attention
+	cutTokens   = 4   // at most in a tile that is cut
+	groupHeads  = 4   // at least in a group of latent attention
 )
 
 // attnTasks computes the attention of one layer for a chunk.
@@ -28,8 +26,8 @@ type attnTasks struct {
 	tiles  []attnTile
 	tasks  int
 
-	// Of the tiles that are cut, what the first run says and what each block behind
-	// it says by itself: (tile, 1 + blocks, group, query), acc with dv values for each.
+	// What the runs of the tiles that are cut say: (tile, run, group, query), acc with
+	// dv values for each.
 	m, sum, acc []float32
 	parts       int
 	joins       attnJoins
@@ -40,20 +38,22 @@ type attnTile struct {
 	s             *State
 	first, tokens int // of the chunk's tokens
 	b0, b1        int // blocks
-	runs, step    int // that they are cut into, of how many blocks
+	runs          int // that these belong to
+	shares, step  int // that the runs are cut into, of how many runs
 	task          int // first task
 	part          int // its first one
 }
 
 // attnWork is one worker's scratch.
 type attnWork struct {
-	q          []float32
-	lo, hi     []int32
-	sinks      []float32
-	attn, part kernels.Attn
-	k, v       kernels.Weights // of the block at work; here because they escape
-	delta      kernels.DeltaRun
-	index      indexWork
+	q         []float32
+	lo, hi    []int32
+	sinks     []float32
+	attn      kernels.Attn    // of a tile's runs so far
+	run, kept kernels.Attn    // of the one at work: the worker's, or a place in attnTasks
+	k, v      kernels.Weights // of the block at work; here because they escape
+	delta     kernels.DeltaRun
+	index     indexWork
 
 	rows     []float32 // keys and values of a block, where they have to be expanded
 	gathered []byte    // (AttnBlock rows of keys)
@@ -88,40 +88,41 @@ func (a *attnTasks) plan() {
 		return n
 	}
 	tokens := min(max(tileQueries/a.heads, 1), tileTokens)
-	for tokens > runTokens && count(tokens)*a.groups < want {
+	for tokens > cutTokens && count(tokens)*a.groups < want {
 		tokens /= 2
 	}
 
 	a.tiles, a.tasks, a.parts = a.tiles[:0], 0, 0
-	first, blocks := &c.Layers[a.layer], 0
+	first, runs := &c.Layers[a.layer], 0
 	for _, sq := range r.seqs {
 		for t := sq.first; t < sq.first+sq.n; t += tokens {
 			n := min(tokens, sq.first+sq.n-t)
-			x := attnTile{s: sq.s, first: t, tokens: n, runs: 1}
+			x := attnTile{s: sq.s, first: t, tokens: n, shares: 1}
 			x.b0, x.b1 = first.firstSeen(r.pos[t])/kernels.AttnBlock, r.pos[t+n-1]/kernels.AttnBlock+1
-			blocks += x.b1 - x.b0
+			x.runs = (x.b1-1)/kernels.AttnRun - x.b0/kernels.AttnRun + 1
+			runs += x.runs
 			a.tiles = append(a.tiles, x)
 		}
 	}
-	run := max(runBlocks, (blocks*a.groups+want-1)/want) // blocks that make a fair share
-	runs := 0
+	// Cut tiles are many times a worker's part: some of the workers may be slow.
+	share, shares := max(1, runs*a.groups/(2*want)), 0
 	for i := range a.tiles {
-		if x := &a.tiles[i]; x.tokens <= runTokens && c.Indexer == nil {
-			x.runs = (x.b1 - x.b0 + run - 1) / run
+		if x := &a.tiles[i]; x.tokens <= cutTokens && c.Indexer == nil && workers > 1 {
+			x.shares = (x.runs + share - 1) / share
 		}
-		runs += a.tiles[i].runs
+		shares += a.tiles[i].shares
 	}
-	if c.Latent != nil && runs < want {
-		a.groups = max(min((want+runs-1)/runs, c.Heads/groupHeads), 1)
+	if c.Latent != nil && shares < want {
+		a.groups = max(min((want+shares-1)/shares, c.Heads/groupHeads), 1)
 		a.heads = (c.Heads + a.groups - 1) / a.groups
 		a.groups = (c.Heads + a.heads - 1) / a.heads
 	}
 	for i := range a.tiles {
 		x := &a.tiles[i]
-		x.task, x.part, x.step = a.tasks, a.parts, (x.b1-x.b0+x.runs-1)/x.runs
-		a.tasks += x.runs * a.groups
-		if x.runs > 1 {
-			a.parts += (1 + x.b1 - x.b0 - x.step) * a.groups * a.heads * x.tokens
+		x.task, x.part, x.step = a.tasks, a.parts, (x.runs+x.shares-1)/x.shares
+		a.tasks += x.shares * a.groups
+		if x.shares > 1 {
+			a.parts += x.runs * a.groups * a.heads * x.tokens
 		}
 	}
 	if n := a.parts; n > len(a.m) {
@@ -138,7 +139,7 @@ func (a *attnTasks) Do(worker, i int) {
 	}
 	r, x, w := a.r, &a.tiles[k], &a.r.work[worker]
 	c, lay := &r.m.cfg, &r.m.cache
-	run, group := (i-x.task)/a.groups, (i-x.task)%a.groups
+	share, group := (i-x.task)/a.groups, (i-x.task)%a.groups
 	h0 := group * a.heads
 	heads := min(a.heads, c.Heads-h0)
 	kvHead := h0 / (c.Heads / lay.heads)
@@ -160,42 +161,45 @@ func (a *attnTasks) Do(worker, i int) {
 		}
 		q = w.q
 	}
-	attn := &w.attn
-	if x.runs > 1 {
-		attn = &w.part
-		a.place(attn, x, 0, group, n)
-	}
-	if run == 0 {
-		attn.Reset(n, lay.dv, a.sinks(w.sinks[:n], h0, heads))
+	run := &w.run
+	if x.shares > 1 {
+		run = &w.kept
+	} else {
+		w.attn.Reset(n, lay.dv, a.sinks(w.sinks[:n], h0, heads))
 	}
 	layer, cache := &c.Layers[a.layer], &x.s.layers[a.layer]
 	lastPos := r.pos[x.first+tokens-1]
-	end := min(x.b0+(run+1)*x.step, lastPos/kernels.AttnBlock+1)
-	for b := x.b0 + run*x.step; b < end; b++ {
-		if r.pool.Stopped() {
-			return
+	end := lastPos/kernels.AttnBlock + 1
+	for k := share * x.step; k < min((share+1)*x.step, x.runs); k++ {
+		if x.shares > 1 {
+			a.place(run, x, k, group, n)
 		}
-		base := b * kernels.AttnBlock
-		for t := range tokens {
-			pos := r.pos[x.first+t]
-			lo, hi := int32(max(layer.firstSeen(pos)-base, 0)), int32(min(pos+1-base, kernels.AttnBlock))
-			for g := range heads {
-				w.lo[t*heads+g], w.hi[t*heads+g] = lo, hi
+		run.Reset(n, lay.dv, nil)
+		from := (x.b0/kernels.AttnRun + k) * kernels.AttnRun
+		for b := max(from, x.b0); b < min(from+kernels.AttnRun, end); b++ {
+			if r.pool.Stopped() {
+				return
 			}
+			base := b * kernels.AttnBlock
+			for t := range tokens {
+				pos := r.pos[x.first+t]
+				lo, hi := int32(max(layer.firstSeen(pos)-base, 0)), int32(min(pos+1-base, kernels.AttnBlock))
+				for g := range heads {
+					w.lo[t*heads+g], w.hi[t*heads+g] = lo, hi
+				}
+			}
+			w.k, w.v = lay.block(cache.page(b), kvHead, int(w.lo[0]), min(lastPos+1-base, kernels.AttnBlock), &w.rows)
+			run.Next = nil
+			if b+1 < end {
+				run.Next = cache.page(b + 1)[lay.keyAt(kvHead):]
+			}
+			run.Attend(q, lay.dk, &w.k, &w.v, w.lo[:n], w.hi[:n], c.AttnScale, &w.scratch)
 		}
-		w.k, w.v = lay.block(cache.page(b), kvHead, int(w.lo[0]), min(lastPos+1-base, kernels.AttnBlock), &w.rows)
-		if run > 0 {
-			a.place(attn, x, 1+b-x.b0-x.step, group, n)
-			attn.Reset(n, lay.dv, nil)
+		if x.shares == 1 {
+			w.attn.JoinAll(run)
 		}
-		if b+1 < end {
-			attn.Next = cache.page(b + 1)[lay.keyAt(kvHead):]
-		} else {
-			attn.Next = nil
-		}
-		attn.Attend(q, lay.dk, &w.k, &w.v, w.lo[:n], w.hi[:n], c.AttnScale, &w.scratch)
 	}
-	if x.runs > 1 {
+	if x.shares > 1 {
 		return
 	}
 	for t := range tokens {
@@ -217,12 +221,12 @@ func (a *attnTasks) sinks(dst []float32, h0, heads int) []float32 {
 	return dst
 }
 
-// at returns where the k-th part of query j of a group is kept.
+// at returns where what run k of a tile says to query j of a group is kept.
 func (a *attnTasks) at(x *attnTile, k, group, j int) int {
 	return x.part + (k*a.groups+group)*a.heads*x.tokens + j
 }
 
-// place lets dst be the k-th part of n queries of a group.
+// place lets dst be what run k of a tile says to n queries of a group.
 func (a *attnTasks) place(dst *kernels.Attn, x *attnTile, k, group, n int) {
 	at, dv := a.at(x, k, group, 0), a.r.m.cache.dv
 	dst.M, dst.L, dst.Acc = a.m[at:at+n], a.sum[at:at+n], a.acc[at*dv:(at+n)*dv]
@@ -245,27 +249,26 @@ func (a *attnTasks) emit(attn *kernels.Attn, j, t, h int) {
 	}
 }
 
-// attnJoins joins the blocks of the tiles that were cut: a task is one head of a
-// tile.
+// attnJoins joins the runs of the tiles that were cut: a task is one head of a tile.
 type attnJoins struct{ a *attnTasks }
 
 func (p *attnJoins) Do(worker, i int) {
 	a := p.a
 	x, h := &a.tiles[i/a.r.m.cfg.Heads], i%a.r.m.cfg.Heads
-	if x.runs == 1 {
+	if x.shares == 1 {
 		return
 	}
 	w, dv := &a.r.work[worker], a.r.m.cache.dv
+	w.grow(1, 0)
 	group, g := h/a.heads, h%a.heads
 	heads := min(a.heads, a.r.m.cfg.Heads-group*a.heads)
 	for t := range x.tokens {
-		first := a.at(x, 0, group, t*heads+g)
-		w.part.M, w.part.L, w.part.Acc = a.m[first:first+1], a.sum[first:first+1], a.acc[first*dv:][:dv]
-		for k := range x.b1 - x.b0 - x.step {
-			at := a.at(x, k+1, group, t*heads+g)
-			w.part.Join(0, a.m[at], a.sum[at], a.acc[at*dv:][:dv])
+		w.attn.Reset(1, dv, a.sinks(w.sinks[:1], h, 1))
+		for k := range x.runs {
+			at := a.at(x, k, group, t*heads+g)
+			w.attn.Join(0, a.m[at], a.sum[at], a.acc[at*dv:][:dv])
 		}
-		a.emit(&w.part, 0, x.first+t, h)
+		a.emit(&w.attn, 0, x.first+t, h)
 	}
 }
 
