@@ -155,20 +155,14 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 	case kindTQ2_0:
 		dotTQ2_0AVX512(dst, src, stride, n, ahead, q, d, sums)
 	default:
-		// In parts that stay in the first cache.
-		clear(unsafe.Slice(dst, tileRows))
-		for i := 0; i < n; i += 2 {
-			m := min(2, n-i)
-			w.expand(s, r, i, m)
-			dotExpandedAVX512(dst, &s.expanded[:1][0], m*expandedSize, m, 0, &x.Q[c*w.K+i*256], &x.D[c*n+i], &x.Sums[(c*n+i)*16])
-		}
+		return w.dotRowsAVX2(s, dst, r, x, c, ahead)
 	}
 	return true
 }
 
 // dotAVX2 is dotAVX512 for blocks of 32 and 64 values; those of 256 need more than
 // 16 registers.
-func (w *Weights) dotAVX2(_ *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
+func (w *Weights) dotAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
 	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/w.Format.Block
 	q, d, sums := &x.Q[c*w.K], &x.D[c*(w.K/x.Block)], &x.Sums[c*(w.K/16)]
 	switch w.Format.kind {
@@ -191,10 +185,47 @@ func (w *Weights) dotAVX2(_ *tileScratch, dst *float32, r int, x *Q8, c, ahead i
 	case kindNVFP4:
 		dotNVFP4AVX2(dst, src, stride, n, ahead, q, d, sums)
 	default:
+		return w.dotRowsAVX2(s, dst, r, x, c, ahead)
+	}
+	return true
+}
+
+// dotRowsAVX2 is dotAVX2 for codebook formats, whose points are looked up row by
+// row and stay rows.
+func (w *Weights) dotRowsAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
+	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/256
+	q, d, sums := &x.Q[c*w.K], &x.D[c*n], &x.Sums[c*n*16]
+	switch w.Format.kind {
+	case kindIQ1S:
+		dotIQ1SAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ1Up[0]), s.tiles())
+	case kindIQ1M:
+		dotIQ1MAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ1Up[0]), s.tiles())
+	case kindIQ2XXS:
+		dotIQ2XXSAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2XXS[0]), s.tiles())
+	case kindIQ2XS:
+		dotIQ2XSAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2XS[0]), s.tiles())
+	case kindIQ2S:
+		dotIQ2SAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2S[0]), s.tiles())
+	case kindIQ3XXS:
+		dotIQ3XXSAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ3XXS[0]), s.tiles())
+	case kindIQ3S:
+		dotIQ3SAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ3S[0]), s.tiles())
+	default:
 		return false
 	}
 	return true
 }
+
+// gridIQ1Up is gridIQ1 made positive: with an offset of an eighth taken off, the
+// least point is 0.
+var gridIQ1Up = func() (grid [2048]uint64) {
+	for i, x := range gridIQ1 {
+		for j := 0; j < 64; j += 8 {
+			grid[i] |= uint64(uint8(x>>j)+9) << j
+		}
+	}
+	return grid
+}()
 
 func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
 	mulTiles(&tilesAVX512, dst, ld, w, x, cols, n, s)

@@ -32,18 +32,29 @@ var expanded = layout{
 	},
 }
 
-// expander writes kernels that turn blocks of 16 rows into records of expanded,
-// those of a row together.
+// expander writes kernels that look up the codes of a block row by row. Its target
+// is either records of expanded, or the product with one column.
 type expander struct {
 	tiler
 	dst, src, grid, tmp reg.GPVirtual
-	room                Mem // for 128 bytes
+	room                Mem         // for 128 bytes
+	product             *rowProduct // nil: write records
 }
 
-// expand writes the function expand<name>: block emits the code for one block.
-func expand(name, format string, bytes int, block func(e *expander)) func(c *build.Context) {
+// lookup says what the blocks of a codebook format hold.
+type lookup struct {
+	name   string // as the kernels are called
+	format string
+	bytes  int               // of a block
+	sub    int               // values that share a scale
+	bias   int               // of the codes in products
+	block  func(e *expander) // emits the code for one block
+}
+
+// expand writes the function expand<name>.
+func (l lookup) expand(c *build.Context) {
 	write := func(c *build.Context, hold []constant) *expander {
-		function(c, "expand"+name, fmt.Sprintf("expand%s turns 16 rows of %s blocks into records of expanded, row by row.", name, format),
+		function(c, "expand"+l.name, fmt.Sprintf("expand%s turns 16 rows of %s blocks into records of expanded, row by row.", l.name, l.format),
 			"dst, src *byte, stride, blocks int, grid *byte")
 		e := &expander{tiler: tiler{Context: c, data: map[string]Mem{}}, dst: c.GP64(), src: c.GP64(), grid: c.GP64(), tmp: c.GP64()}
 		e.room = c.AllocLocal(128)
@@ -58,9 +69,9 @@ func expand(name, format string, bytes int, block func(e *expander)) func(c *bui
 		c.MOVQ(src, e.src)
 		c.Load(c.Param("blocks"), n)
 		c.Label("block")
-		block(e)
+		l.block(e)
 		c.ADDQ(U32(expandedSize), e.dst)
-		c.ADDQ(U32(uint32(bytes)), e.src)
+		c.ADDQ(U32(uint32(l.bytes)), e.src)
 		c.DECQ(n)
 		c.JNZ(LabelRef("block"))
 		c.ADDQ(stride, src)
@@ -70,17 +81,19 @@ func expand(name, format string, bytes int, block func(e *expander)) func(c *bui
 		c.RET()
 		return e
 	}
-	return func(c *build.Context) {
-		write(c, write(build.NewContext(), nil).wanted)
-	}
+	write(c, write(build.NewContext(), nil).wanted)
 }
 
 func (e *expander) in(off int) Mem { return Mem{Base: e.src, Disp: off} }
 func (e *expander) to(off int) Mem { return Mem{Base: e.dst, Disp: off} }
 func (e *expander) at(off int) Mem { return e.room.Offset(off) }
 
-// halfD stores a float16 times a factor.
+// halfD takes a float16 times a factor.
 func (e *expander) halfD(bits reg.GPVirtual, factor uint32) {
+	if e.product != nil {
+		e.product.takeD(e.Context, bits, factor)
+		return
+	}
 	x := e.XMM()
 	e.VMOVD(bits.As32(), x)
 	e.VCVTPH2PS(x, x)
@@ -111,6 +124,40 @@ func (e *expander) points8(index func(l int)) reg.VecVirtual {
 	return x
 }
 
+// scales takes 16 scales of a byte each.
+func (e *expander) scales(x reg.VecVirtual) {
+	if e.product != nil {
+		e.product.takeScales(e, x)
+		return
+	}
+	e.VMOVDQU(x.AsX(), e.to(expandedScale))
+}
+
+// codes takes the g-th 32 codes.
+func (e *expander) codes(g int, x reg.VecVirtual) {
+	if e.product != nil {
+		e.product.codes(e, g, x)
+		return
+	}
+	e.VMOVDQU(x, e.to(32*g))
+}
+
+// magnitudes takes the g-th 32 codes without their signs, which are the bits of the
+// four bytes at m.
+func (e *expander) magnitudes(g int, x reg.VecVirtual, m Mem) {
+	y := e.bytesOf(m)
+	bit := e.hot("bit", 0x08040201, 0x80402010)
+	e.VPAND(bit, y, y)
+	e.VPCMPEQB(bit, y, y)
+	if e.product != nil {
+		e.product.magnitudes(e, g, x, y)
+		return
+	}
+	e.VPXOR(y, x, x)
+	e.VPSUBB(y, x, x)
+	e.VMOVDQU(x, e.to(32*g))
+}
+
 // bytesOf spreads the four bytes at m over eight bytes each.
 func (e *expander) bytesOf(m Mem) reg.VecVirtual {
 	y := e.YMM()
@@ -118,16 +165,6 @@ func (e *expander) bytesOf(m Mem) reg.VecVirtual {
 	spread := e.hot("spread", 0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303)
 	e.VPSHUFB(spread, y, y)
 	return y
-}
-
-// negate changes the sign of 32 bytes where the bits of the four bytes at m are set.
-func (e *expander) negate(x reg.VecVirtual, m Mem) {
-	y := e.bytesOf(m)
-	bit := e.hot("bit", 0x08040201, 0x80402010)
-	e.VPAND(bit, y, y)
-	e.VPCMPEQB(bit, y, y)
-	e.VPXOR(y, x, x)
-	e.VPSUBB(y, x, x)
 }
 
 // even completes the 7 bits of each byte of x with the one that makes the number
@@ -167,7 +204,7 @@ func (e *expander) pairScales(s reg.VecVirtual) {
 	e.VPOR(e.dwords("d1", 1), s, s)
 	e.VPSHUFB(e.dwords("pairs", 0x04040000, 0x0c0c0808, 0x80808080, 0x80808080), s, s)
 	e.VPERMQ(U8(0x08), s, s)
-	e.VMOVDQU(s.AsX(), e.to(expandedScale))
+	e.scales(s)
 }
 
 // nibbleScales stores 2s+1 for 16 halves of the bytes at off, low ones first.
@@ -179,7 +216,7 @@ func (e *expander) nibbleScales(off int) {
 	e.VPAND(e.dwords("low4", 0x0f0f0f0f), x, x)
 	e.VPADDB(x, x, x)
 	e.VPOR(e.dwords("b1", 0x01010101), x, x)
-	e.VMOVDQU(x, e.to(expandedScale))
+	e.scales(x)
 }
 
 // fields returns 16 words: field j (of 3 bits) of word i of the four at m, moved to
@@ -212,8 +249,7 @@ func expandIQ2XXS(e *expander) {
 	e.sevens(x)
 	for g := range 8 {
 		x := e.points8(func(l int) { e.MOVBLZX(e.in(2+8*g+l), e.tmp.As32()) })
-		e.negate(x, e.at(4*g))
-		e.VMOVDQU(x, e.to(32*g))
+		e.magnitudes(g, x, e.at(4*g))
 	}
 }
 
@@ -234,8 +270,7 @@ func expandIQ2XS(e *expander) {
 			e.MOVWLZX(e.in(2+8*g+2*l), e.tmp.As32())
 			e.ANDL(U32(511), e.tmp.As32())
 		})
-		e.negate(x, e.at(4*g))
-		e.VMOVDQU(x, e.to(32*g))
+		e.magnitudes(g, x, e.at(4*g))
 	}
 }
 
@@ -252,8 +287,7 @@ func expandIQ2S(e *expander) {
 	}
 	for g := range 8 {
 		x := e.points8(func(l int) { e.MOVWLZX(e.at(8*g+2*l), e.tmp.As32()) })
-		e.negate(x, e.in(34+4*g))
-		e.VMOVDQU(x, e.to(32*g))
+		e.magnitudes(g, x, e.in(34+4*g))
 	}
 }
 
@@ -280,8 +314,7 @@ func expandIQ3XXS(e *expander) {
 	e.sevens(x)
 	for g := range 8 {
 		x := e.points4(func(l int) { e.MOVBLZX(e.in(2+8*g+l), e.tmp.As32()) })
-		e.negate(x, e.at(4*g))
-		e.VMOVDQU(x, e.to(32*g))
+		e.magnitudes(g, x, e.at(4*g))
 	}
 }
 
@@ -304,8 +337,7 @@ func expandIQ3S(e *expander) {
 	e.pairScales(y)
 	for g := range 8 {
 		x := e.points4(func(l int) { e.MOVWLZX(e.at(16*g+2*l), e.tmp.As32()) })
-		e.negate(x, e.in(74+4*g))
-		e.VMOVDQU(x, e.to(32*g))
+		e.magnitudes(g, x, e.in(74+4*g))
 	}
 }
 
@@ -326,7 +358,7 @@ func expandIQ1S(e *expander) {
 		e.VPSRAW(U8(15), y, y)
 		e.VPOR(e.hot("b1", 0x01010101), y, y) // 1 or -1
 		e.VPADDB(y, x, x)
-		e.VMOVDQU(x, e.to(32*g))
+		e.codes(g, x)
 	}
 }
 
@@ -346,7 +378,7 @@ func expandIQ1M(e *expander) {
 	e.VPACKUSWB(s, s, s)
 	e.VPERMQ(U8(0x08), s, s)
 	e.VPOR(e.hot("b1", 0x01010101), s, s)
-	e.VMOVDQU(s.AsX(), e.to(expandedScale))
+	e.scales(s)
 	for i := range 2 { // 16 numbers: 8 low bits, 3 high ones, and the sign of the offset
 		x, y := e.XMM(), e.YMM()
 		e.VMOVQ(e.in(32+8*i), x)
@@ -368,18 +400,28 @@ func expandIQ1M(e *expander) {
 		y := e.bytesOf(e.at(64 + 4*g))
 		e.VPOR(e.hot("b1", 0x01010101), y, y)
 		e.VPADDB(y, x, x)
-		e.VMOVDQU(x, e.to(32*g))
+		e.codes(g, x)
 	}
 }
 
-func expandStems() []stem {
-	return []stem{
-		{"expand_iq1_s", expand("IQ1S", "iq1_s", 50, expandIQ1S)},
-		{"expand_iq1_m", expand("IQ1M", "iq1_m", 56, expandIQ1M)},
-		{"expand_iq2_xxs", expand("IQ2XXS", "iq2_xxs", 66, expandIQ2XXS)},
-		{"expand_iq2_xs", expand("IQ2XS", "iq2_xs", 74, expandIQ2XS)},
-		{"expand_iq2_s", expand("IQ2S", "iq2_s", 82, expandIQ2S)},
-		{"expand_iq3_xxs", expand("IQ3XXS", "iq3_xxs", 98, expandIQ3XXS)},
-		{"expand_iq3_s", expand("IQ3S", "iq3_s", 110, expandIQ3S)},
+// lookups are the codebook formats.
+var lookups = []struct {
+	lookup
+	stem string
+}{
+	{lookup{"IQ1S", "iq1_s", 50, 32, 9, expandIQ1S}, "iq1_s"},
+	{lookup{"IQ1M", "iq1_m", 56, 16, 9, expandIQ1M}, "iq1_m"},
+	{lookup{"IQ2XXS", "iq2_xxs", 66, 32, 0, expandIQ2XXS}, "iq2_xxs"},
+	{lookup{"IQ2XS", "iq2_xs", 74, 16, 0, expandIQ2XS}, "iq2_xs"},
+	{lookup{"IQ2S", "iq2_s", 82, 16, 0, expandIQ2S}, "iq2_s"},
+	{lookup{"IQ3XXS", "iq3_xxs", 98, 32, 0, expandIQ3XXS}, "iq3_xxs"},
+	{lookup{"IQ3S", "iq3_s", 110, 32, 0, expandIQ3S}, "iq3_s"},
+}
+
+func lookupStems() []stem {
+	var stems []stem
+	for _, l := range lookups {
+		stems = append(stems, stem{"expand_" + l.stem, l.expand}, stem{"dot_" + l.stem, l.dotRows})
 	}
+	return stems
 }

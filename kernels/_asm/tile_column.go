@@ -61,12 +61,7 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []con
 		c.Load(c.Param("q"), v.q)
 		c.Load(c.Param("d"), v.d)
 		c.Load(c.Param("sums"), v.sums)
-		if l.bytes == expandedSize { // comes in parts
-			c.Load(c.Param("dst"), dst)
-			c.VMOVUPS(Mem{Base: dst, Index: t.half, Scale: 1}, v.f)
-		} else {
-			t.VPXOR(v.f, v.f, v.f)
-		}
+		t.VPXOR(v.f, v.f, v.f)
 	}, func() {
 		if l.super() {
 			v.isum = c.YMM()

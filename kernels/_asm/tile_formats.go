@@ -22,7 +22,6 @@ var layouts = []struct {
 	{iq4XS, "iq4_xs"},
 	{tq1_0, "tq1_0"},
 	{tq2_0, "tq2_0"},
-	{expanded, "expanded"},
 }
 
 // tileStems returns the stems of tiles and of products of tiles.
@@ -41,9 +40,10 @@ func tileStems() []stem {
 		{"tile_small32x8_avx2", mulSmallAVX2(32, 8)},
 		{"tile_small16x5_avx2", mulSmallAVX2(16, 5)},
 	}
+	stems = append(stems, stem{"tile_expanded", expanded.tile})
 	for _, l := range layouts {
 		stems = append(stems, stem{"tile_" + l.stem, l.tile})
 		stems = append(stems, stem{"dot_" + l.stem, l.dots})
 	}
-	return append(stems, expandStems()...)
+	return append(stems, lookupStems()...)
 }
