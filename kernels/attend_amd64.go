@@ -119,12 +119,16 @@ func (t *attention) attend(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi 
 			query[j] = (from + j) * ldq
 		}
 		_ = q[query[len(lo)-1]:][:dk]
-		step := AttnBlock
-		if dk <= shortRow {
+		step := last - first
+		if kr.data != unsafe.SliceData(keys.Data) {
 			step = scoreRows
 		}
 		for i := first; i < last; i += step {
-			t.dots(&score[i], AttnBlock, kr.src, kr.at(i-first), kr.stride, min(step, last-i), toValues, dk, &q[0], query)
+			rows := min(step, last-i)
+			if from == 0 && toValues == 0 {
+				tilePrefetch(vr.at(i-first), vr.stride, rows, values.rowBytes())
+			}
+			t.dots(&score[i], AttnBlock, kr.src, kr.at(i-first), kr.stride, rows, toValues, dk, &q[0], query)
 		}
 		m, l := &b.m[0], &b.l[0]
 		t.weights(&score[0], len(lo), &lo[0], &hi[0], scale, m, l)

@@ -17,86 +17,34 @@ TEXT ·attendWeightsAVX2(SB), NOSPLIT, $0-56
 	VBROADCASTSS minusInf<>+0(SB), Y1
 
 queries:
+	CMPL         (DX), $0x00
+	JNE          some
+	CMPL         (BX), $0x40
+	JNE          some
 	VMOVAPS      Y1, Y2
 	VMULPS       (AX), Y0, Y3
 	VMOVUPS      Y3, (AX)
-	VPBROADCASTD (DX), Y4
-	VPBROADCASTD (BX), Y5
-	VMOVUPS      iota<>+0(SB), Y6
-	VPCMPGTD     Y6, Y4, Y4
-	VPCMPGTD     Y6, Y5, Y5
-	VPANDN       Y5, Y4, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y3
 	VMAXPS       Y2, Y3, Y2
 	VMULPS       32(AX), Y0, Y3
 	VMOVUPS      Y3, 32(AX)
-	VPBROADCASTD (DX), Y4
-	VPBROADCASTD (BX), Y5
-	VMOVUPS      iota<>+32(SB), Y6
-	VPCMPGTD     Y6, Y4, Y4
-	VPCMPGTD     Y6, Y5, Y5
-	VPANDN       Y5, Y4, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y3
 	VMAXPS       Y2, Y3, Y2
 	VMULPS       64(AX), Y0, Y3
 	VMOVUPS      Y3, 64(AX)
-	VPBROADCASTD (DX), Y4
-	VPBROADCASTD (BX), Y5
-	VMOVUPS      iota<>+64(SB), Y6
-	VPCMPGTD     Y6, Y4, Y4
-	VPCMPGTD     Y6, Y5, Y5
-	VPANDN       Y5, Y4, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y3
 	VMAXPS       Y2, Y3, Y2
 	VMULPS       96(AX), Y0, Y3
 	VMOVUPS      Y3, 96(AX)
-	VPBROADCASTD (DX), Y4
-	VPBROADCASTD (BX), Y5
-	VMOVUPS      iota<>+96(SB), Y6
-	VPCMPGTD     Y6, Y4, Y4
-	VPCMPGTD     Y6, Y5, Y5
-	VPANDN       Y5, Y4, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y3
 	VMAXPS       Y2, Y3, Y2
 	VMULPS       128(AX), Y0, Y3
 	VMOVUPS      Y3, 128(AX)
-	VPBROADCASTD (DX), Y4
-	VPBROADCASTD (BX), Y5
-	VMOVUPS      iota<>+128(SB), Y6
-	VPCMPGTD     Y6, Y4, Y4
-	VPCMPGTD     Y6, Y5, Y5
-	VPANDN       Y5, Y4, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y3
 	VMAXPS       Y2, Y3, Y2
 	VMULPS       160(AX), Y0, Y3
 	VMOVUPS      Y3, 160(AX)
-	VPBROADCASTD (DX), Y4
-	VPBROADCASTD (BX), Y5
-	VMOVUPS      iota<>+160(SB), Y6
-	VPCMPGTD     Y6, Y4, Y4
-	VPCMPGTD     Y6, Y5, Y5
-	VPANDN       Y5, Y4, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y3
 	VMAXPS       Y2, Y3, Y2
 	VMULPS       192(AX), Y0, Y3
 	VMOVUPS      Y3, 192(AX)
-	VPBROADCASTD (DX), Y4
-	VPBROADCASTD (BX), Y5
-	VMOVUPS      iota<>+192(SB), Y6
-	VPCMPGTD     Y6, Y4, Y4
-	VPCMPGTD     Y6, Y5, Y5
-	VPANDN       Y5, Y4, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y3
 	VMAXPS       Y2, Y3, Y2
 	VMULPS       224(AX), Y0, Y3
 	VMOVUPS      Y3, 224(AX)
-	VPBROADCASTD (DX), Y4
-	VPBROADCASTD (BX), Y5
-	VMOVUPS      iota<>+224(SB), Y6
-	VPCMPGTD     Y6, Y4, Y4
-	VPCMPGTD     Y6, Y5, Y5
-	VPANDN       Y5, Y4, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y3
 	VMAXPS       Y2, Y3, Y2
 	VMAXPS       Y2, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
@@ -109,313 +57,241 @@ queries:
 	VADDSS       X2, X3, X3
 	VMOVSS       X3, (SI)
 	VBROADCASTSS X3, Y2
-	VXORPS       X7, X7, X7
-	VXORPS       X8, X8, X8
+	VXORPS       X4, X4, X4
+	VXORPS       X5, X5, X5
 	VMOVUPS      (AX), Y3
 	VSUBPS       Y2, Y3, Y3
-	VMULPS       log2e<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y5
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y5
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y5
-	VMULPS       Y5, Y5, Y9
-	VMOVUPS      exp5<>+0(SB), Y6
-	VFMADD213PS  exp4<>+0(SB), Y5, Y6
-	VFMADD213PS  exp3<>+0(SB), Y5, Y6
-	VFMADD213PS  exp2<>+0(SB), Y5, Y6
-	VFMADD213PS  exp1<>+0(SB), Y5, Y6
-	VFMADD213PS  exp0<>+0(SB), Y5, Y6
-	VFMADD213PS  Y5, Y9, Y6
-	VADDPS       one<>+0(SB), Y6, Y6
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPADDD       bias<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VPADDD       bias<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VCMPPS       $0x1e, expMax<>+0(SB), Y3, Y4
-	VBLENDVPS    Y4, inf<>+0(SB), Y6, Y6
-	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y4
-	VANDNPS      Y6, Y4, Y6
-	VMOVUPS      Y6, (AX)
-	VPBROADCASTD (DX), Y3
-	VPBROADCASTD (BX), Y4
-	VMOVUPS      iota<>+0(SB), Y5
-	VPCMPGTD     Y5, Y3, Y3
-	VPCMPGTD     Y5, Y4, Y4
-	VPANDN       Y4, Y3, Y3
-	VANDPS       Y3, Y6, Y6
-	VADDPS       Y6, Y7, Y7
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, (AX)
+	VADDPS       Y10, Y4, Y4
 	VMOVUPS      32(AX), Y3
 	VSUBPS       Y2, Y3, Y3
-	VMULPS       log2e<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y5
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y5
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y5
-	VMULPS       Y5, Y5, Y9
-	VMOVUPS      exp5<>+0(SB), Y6
-	VFMADD213PS  exp4<>+0(SB), Y5, Y6
-	VFMADD213PS  exp3<>+0(SB), Y5, Y6
-	VFMADD213PS  exp2<>+0(SB), Y5, Y6
-	VFMADD213PS  exp1<>+0(SB), Y5, Y6
-	VFMADD213PS  exp0<>+0(SB), Y5, Y6
-	VFMADD213PS  Y5, Y9, Y6
-	VADDPS       one<>+0(SB), Y6, Y6
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPADDD       bias<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VPADDD       bias<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VCMPPS       $0x1e, expMax<>+0(SB), Y3, Y4
-	VBLENDVPS    Y4, inf<>+0(SB), Y6, Y6
-	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y4
-	VANDNPS      Y6, Y4, Y6
-	VMOVUPS      Y6, 32(AX)
-	VPBROADCASTD (DX), Y3
-	VPBROADCASTD (BX), Y4
-	VMOVUPS      iota<>+32(SB), Y5
-	VPCMPGTD     Y5, Y3, Y3
-	VPCMPGTD     Y5, Y4, Y4
-	VPANDN       Y4, Y3, Y3
-	VANDPS       Y3, Y6, Y6
-	VADDPS       Y6, Y8, Y8
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 32(AX)
+	VADDPS       Y10, Y5, Y5
 	VMOVUPS      64(AX), Y3
 	VSUBPS       Y2, Y3, Y3
-	VMULPS       log2e<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y5
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y5
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y5
-	VMULPS       Y5, Y5, Y9
-	VMOVUPS      exp5<>+0(SB), Y6
-	VFMADD213PS  exp4<>+0(SB), Y5, Y6
-	VFMADD213PS  exp3<>+0(SB), Y5, Y6
-	VFMADD213PS  exp2<>+0(SB), Y5, Y6
-	VFMADD213PS  exp1<>+0(SB), Y5, Y6
-	VFMADD213PS  exp0<>+0(SB), Y5, Y6
-	VFMADD213PS  Y5, Y9, Y6
-	VADDPS       one<>+0(SB), Y6, Y6
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPADDD       bias<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VPADDD       bias<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VCMPPS       $0x1e, expMax<>+0(SB), Y3, Y4
-	VBLENDVPS    Y4, inf<>+0(SB), Y6, Y6
-	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y4
-	VANDNPS      Y6, Y4, Y6
-	VMOVUPS      Y6, 64(AX)
-	VPBROADCASTD (DX), Y3
-	VPBROADCASTD (BX), Y4
-	VMOVUPS      iota<>+64(SB), Y5
-	VPCMPGTD     Y5, Y3, Y3
-	VPCMPGTD     Y5, Y4, Y4
-	VPANDN       Y4, Y3, Y3
-	VANDPS       Y3, Y6, Y6
-	VADDPS       Y6, Y7, Y7
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 64(AX)
+	VADDPS       Y10, Y4, Y4
 	VMOVUPS      96(AX), Y3
 	VSUBPS       Y2, Y3, Y3
-	VMULPS       log2e<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y5
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y5
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y5
-	VMULPS       Y5, Y5, Y9
-	VMOVUPS      exp5<>+0(SB), Y6
-	VFMADD213PS  exp4<>+0(SB), Y5, Y6
-	VFMADD213PS  exp3<>+0(SB), Y5, Y6
-	VFMADD213PS  exp2<>+0(SB), Y5, Y6
-	VFMADD213PS  exp1<>+0(SB), Y5, Y6
-	VFMADD213PS  exp0<>+0(SB), Y5, Y6
-	VFMADD213PS  Y5, Y9, Y6
-	VADDPS       one<>+0(SB), Y6, Y6
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPADDD       bias<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VPADDD       bias<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VCMPPS       $0x1e, expMax<>+0(SB), Y3, Y4
-	VBLENDVPS    Y4, inf<>+0(SB), Y6, Y6
-	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y4
-	VANDNPS      Y6, Y4, Y6
-	VMOVUPS      Y6, 96(AX)
-	VPBROADCASTD (DX), Y3
-	VPBROADCASTD (BX), Y4
-	VMOVUPS      iota<>+96(SB), Y5
-	VPCMPGTD     Y5, Y3, Y3
-	VPCMPGTD     Y5, Y4, Y4
-	VPANDN       Y4, Y3, Y3
-	VANDPS       Y3, Y6, Y6
-	VADDPS       Y6, Y8, Y8
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 96(AX)
+	VADDPS       Y10, Y5, Y5
 	VMOVUPS      128(AX), Y3
 	VSUBPS       Y2, Y3, Y3
-	VMULPS       log2e<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y5
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y5
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y5
-	VMULPS       Y5, Y5, Y9
-	VMOVUPS      exp5<>+0(SB), Y6
-	VFMADD213PS  exp4<>+0(SB), Y5, Y6
-	VFMADD213PS  exp3<>+0(SB), Y5, Y6
-	VFMADD213PS  exp2<>+0(SB), Y5, Y6
-	VFMADD213PS  exp1<>+0(SB), Y5, Y6
-	VFMADD213PS  exp0<>+0(SB), Y5, Y6
-	VFMADD213PS  Y5, Y9, Y6
-	VADDPS       one<>+0(SB), Y6, Y6
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPADDD       bias<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VPADDD       bias<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VCMPPS       $0x1e, expMax<>+0(SB), Y3, Y4
-	VBLENDVPS    Y4, inf<>+0(SB), Y6, Y6
-	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y4
-	VANDNPS      Y6, Y4, Y6
-	VMOVUPS      Y6, 128(AX)
-	VPBROADCASTD (DX), Y3
-	VPBROADCASTD (BX), Y4
-	VMOVUPS      iota<>+128(SB), Y5
-	VPCMPGTD     Y5, Y3, Y3
-	VPCMPGTD     Y5, Y4, Y4
-	VPANDN       Y4, Y3, Y3
-	VANDPS       Y3, Y6, Y6
-	VADDPS       Y6, Y7, Y7
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 128(AX)
+	VADDPS       Y10, Y4, Y4
 	VMOVUPS      160(AX), Y3
 	VSUBPS       Y2, Y3, Y3
-	VMULPS       log2e<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y5
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y5
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y5
-	VMULPS       Y5, Y5, Y9
-	VMOVUPS      exp5<>+0(SB), Y6
-	VFMADD213PS  exp4<>+0(SB), Y5, Y6
-	VFMADD213PS  exp3<>+0(SB), Y5, Y6
-	VFMADD213PS  exp2<>+0(SB), Y5, Y6
-	VFMADD213PS  exp1<>+0(SB), Y5, Y6
-	VFMADD213PS  exp0<>+0(SB), Y5, Y6
-	VFMADD213PS  Y5, Y9, Y6
-	VADDPS       one<>+0(SB), Y6, Y6
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPADDD       bias<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VPADDD       bias<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VCMPPS       $0x1e, expMax<>+0(SB), Y3, Y4
-	VBLENDVPS    Y4, inf<>+0(SB), Y6, Y6
-	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y4
-	VANDNPS      Y6, Y4, Y6
-	VMOVUPS      Y6, 160(AX)
-	VPBROADCASTD (DX), Y3
-	VPBROADCASTD (BX), Y4
-	VMOVUPS      iota<>+160(SB), Y5
-	VPCMPGTD     Y5, Y3, Y3
-	VPCMPGTD     Y5, Y4, Y4
-	VPANDN       Y4, Y3, Y3
-	VANDPS       Y3, Y6, Y6
-	VADDPS       Y6, Y8, Y8
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 160(AX)
+	VADDPS       Y10, Y5, Y5
 	VMOVUPS      192(AX), Y3
 	VSUBPS       Y2, Y3, Y3
-	VMULPS       log2e<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y5
-	VFNMADD231PS ln2Hi<>+0(SB), Y4, Y5
-	VFNMADD231PS ln2Lo<>+0(SB), Y4, Y5
-	VMULPS       Y5, Y5, Y9
-	VMOVUPS      exp5<>+0(SB), Y6
-	VFMADD213PS  exp4<>+0(SB), Y5, Y6
-	VFMADD213PS  exp3<>+0(SB), Y5, Y6
-	VFMADD213PS  exp2<>+0(SB), Y5, Y6
-	VFMADD213PS  exp1<>+0(SB), Y5, Y6
-	VFMADD213PS  exp0<>+0(SB), Y5, Y6
-	VFMADD213PS  Y5, Y9, Y6
-	VADDPS       one<>+0(SB), Y6, Y6
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPADDD       bias<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VPADDD       bias<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VCMPPS       $0x1e, expMax<>+0(SB), Y3, Y4
-	VBLENDVPS    Y4, inf<>+0(SB), Y6, Y6
-	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y4
-	VANDNPS      Y6, Y4, Y6
-	VMOVUPS      Y6, 192(AX)
-	VPBROADCASTD (DX), Y3
-	VPBROADCASTD (BX), Y4
-	VMOVUPS      iota<>+192(SB), Y5
-	VPCMPGTD     Y5, Y3, Y3
-	VPCMPGTD     Y5, Y4, Y4
-	VPANDN       Y4, Y3, Y3
-	VANDPS       Y3, Y6, Y6
-	VADDPS       Y6, Y7, Y7
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 192(AX)
+	VADDPS       Y10, Y4, Y4
 	VMOVUPS      224(AX), Y3
 	VSUBPS       Y2, Y3, Y3
 	VMULPS       log2e<>+0(SB), Y3, Y2
 	VROUNDPS     $0x08, Y2, Y2
-	VMOVAPS      Y3, Y4
-	VFNMADD231PS ln2Hi<>+0(SB), Y2, Y4
-	VFNMADD231PS ln2Lo<>+0(SB), Y2, Y4
-	VMULPS       Y4, Y4, Y6
-	VMOVUPS      exp5<>+0(SB), Y5
-	VFMADD213PS  exp4<>+0(SB), Y4, Y5
-	VFMADD213PS  exp3<>+0(SB), Y4, Y5
-	VFMADD213PS  exp2<>+0(SB), Y4, Y5
-	VFMADD213PS  exp1<>+0(SB), Y4, Y5
-	VFMADD213PS  exp0<>+0(SB), Y4, Y5
-	VFMADD213PS  Y4, Y6, Y5
-	VADDPS       one<>+0(SB), Y5, Y5
+	VMOVAPS      Y3, Y8
+	VFNMADD231PS ln2Hi<>+0(SB), Y2, Y8
+	VFNMADD231PS ln2Lo<>+0(SB), Y2, Y8
+	VMULPS       Y8, Y8, Y10
+	VMOVUPS      exp5<>+0(SB), Y9
+	VFMADD213PS  exp4<>+0(SB), Y8, Y9
+	VFMADD213PS  exp3<>+0(SB), Y8, Y9
+	VFMADD213PS  exp2<>+0(SB), Y8, Y9
+	VFMADD213PS  exp1<>+0(SB), Y8, Y9
+	VFMADD213PS  exp0<>+0(SB), Y8, Y9
+	VFMADD213PS  Y8, Y10, Y9
+	VADDPS       one<>+0(SB), Y9, Y9
 	VCVTPS2DQ    Y2, Y2
-	VPSRAD       $0x01, Y2, Y4
-	VPSUBD       Y4, Y2, Y2
-	VPADDD       bias<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
+	VPSRAD       $0x01, Y2, Y8
+	VPSUBD       Y8, Y2, Y2
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y9, Y9
 	VPADDD       bias<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VCMPPS       $0x1e, expMax<>+0(SB), Y3, Y2
-	VBLENDVPS    Y2, inf<>+0(SB), Y5, Y5
+	VMULPS       Y2, Y9, Y9
 	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y2
-	VANDNPS      Y5, Y2, Y5
-	VMOVUPS      Y5, 224(AX)
-	VPBROADCASTD (DX), Y2
-	VPBROADCASTD (BX), Y3
-	VMOVUPS      iota<>+224(SB), Y4
-	VPCMPGTD     Y4, Y2, Y2
-	VPCMPGTD     Y4, Y3, Y3
-	VPANDN       Y3, Y2, Y2
-	VANDPS       Y2, Y5, Y5
-	VADDPS       Y5, Y8, Y8
-	VADDPS       Y8, Y7, Y2
+	VANDNPS      Y9, Y2, Y9
+	VMOVUPS      Y9, 224(AX)
+	VADDPS       Y9, Y5, Y5
+	VADDPS       Y5, Y4, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X3
 	VMOVHLPS     X3, X3, X2
@@ -423,13 +299,408 @@ queries:
 	VMOVSHDUP    X3, X2
 	VADDSS       X2, X3, X3
 	VMOVSS       X3, (DI)
-	ADDQ         $+256, AX
-	ADDQ         $0x04, DX
-	ADDQ         $0x04, BX
-	ADDQ         $0x04, SI
-	ADDQ         $0x04, DI
-	DECQ         CX
-	JNZ          queries
+	JMP          next
+
+some:
+	VMOVAPS      Y1, Y2
+	VMULPS       (AX), Y0, Y3
+	VMOVUPS      Y3, (AX)
+	VPBROADCASTD (DX), Y8
+	VPBROADCASTD (BX), Y9
+	VMOVUPS      iota<>+0(SB), Y10
+	VPCMPGTD     Y10, Y8, Y8
+	VPCMPGTD     Y10, Y9, Y9
+	VPANDN       Y9, Y8, Y8
+	VBLENDVPS    Y8, Y3, Y1, Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       32(AX), Y0, Y3
+	VMOVUPS      Y3, 32(AX)
+	VPBROADCASTD (DX), Y8
+	VPBROADCASTD (BX), Y9
+	VMOVUPS      iota<>+32(SB), Y10
+	VPCMPGTD     Y10, Y8, Y8
+	VPCMPGTD     Y10, Y9, Y9
+	VPANDN       Y9, Y8, Y8
+	VBLENDVPS    Y8, Y3, Y1, Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       64(AX), Y0, Y3
+	VMOVUPS      Y3, 64(AX)
+	VPBROADCASTD (DX), Y8
+	VPBROADCASTD (BX), Y9
+	VMOVUPS      iota<>+64(SB), Y10
+	VPCMPGTD     Y10, Y8, Y8
+	VPCMPGTD     Y10, Y9, Y9
+	VPANDN       Y9, Y8, Y8
+	VBLENDVPS    Y8, Y3, Y1, Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       96(AX), Y0, Y3
+	VMOVUPS      Y3, 96(AX)
+	VPBROADCASTD (DX), Y8
+	VPBROADCASTD (BX), Y9
+	VMOVUPS      iota<>+96(SB), Y10
+	VPCMPGTD     Y10, Y8, Y8
+	VPCMPGTD     Y10, Y9, Y9
+	VPANDN       Y9, Y8, Y8
+	VBLENDVPS    Y8, Y3, Y1, Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       128(AX), Y0, Y3
+	VMOVUPS      Y3, 128(AX)
+	VPBROADCASTD (DX), Y8
+	VPBROADCASTD (BX), Y9
+	VMOVUPS      iota<>+128(SB), Y10
+	VPCMPGTD     Y10, Y8, Y8
+	VPCMPGTD     Y10, Y9, Y9
+	VPANDN       Y9, Y8, Y8
+	VBLENDVPS    Y8, Y3, Y1, Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       160(AX), Y0, Y3
+	VMOVUPS      Y3, 160(AX)
+	VPBROADCASTD (DX), Y8
+	VPBROADCASTD (BX), Y9
+	VMOVUPS      iota<>+160(SB), Y10
+	VPCMPGTD     Y10, Y8, Y8
+	VPCMPGTD     Y10, Y9, Y9
+	VPANDN       Y9, Y8, Y8
+	VBLENDVPS    Y8, Y3, Y1, Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       192(AX), Y0, Y3
+	VMOVUPS      Y3, 192(AX)
+	VPBROADCASTD (DX), Y8
+	VPBROADCASTD (BX), Y9
+	VMOVUPS      iota<>+192(SB), Y10
+	VPCMPGTD     Y10, Y8, Y8
+	VPCMPGTD     Y10, Y9, Y9
+	VPANDN       Y9, Y8, Y8
+	VBLENDVPS    Y8, Y3, Y1, Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       224(AX), Y0, Y3
+	VMOVUPS      Y3, 224(AX)
+	VPBROADCASTD (DX), Y8
+	VPBROADCASTD (BX), Y9
+	VMOVUPS      iota<>+224(SB), Y10
+	VPCMPGTD     Y10, Y8, Y8
+	VPCMPGTD     Y10, Y9, Y9
+	VPANDN       Y9, Y8, Y8
+	VBLENDVPS    Y8, Y3, Y1, Y3
+	VMAXPS       Y2, Y3, Y2
+	VMAXPS       Y2, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VMAXPS       X3, X2, X3
+	VMOVHLPS     X3, X3, X2
+	VMAXPS       X2, X3, X3
+	VMOVSHDUP    X3, X2
+	VMAXSS       X2, X3, X3
+	VXORPS       X2, X2, X2
+	VADDSS       X2, X3, X3
+	VMOVSS       X3, (SI)
+	VBROADCASTSS X3, Y2
+	VXORPS       X6, X6, X6
+	VXORPS       X7, X7, X7
+	VMOVUPS      (AX), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, (AX)
+	VPBROADCASTD (DX), Y3
+	VPBROADCASTD (BX), Y8
+	VMOVUPS      iota<>+0(SB), Y9
+	VPCMPGTD     Y9, Y3, Y3
+	VPCMPGTD     Y9, Y8, Y8
+	VPANDN       Y8, Y3, Y3
+	VANDPS       Y3, Y10, Y10
+	VADDPS       Y10, Y6, Y6
+	VMOVUPS      32(AX), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 32(AX)
+	VPBROADCASTD (DX), Y3
+	VPBROADCASTD (BX), Y8
+	VMOVUPS      iota<>+32(SB), Y9
+	VPCMPGTD     Y9, Y3, Y3
+	VPCMPGTD     Y9, Y8, Y8
+	VPANDN       Y8, Y3, Y3
+	VANDPS       Y3, Y10, Y10
+	VADDPS       Y10, Y7, Y7
+	VMOVUPS      64(AX), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 64(AX)
+	VPBROADCASTD (DX), Y3
+	VPBROADCASTD (BX), Y8
+	VMOVUPS      iota<>+64(SB), Y9
+	VPCMPGTD     Y9, Y3, Y3
+	VPCMPGTD     Y9, Y8, Y8
+	VPANDN       Y8, Y3, Y3
+	VANDPS       Y3, Y10, Y10
+	VADDPS       Y10, Y6, Y6
+	VMOVUPS      96(AX), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 96(AX)
+	VPBROADCASTD (DX), Y3
+	VPBROADCASTD (BX), Y8
+	VMOVUPS      iota<>+96(SB), Y9
+	VPCMPGTD     Y9, Y3, Y3
+	VPCMPGTD     Y9, Y8, Y8
+	VPANDN       Y8, Y3, Y3
+	VANDPS       Y3, Y10, Y10
+	VADDPS       Y10, Y7, Y7
+	VMOVUPS      128(AX), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 128(AX)
+	VPBROADCASTD (DX), Y3
+	VPBROADCASTD (BX), Y8
+	VMOVUPS      iota<>+128(SB), Y9
+	VPCMPGTD     Y9, Y3, Y3
+	VPCMPGTD     Y9, Y8, Y8
+	VPANDN       Y8, Y3, Y3
+	VANDPS       Y3, Y10, Y10
+	VADDPS       Y10, Y6, Y6
+	VMOVUPS      160(AX), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 160(AX)
+	VPBROADCASTD (DX), Y3
+	VPBROADCASTD (BX), Y8
+	VMOVUPS      iota<>+160(SB), Y9
+	VPCMPGTD     Y9, Y3, Y3
+	VPCMPGTD     Y9, Y8, Y8
+	VPANDN       Y8, Y3, Y3
+	VANDPS       Y3, Y10, Y10
+	VADDPS       Y10, Y7, Y7
+	VMOVUPS      192(AX), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS ln2Hi<>+0(SB), Y8, Y9
+	VFNMADD231PS ln2Lo<>+0(SB), Y8, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5<>+0(SB), Y10
+	VFMADD213PS  exp4<>+0(SB), Y9, Y10
+	VFMADD213PS  exp3<>+0(SB), Y9, Y10
+	VFMADD213PS  exp2<>+0(SB), Y9, Y10
+	VFMADD213PS  exp1<>+0(SB), Y9, Y10
+	VFMADD213PS  exp0<>+0(SB), Y9, Y10
+	VFMADD213PS  Y9, Y11, Y10
+	VADDPS       one<>+0(SB), Y10, Y10
+	VCVTPS2DQ    Y8, Y8
+	VPSRAD       $0x01, Y8, Y9
+	VPSUBD       Y9, Y8, Y8
+	VPADDD       bias<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y3
+	VANDNPS      Y10, Y3, Y10
+	VMOVUPS      Y10, 192(AX)
+	VPBROADCASTD (DX), Y3
+	VPBROADCASTD (BX), Y8
+	VMOVUPS      iota<>+192(SB), Y9
+	VPCMPGTD     Y9, Y3, Y3
+	VPCMPGTD     Y9, Y8, Y8
+	VPANDN       Y8, Y3, Y3
+	VANDPS       Y3, Y10, Y10
+	VADDPS       Y10, Y6, Y6
+	VMOVUPS      224(AX), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       log2e<>+0(SB), Y3, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y3, Y8
+	VFNMADD231PS ln2Hi<>+0(SB), Y2, Y8
+	VFNMADD231PS ln2Lo<>+0(SB), Y2, Y8
+	VMULPS       Y8, Y8, Y10
+	VMOVUPS      exp5<>+0(SB), Y9
+	VFMADD213PS  exp4<>+0(SB), Y8, Y9
+	VFMADD213PS  exp3<>+0(SB), Y8, Y9
+	VFMADD213PS  exp2<>+0(SB), Y8, Y9
+	VFMADD213PS  exp1<>+0(SB), Y8, Y9
+	VFMADD213PS  exp0<>+0(SB), Y8, Y9
+	VFMADD213PS  Y8, Y10, Y9
+	VADDPS       one<>+0(SB), Y9, Y9
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y8
+	VPSUBD       Y8, Y2, Y2
+	VPADDD       bias<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VPADDD       bias<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y9, Y9
+	VCMPPS       $0x11, expMin<>+0(SB), Y3, Y2
+	VANDNPS      Y9, Y2, Y9
+	VMOVUPS      Y9, 224(AX)
+	VPBROADCASTD (DX), Y2
+	VPBROADCASTD (BX), Y3
+	VMOVUPS      iota<>+224(SB), Y8
+	VPCMPGTD     Y8, Y2, Y2
+	VPCMPGTD     Y8, Y3, Y3
+	VPANDN       Y3, Y2, Y2
+	VANDPS       Y2, Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y7, Y6, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X3
+	VMOVHLPS     X3, X3, X2
+	VADDPS       X2, X3, X3
+	VMOVSHDUP    X3, X2
+	VADDSS       X2, X3, X3
+	VMOVSS       X3, (DI)
+
+next:
+	ADDQ $+256, AX
+	ADDQ $0x04, DX
+	ADDQ $0x04, BX
+	ADDQ $0x04, SI
+	ADDQ $0x04, DI
+	DECQ CX
+	JNZ  queries
 	VZEROUPPER
 	RET
 
@@ -697,24 +968,6 @@ DATA one<>+56(SB)/4, $0x3f800000
 DATA one<>+60(SB)/4, $0x3f800000
 GLOBL one<>(SB), RODATA|NOPTR, $64
 
-DATA expMax<>+0(SB)/4, $0x42b17217
-DATA expMax<>+4(SB)/4, $0x42b17217
-DATA expMax<>+8(SB)/4, $0x42b17217
-DATA expMax<>+12(SB)/4, $0x42b17217
-DATA expMax<>+16(SB)/4, $0x42b17217
-DATA expMax<>+20(SB)/4, $0x42b17217
-DATA expMax<>+24(SB)/4, $0x42b17217
-DATA expMax<>+28(SB)/4, $0x42b17217
-DATA expMax<>+32(SB)/4, $0x42b17217
-DATA expMax<>+36(SB)/4, $0x42b17217
-DATA expMax<>+40(SB)/4, $0x42b17217
-DATA expMax<>+44(SB)/4, $0x42b17217
-DATA expMax<>+48(SB)/4, $0x42b17217
-DATA expMax<>+52(SB)/4, $0x42b17217
-DATA expMax<>+56(SB)/4, $0x42b17217
-DATA expMax<>+60(SB)/4, $0x42b17217
-GLOBL expMax<>(SB), RODATA|NOPTR, $64
-
 DATA expMin<>+0(SB)/4, $0xc2cff1b7
 DATA expMin<>+4(SB)/4, $0xc2cff1b7
 DATA expMin<>+8(SB)/4, $0xc2cff1b7
@@ -732,24 +985,6 @@ DATA expMin<>+52(SB)/4, $0xc2cff1b7
 DATA expMin<>+56(SB)/4, $0xc2cff1b7
 DATA expMin<>+60(SB)/4, $0xc2cff1b7
 GLOBL expMin<>(SB), RODATA|NOPTR, $64
-
-DATA inf<>+0(SB)/4, $0x7f800000
-DATA inf<>+4(SB)/4, $0x7f800000
-DATA inf<>+8(SB)/4, $0x7f800000
-DATA inf<>+12(SB)/4, $0x7f800000
-DATA inf<>+16(SB)/4, $0x7f800000
-DATA inf<>+20(SB)/4, $0x7f800000
-DATA inf<>+24(SB)/4, $0x7f800000
-DATA inf<>+28(SB)/4, $0x7f800000
-DATA inf<>+32(SB)/4, $0x7f800000
-DATA inf<>+36(SB)/4, $0x7f800000
-DATA inf<>+40(SB)/4, $0x7f800000
-DATA inf<>+44(SB)/4, $0x7f800000
-DATA inf<>+48(SB)/4, $0x7f800000
-DATA inf<>+52(SB)/4, $0x7f800000
-DATA inf<>+56(SB)/4, $0x7f800000
-DATA inf<>+60(SB)/4, $0x7f800000
-GLOBL inf<>(SB), RODATA|NOPTR, $64
 
 DATA bias<>+0(SB)/4, $0x0000007f
 DATA bias<>+4(SB)/4, $0x0000007f
@@ -1118,6 +1353,42 @@ done:
 	VZEROUPPER
 	RET
 
+DATA expMax<>+0(SB)/4, $0x42b17217
+DATA expMax<>+4(SB)/4, $0x42b17217
+DATA expMax<>+8(SB)/4, $0x42b17217
+DATA expMax<>+12(SB)/4, $0x42b17217
+DATA expMax<>+16(SB)/4, $0x42b17217
+DATA expMax<>+20(SB)/4, $0x42b17217
+DATA expMax<>+24(SB)/4, $0x42b17217
+DATA expMax<>+28(SB)/4, $0x42b17217
+DATA expMax<>+32(SB)/4, $0x42b17217
+DATA expMax<>+36(SB)/4, $0x42b17217
+DATA expMax<>+40(SB)/4, $0x42b17217
+DATA expMax<>+44(SB)/4, $0x42b17217
+DATA expMax<>+48(SB)/4, $0x42b17217
+DATA expMax<>+52(SB)/4, $0x42b17217
+DATA expMax<>+56(SB)/4, $0x42b17217
+DATA expMax<>+60(SB)/4, $0x42b17217
+GLOBL expMax<>(SB), RODATA|NOPTR, $64
+
+DATA inf<>+0(SB)/4, $0x7f800000
+DATA inf<>+4(SB)/4, $0x7f800000
+DATA inf<>+8(SB)/4, $0x7f800000
+DATA inf<>+12(SB)/4, $0x7f800000
+DATA inf<>+16(SB)/4, $0x7f800000
+DATA inf<>+20(SB)/4, $0x7f800000
+DATA inf<>+24(SB)/4, $0x7f800000
+DATA inf<>+28(SB)/4, $0x7f800000
+DATA inf<>+32(SB)/4, $0x7f800000
+DATA inf<>+36(SB)/4, $0x7f800000
+DATA inf<>+40(SB)/4, $0x7f800000
+DATA inf<>+44(SB)/4, $0x7f800000
+DATA inf<>+48(SB)/4, $0x7f800000
+DATA inf<>+52(SB)/4, $0x7f800000
+DATA inf<>+56(SB)/4, $0x7f800000
+DATA inf<>+60(SB)/4, $0x7f800000
+GLOBL inf<>(SB), RODATA|NOPTR, $64
+
 DATA tailTable<>+0(SB)/4, $0xffffffff
 DATA tailTable<>+4(SB)/4, $0xffffffff
 DATA tailTable<>+8(SB)/4, $0xffffffff
@@ -1216,6 +1487,124 @@ TEXT ·attendWeightsAVX512(SB), NOSPLIT, $0-56
 	VBROADCASTSS minusInf<>+0(SB), Z1
 
 queries:
+	CMPL          (DX), $0x00
+	JNE           some
+	CMPL          (BX), $0x40
+	JNE           some
+	VMOVAPS       Z1, Z2
+	VMULPS        (AX), Z0, Z3
+	VMAXPS        Z2, Z3, Z2
+	VMULPS        64(AX), Z0, Z4
+	VMAXPS        Z2, Z4, Z2
+	VMULPS        128(AX), Z0, Z5
+	VMAXPS        Z2, Z5, Z2
+	VMULPS        192(AX), Z0, Z6
+	VMAXPS        Z2, Z6, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y7
+	VMAXPS        Y7, Y2, Y7
+	VEXTRACTF128  $0x01, Y7, X2
+	VMAXPS        X2, X7, X2
+	VMOVHLPS      X2, X2, X7
+	VMAXPS        X7, X2, X2
+	VMOVSHDUP     X2, X7
+	VMAXSS        X7, X2, X2
+	VXORPS        X7, X7, X7
+	VADDSS        X7, X2, X2
+	VMOVSS        X2, (SI)
+	VBROADCASTSS  X2, Z2
+	VXORPS        X8, X8, X8
+	VSUBPS        Z2, Z3, Z3
+	VMULPS        log2e<>+0(SB), Z3, Z7
+	VRNDSCALEPS   $0x08, Z7, Z7
+	VMOVAPS       Z3, Z14
+	VFNMADD231PS  ln2Hi<>+0(SB), Z7, Z14
+	VFNMADD231PS  ln2Lo<>+0(SB), Z7, Z14
+	VMULPS        Z14, Z14, Z16
+	VMOVUPS       exp5<>+0(SB), Z15
+	VFMADD213PS   exp4<>+0(SB), Z14, Z15
+	VFMADD213PS   exp3<>+0(SB), Z14, Z15
+	VFMADD213PS   exp2<>+0(SB), Z14, Z15
+	VFMADD213PS   exp1<>+0(SB), Z14, Z15
+	VFMADD213PS   exp0<>+0(SB), Z14, Z15
+	VFMADD213PS   Z14, Z16, Z15
+	VADDPS        one<>+0(SB), Z15, Z15
+	VSCALEFPS     Z7, Z15, Z15
+	VCMPPS        $0x15, expMin<>+0(SB), Z3, K1
+	VMOVAPS.Z     Z15, K1, Z15
+	VMOVUPS       Z15, (AX)
+	VADDPS        Z15, Z8, Z8
+	VSUBPS        Z2, Z4, Z4
+	VMULPS        log2e<>+0(SB), Z4, Z3
+	VRNDSCALEPS   $0x08, Z3, Z3
+	VMOVAPS       Z4, Z7
+	VFNMADD231PS  ln2Hi<>+0(SB), Z3, Z7
+	VFNMADD231PS  ln2Lo<>+0(SB), Z3, Z7
+	VMULPS        Z7, Z7, Z15
+	VMOVUPS       exp5<>+0(SB), Z14
+	VFMADD213PS   exp4<>+0(SB), Z7, Z14
+	VFMADD213PS   exp3<>+0(SB), Z7, Z14
+	VFMADD213PS   exp2<>+0(SB), Z7, Z14
+	VFMADD213PS   exp1<>+0(SB), Z7, Z14
+	VFMADD213PS   exp0<>+0(SB), Z7, Z14
+	VFMADD213PS   Z7, Z15, Z14
+	VADDPS        one<>+0(SB), Z14, Z14
+	VSCALEFPS     Z3, Z14, Z14
+	VCMPPS        $0x15, expMin<>+0(SB), Z4, K1
+	VMOVAPS.Z     Z14, K1, Z14
+	VMOVUPS       Z14, 64(AX)
+	VADDPS        Z14, Z8, Z8
+	VSUBPS        Z2, Z5, Z5
+	VMULPS        log2e<>+0(SB), Z5, Z3
+	VRNDSCALEPS   $0x08, Z3, Z3
+	VMOVAPS       Z5, Z4
+	VFNMADD231PS  ln2Hi<>+0(SB), Z3, Z4
+	VFNMADD231PS  ln2Lo<>+0(SB), Z3, Z4
+	VMULPS        Z4, Z4, Z14
+	VMOVUPS       exp5<>+0(SB), Z7
+	VFMADD213PS   exp4<>+0(SB), Z4, Z7
+	VFMADD213PS   exp3<>+0(SB), Z4, Z7
+	VFMADD213PS   exp2<>+0(SB), Z4, Z7
+	VFMADD213PS   exp1<>+0(SB), Z4, Z7
+	VFMADD213PS   exp0<>+0(SB), Z4, Z7
+	VFMADD213PS   Z4, Z14, Z7
+	VADDPS        one<>+0(SB), Z7, Z7
+	VSCALEFPS     Z3, Z7, Z7
+	VCMPPS        $0x15, expMin<>+0(SB), Z5, K1
+	VMOVAPS.Z     Z7, K1, Z7
+	VMOVUPS       Z7, 128(AX)
+	VADDPS        Z7, Z8, Z8
+	VSUBPS        Z2, Z6, Z6
+	VMULPS        log2e<>+0(SB), Z6, Z2
+	VRNDSCALEPS   $0x08, Z2, Z2
+	VMOVAPS       Z6, Z3
+	VFNMADD231PS  ln2Hi<>+0(SB), Z2, Z3
+	VFNMADD231PS  ln2Lo<>+0(SB), Z2, Z3
+	VMULPS        Z3, Z3, Z5
+	VMOVUPS       exp5<>+0(SB), Z4
+	VFMADD213PS   exp4<>+0(SB), Z3, Z4
+	VFMADD213PS   exp3<>+0(SB), Z3, Z4
+	VFMADD213PS   exp2<>+0(SB), Z3, Z4
+	VFMADD213PS   exp1<>+0(SB), Z3, Z4
+	VFMADD213PS   exp0<>+0(SB), Z3, Z4
+	VFMADD213PS   Z3, Z5, Z4
+	VADDPS        one<>+0(SB), Z4, Z4
+	VSCALEFPS     Z2, Z4, Z4
+	VCMPPS        $0x15, expMin<>+0(SB), Z6, K1
+	VMOVAPS.Z     Z4, K1, Z4
+	VMOVUPS       Z4, 192(AX)
+	VADDPS        Z4, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y2
+	VADDPS        Y2, Y8, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPS        X3, X2, X3
+	VMOVHLPS      X3, X3, X2
+	VADDPS        X2, X3, X3
+	VMOVSHDUP     X3, X2
+	VADDSS        X2, X3, X3
+	VMOVSS        X3, (DI)
+	JMP           next
+
+some:
 	VMOVAPS       Z1, Z2
 	VMULPS        (AX), Z0, Z3
 	VMOVUPS       Z3, (AX)
@@ -1224,8 +1613,8 @@ queries:
 	VMOVUPS       iota<>+0(SB), Z6
 	VPCMPD        $0x05, Z4, Z6, K1
 	VPCMPD        $0x01, Z5, Z6, K1, K1
-	VBLENDMPS     Z3, Z1, K1, Z3
-	VMAXPS        Z2, Z3, Z2
+	VBLENDMPS     Z3, Z1, K1, Z9
+	VMAXPS        Z2, Z9, Z2
 	VMULPS        64(AX), Z0, Z3
 	VMOVUPS       Z3, 64(AX)
 	VPBROADCASTD  (DX), Z4
@@ -1233,8 +1622,8 @@ queries:
 	VMOVUPS       iota<>+64(SB), Z6
 	VPCMPD        $0x05, Z4, Z6, K1
 	VPCMPD        $0x01, Z5, Z6, K1, K1
-	VBLENDMPS     Z3, Z1, K1, Z3
-	VMAXPS        Z2, Z3, Z2
+	VBLENDMPS     Z3, Z1, K1, Z10
+	VMAXPS        Z2, Z10, Z2
 	VMULPS        128(AX), Z0, Z3
 	VMOVUPS       Z3, 128(AX)
 	VPBROADCASTD  (DX), Z4
@@ -1242,8 +1631,8 @@ queries:
 	VMOVUPS       iota<>+128(SB), Z6
 	VPCMPD        $0x05, Z4, Z6, K1
 	VPCMPD        $0x01, Z5, Z6, K1, K1
-	VBLENDMPS     Z3, Z1, K1, Z3
-	VMAXPS        Z2, Z3, Z2
+	VBLENDMPS     Z3, Z1, K1, Z11
+	VMAXPS        Z2, Z11, Z2
 	VMULPS        192(AX), Z0, Z3
 	VMOVUPS       Z3, 192(AX)
 	VPBROADCASTD  (DX), Z4
@@ -1251,8 +1640,8 @@ queries:
 	VMOVUPS       iota<>+192(SB), Z6
 	VPCMPD        $0x05, Z4, Z6, K1
 	VPCMPD        $0x01, Z5, Z6, K1, K1
-	VBLENDMPS     Z3, Z1, K1, Z3
-	VMAXPS        Z2, Z3, Z2
+	VBLENDMPS     Z3, Z1, K1, Z12
+	VMAXPS        Z2, Z12, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VMAXPS        Y3, Y2, Y3
 	VEXTRACTF128  $0x01, Y3, X2
@@ -1265,7 +1654,7 @@ queries:
 	VADDSS        X3, X2, X2
 	VMOVSS        X2, (SI)
 	VBROADCASTSS  X2, Z2
-	VXORPS        X7, X7, X7
+	VXORPS        X13, X13, X13
 	VMOVUPS       (AX), Z3
 	VSUBPS        Z2, Z3, Z3
 	VMULPS        log2e<>+0(SB), Z3, Z4
@@ -1273,18 +1662,16 @@ queries:
 	VMOVAPS       Z3, Z5
 	VFNMADD231PS  ln2Hi<>+0(SB), Z4, Z5
 	VFNMADD231PS  ln2Lo<>+0(SB), Z4, Z5
-	VMULPS        Z5, Z5, Z8
+	VMULPS        Z5, Z5, Z7
 	VMOVUPS       exp5<>+0(SB), Z6
 	VFMADD213PS   exp4<>+0(SB), Z5, Z6
 	VFMADD213PS   exp3<>+0(SB), Z5, Z6
 	VFMADD213PS   exp2<>+0(SB), Z5, Z6
 	VFMADD213PS   exp1<>+0(SB), Z5, Z6
 	VFMADD213PS   exp0<>+0(SB), Z5, Z6
-	VFMADD213PS   Z5, Z8, Z6
+	VFMADD213PS   Z5, Z7, Z6
 	VADDPS        one<>+0(SB), Z6, Z6
 	VSCALEFPS     Z4, Z6, Z6
-	VCMPPS        $0x1e, expMax<>+0(SB), Z3, K1
-	VMOVUPS       inf<>+0(SB), K1, Z6
 	VCMPPS        $0x15, expMin<>+0(SB), Z3, K1
 	VMOVAPS.Z     Z6, K1, Z6
 	VMOVUPS       Z6, (AX)
@@ -1294,7 +1681,7 @@ queries:
 	VPCMPD        $0x05, Z3, Z5, K1
 	VPCMPD        $0x01, Z4, Z5, K1, K1
 	VMOVAPS.Z     Z6, K1, Z6
-	VADDPS        Z6, Z7, Z7
+	VADDPS        Z6, Z13, Z13
 	VMOVUPS       64(AX), Z3
 	VSUBPS        Z2, Z3, Z3
 	VMULPS        log2e<>+0(SB), Z3, Z4
@@ -1302,18 +1689,16 @@ queries:
 	VMOVAPS       Z3, Z5
 	VFNMADD231PS  ln2Hi<>+0(SB), Z4, Z5
 	VFNMADD231PS  ln2Lo<>+0(SB), Z4, Z5
-	VMULPS        Z5, Z5, Z8
+	VMULPS        Z5, Z5, Z7
 	VMOVUPS       exp5<>+0(SB), Z6
 	VFMADD213PS   exp4<>+0(SB), Z5, Z6
 	VFMADD213PS   exp3<>+0(SB), Z5, Z6
 	VFMADD213PS   exp2<>+0(SB), Z5, Z6
 	VFMADD213PS   exp1<>+0(SB), Z5, Z6
 	VFMADD213PS   exp0<>+0(SB), Z5, Z6
-	VFMADD213PS   Z5, Z8, Z6
+	VFMADD213PS   Z5, Z7, Z6
 	VADDPS        one<>+0(SB), Z6, Z6
 	VSCALEFPS     Z4, Z6, Z6
-	VCMPPS        $0x1e, expMax<>+0(SB), Z3, K1
-	VMOVUPS       inf<>+0(SB), K1, Z6
 	VCMPPS        $0x15, expMin<>+0(SB), Z3, K1
 	VMOVAPS.Z     Z6, K1, Z6
 	VMOVUPS       Z6, 64(AX)
@@ -1323,7 +1708,7 @@ queries:
 	VPCMPD        $0x05, Z3, Z5, K1
 	VPCMPD        $0x01, Z4, Z5, K1, K1
 	VMOVAPS.Z     Z6, K1, Z6
-	VADDPS        Z6, Z7, Z7
+	VADDPS        Z6, Z13, Z13
 	VMOVUPS       128(AX), Z3
 	VSUBPS        Z2, Z3, Z3
 	VMULPS        log2e<>+0(SB), Z3, Z4
@@ -1331,18 +1716,16 @@ queries:
 	VMOVAPS       Z3, Z5
 	VFNMADD231PS  ln2Hi<>+0(SB), Z4, Z5
 	VFNMADD231PS  ln2Lo<>+0(SB), Z4, Z5
-	VMULPS        Z5, Z5, Z8
+	VMULPS        Z5, Z5, Z7
 	VMOVUPS       exp5<>+0(SB), Z6
 	VFMADD213PS   exp4<>+0(SB), Z5, Z6
 	VFMADD213PS   exp3<>+0(SB), Z5, Z6
 	VFMADD213PS   exp2<>+0(SB), Z5, Z6
 	VFMADD213PS   exp1<>+0(SB), Z5, Z6
 	VFMADD213PS   exp0<>+0(SB), Z5, Z6
-	VFMADD213PS   Z5, Z8, Z6
+	VFMADD213PS   Z5, Z7, Z6
 	VADDPS        one<>+0(SB), Z6, Z6
 	VSCALEFPS     Z4, Z6, Z6
-	VCMPPS        $0x1e, expMax<>+0(SB), Z3, K1
-	VMOVUPS       inf<>+0(SB), K1, Z6
 	VCMPPS        $0x15, expMin<>+0(SB), Z3, K1
 	VMOVAPS.Z     Z6, K1, Z6
 	VMOVUPS       Z6, 128(AX)
@@ -1352,7 +1735,7 @@ queries:
 	VPCMPD        $0x05, Z3, Z5, K1
 	VPCMPD        $0x01, Z4, Z5, K1, K1
 	VMOVAPS.Z     Z6, K1, Z6
-	VADDPS        Z6, Z7, Z7
+	VADDPS        Z6, Z13, Z13
 	VMOVUPS       192(AX), Z3
 	VSUBPS        Z2, Z3, Z3
 	VMULPS        log2e<>+0(SB), Z3, Z2
@@ -1370,8 +1753,6 @@ queries:
 	VFMADD213PS   Z4, Z6, Z5
 	VADDPS        one<>+0(SB), Z5, Z5
 	VSCALEFPS     Z2, Z5, Z5
-	VCMPPS        $0x1e, expMax<>+0(SB), Z3, K1
-	VMOVUPS       inf<>+0(SB), K1, Z5
 	VCMPPS        $0x15, expMin<>+0(SB), Z3, K1
 	VMOVAPS.Z     Z5, K1, Z5
 	VMOVUPS       Z5, 192(AX)
@@ -1381,9 +1762,9 @@ queries:
 	VPCMPD        $0x05, Z2, Z4, K1
 	VPCMPD        $0x01, Z3, Z4, K1, K1
 	VMOVAPS.Z     Z5, K1, Z5
-	VADDPS        Z5, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z7, Y2
-	VADDPS        Y2, Y7, Y2
+	VADDPS        Z5, Z13, Z13
+	VEXTRACTF64X4 $0x01, Z13, Y2
+	VADDPS        Y2, Y13, Y2
 	VEXTRACTF128  $0x01, Y2, X3
 	VADDPS        X3, X2, X3
 	VMOVHLPS      X3, X3, X2
@@ -1391,13 +1772,15 @@ queries:
 	VMOVSHDUP     X3, X2
 	VADDSS        X2, X3, X3
 	VMOVSS        X3, (DI)
-	ADDQ          $+256, AX
-	ADDQ          $0x04, DX
-	ADDQ          $0x04, BX
-	ADDQ          $0x04, SI
-	ADDQ          $0x04, DI
-	DECQ          CX
-	JNZ           queries
+
+next:
+	ADDQ $+256, AX
+	ADDQ $0x04, DX
+	ADDQ $0x04, BX
+	ADDQ $0x04, SI
+	ADDQ $0x04, DI
+	DECQ CX
+	JNZ  queries
 	VZEROUPPER
 	RET
 

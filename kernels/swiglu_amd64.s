@@ -386,24 +386,6 @@ DATA expMax<>+56(SB)/4, $0x42b17217
 DATA expMax<>+60(SB)/4, $0x42b17217
 GLOBL expMax<>(SB), RODATA|NOPTR, $64
 
-DATA expMin<>+0(SB)/4, $0xc2cff1b7
-DATA expMin<>+4(SB)/4, $0xc2cff1b7
-DATA expMin<>+8(SB)/4, $0xc2cff1b7
-DATA expMin<>+12(SB)/4, $0xc2cff1b7
-DATA expMin<>+16(SB)/4, $0xc2cff1b7
-DATA expMin<>+20(SB)/4, $0xc2cff1b7
-DATA expMin<>+24(SB)/4, $0xc2cff1b7
-DATA expMin<>+28(SB)/4, $0xc2cff1b7
-DATA expMin<>+32(SB)/4, $0xc2cff1b7
-DATA expMin<>+36(SB)/4, $0xc2cff1b7
-DATA expMin<>+40(SB)/4, $0xc2cff1b7
-DATA expMin<>+44(SB)/4, $0xc2cff1b7
-DATA expMin<>+48(SB)/4, $0xc2cff1b7
-DATA expMin<>+52(SB)/4, $0xc2cff1b7
-DATA expMin<>+56(SB)/4, $0xc2cff1b7
-DATA expMin<>+60(SB)/4, $0xc2cff1b7
-GLOBL expMin<>(SB), RODATA|NOPTR, $64
-
 DATA inf<>+0(SB)/4, $0x7f800000
 DATA inf<>+4(SB)/4, $0x7f800000
 DATA inf<>+8(SB)/4, $0x7f800000
@@ -421,6 +403,24 @@ DATA inf<>+52(SB)/4, $0x7f800000
 DATA inf<>+56(SB)/4, $0x7f800000
 DATA inf<>+60(SB)/4, $0x7f800000
 GLOBL inf<>(SB), RODATA|NOPTR, $64
+
+DATA expMin<>+0(SB)/4, $0xc2cff1b7
+DATA expMin<>+4(SB)/4, $0xc2cff1b7
+DATA expMin<>+8(SB)/4, $0xc2cff1b7
+DATA expMin<>+12(SB)/4, $0xc2cff1b7
+DATA expMin<>+16(SB)/4, $0xc2cff1b7
+DATA expMin<>+20(SB)/4, $0xc2cff1b7
+DATA expMin<>+24(SB)/4, $0xc2cff1b7
+DATA expMin<>+28(SB)/4, $0xc2cff1b7
+DATA expMin<>+32(SB)/4, $0xc2cff1b7
+DATA expMin<>+36(SB)/4, $0xc2cff1b7
+DATA expMin<>+40(SB)/4, $0xc2cff1b7
+DATA expMin<>+44(SB)/4, $0xc2cff1b7
+DATA expMin<>+48(SB)/4, $0xc2cff1b7
+DATA expMin<>+52(SB)/4, $0xc2cff1b7
+DATA expMin<>+56(SB)/4, $0xc2cff1b7
+DATA expMin<>+60(SB)/4, $0xc2cff1b7
+GLOBL expMin<>(SB), RODATA|NOPTR, $64
 
 DATA bias<>+0(SB)/4, $0x0000007f
 DATA bias<>+4(SB)/4, $0x0000007f

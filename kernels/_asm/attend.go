@@ -75,43 +75,66 @@ func (g gen) attendWeights() {
 	low := g.vec()
 	g.VBROADCASTSS(g.float("minusInf", float32(math.Inf(-1))), low)
 
+	// row makes weights of a row, of which all keys are seen or those that see says.
+	row := func(see func(v int) seen) {
+		m := g.vec()
+		g.VMOVAPS(low, m)
+		var s [block / 8]reg.VecVirtual
+		for v := range vectors {
+			s[v] = g.vec()
+			g.VMULPS(mem(score, 4*v*g.width()), scale, s[v])
+			x := s[v]
+			if see != nil || !g.avx512 { // or it stays in its register
+				g.VMOVUPS(x, mem(score, 4*v*g.width()))
+			}
+			if see != nil {
+				x = g.vec()
+				if k := see(v); g.avx512 {
+					g.VBLENDMPS(s[v], low, k.k, x)
+				} else {
+					g.VBLENDVPS(k.v, s[v], low, x)
+				}
+			}
+			g.VMAXPS(m, x, m) // of NaN and a number, this order chooses m
+		}
+		top := g.reduceMax(m)
+		g.addZero(top)
+		g.VMOVSS(top, mem(mp, 0))
+		g.VBROADCASTSS(top, m)
+		sum := g.acc()
+		for _, v := range sum {
+			g.zero(v)
+		}
+		for v := range vectors {
+			if see != nil || !g.avx512 {
+				s[v] = g.vec()
+				g.VMOVUPS(mem(score, 4*v*g.width()), s[v])
+			}
+			g.VSUBPS(m, s[v], s[v])
+			p := g.expBelow(s[v])
+			g.VMOVUPS(p, mem(score, 4*v*g.width()))
+			if see != nil {
+				if k := see(v); g.avx512 {
+					g.VMOVAPS_Z(p, k.k, p)
+				} else {
+					g.VANDPS(k.v, p, p)
+				}
+			}
+			a := sum[v%len(sum)]
+			g.VADDPS(p, a, a)
+		}
+		g.VMOVSS(g.tree(sum), mem(lp, 0))
+	}
 	g.Label("queries")
-	m := g.vec()
-	g.VMOVAPS(low, m)
-	for v := range vectors {
-		s := g.vec()
-		g.VMULPS(mem(score, 4*v*g.width()), scale, s)
-		g.VMOVUPS(s, mem(score, 4*v*g.width()))
-		if k := see(v); g.avx512 {
-			g.VBLENDMPS(s, low, k.k, s)
-		} else {
-			g.VBLENDVPS(k.v, s, low, s)
-		}
-		g.VMAXPS(m, s, m) // of NaN and a number, this order chooses m
-	}
-	top := g.reduceMax(m)
-	g.addZero(top)
-	g.VMOVSS(top, mem(mp, 0))
-	g.VBROADCASTSS(top, m)
-	sum := g.acc()
-	for _, v := range sum {
-		g.zero(v)
-	}
-	for v := range vectors {
-		s := g.vec()
-		g.VMOVUPS(mem(score, 4*v*g.width()), s)
-		g.VSUBPS(m, s, s)
-		p := g.exp(s)
-		g.VMOVUPS(p, mem(score, 4*v*g.width()))
-		if k := see(v); g.avx512 {
-			g.VMOVAPS_Z(p, k.k, p)
-		} else {
-			g.VANDPS(k.v, p, p)
-		}
-		a := sum[v%len(sum)]
-		g.VADDPS(p, a, a)
-	}
-	g.VMOVSS(g.tree(sum), mem(lp, 0))
+	g.CMPL(mem(lo, 0), imm(0))
+	g.JNE(operand.LabelRef("some"))
+	g.CMPL(mem(hi, 0), imm(block))
+	g.JNE(operand.LabelRef("some"))
+	row(nil)
+	g.JMP(operand.LabelRef("next"))
+	g.Label("some")
+	row(see)
+	g.Label("next")
 	g.ADDQ(operand.I32(4*block), score)
 	for _, p := range []reg.GPVirtual{lo, hi, mp, lp} {
 		g.ADDQ(imm(4), p)

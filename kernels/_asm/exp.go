@@ -21,7 +21,12 @@ func (g gen) word(name string, w uint32) operand.Mem {
 }
 
 // exp returns kernels.Exp of each lane of x, which it leaves.
-func (g gen) exp(x reg.VecVirtual) reg.VecVirtual {
+func (g gen) exp(x reg.VecVirtual) reg.VecVirtual { return g.expOf(x, true) }
+
+// expBelow is exp for x that are not too large, or whose exp is not used.
+func (g gen) expBelow(x reg.VecVirtual) reg.VecVirtual { return g.expOf(x, false) }
+
+func (g gen) expOf(x reg.VecVirtual, large bool) reg.VecVirtual {
 	n, r, p, rr := g.vec(), g.vec(), g.vec(), g.vec()
 	g.VMULPS(g.float("log2e", 1.44269504), x, n)
 	if g.avx512 {
@@ -41,14 +46,20 @@ func (g gen) exp(x reg.VecVirtual) reg.VecVirtual {
 	g.VFMADD213PS(g.float("exp0", 5.0000001201e-1), r, p)
 	g.VFMADD213PS(r, rr, p)
 	g.VADDPS(g.float("one", 1), p, p)
-	big, small, inf := g.float("expMax", 88.72283), g.float("expMin", -103.9721), g.float("inf", float32(math.Inf(1)))
+	var big, inf operand.Mem
+	if large {
+		big, inf = g.float("expMax", 88.72283), g.float("inf", float32(math.Inf(1)))
+	}
+	small := g.float("expMin", -103.9721)
 	const gt, lt, notLess = 0x1e, 0x11, 0x15
 	if g.avx512 {
 		g.VSCALEFPS(n, p, p) // rounds once, like the two factors of the portable form
 		k := g.K()
-		g.VCMPPS(imm(gt), big, x, k)
-		g.VMOVUPS(inf, k, p)
-		k = g.K()
+		if large {
+			g.VCMPPS(imm(gt), big, x, k)
+			g.VMOVUPS(inf, k, p)
+			k = g.K()
+		}
 		g.VCMPPS(imm(notLess), small, x, k)
 		g.VMOVAPS_Z(p, k, p)
 		return p
@@ -64,8 +75,10 @@ func (g gen) exp(x reg.VecVirtual) reg.VecVirtual {
 		g.VMULPS(e, p, p)
 	}
 	k := g.vec()
-	g.VCMPPS(imm(gt), big, x, k)
-	g.VBLENDVPS(k, inf, p, p)
+	if large {
+		g.VCMPPS(imm(gt), big, x, k)
+		g.VBLENDVPS(k, inf, p, p)
+	}
 	g.VCMPPS(imm(lt), small, x, k)
 	g.VANDNPS(p, k, p)
 	return p
