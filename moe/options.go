@@ -58,6 +58,12 @@ func WithChunk(n int) Option {
 // CacheType is the type of the keys and values that a State keeps. Those of a head,
 // or the rotary or the latent part of a row, whose length is not a multiple of 32
 // stay in f16 with CacheQ8.
+//
+// Against CacheF32, with the same experts, the logits of the embedded Tale differ by
+// 1.5e-4 of their size with CacheF16 (root mean square over 512 tokens of held-out
+// text; the largest difference is 0.0096 at a size of 5.3) and by 1.4e-3 with CacheQ8;
+// those of tiny models of every family, with random weights, by at most 4.2e-4 and
+// 1.1e-2.
 type CacheType string
 
 const (

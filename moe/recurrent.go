@@ -88,39 +88,38 @@ func (r *recurrent) bytes() int64 {
 	return 4 * int64(n)
 }
 
-// appendBinary appends the present: the count of numbers, then the numbers.
-func (r *recurrent) appendBinary(b []byte) []byte {
-	b = binary.LittleEndian.AppendUint64(b, uint64(len(r.now)))
-	b = slices.Grow(b, 4*len(r.now))
-	for _, v := range r.now {
+// appendNumbers appends the count of numbers, then the numbers.
+func appendNumbers(b []byte, x []float32) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(x)))
+	b = slices.Grow(b, 4*len(x))
+	for _, v := range x {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
 	}
 	return b
 }
 
-// decode reads what appendBinary wrote, for a model of size numbers, and returns
+// decodeNumbers reads what appendNumbers wrote, size numbers or none, and returns
 // the rest of b.
-func (r *recurrent) decode(b []byte, size int) ([]byte, error) {
+func decodeNumbers(b []byte, size int) (x []float32, rest []byte, err error) {
 	if len(b) < 8 {
-		return nil, fmt.Errorf("%w: recurrent state: want 8 bytes, found %d", ErrState, len(b))
+		return nil, nil, fmt.Errorf("%w: recurrent state: want 8 bytes, found %d", ErrState, len(b))
 	}
 	n := binary.LittleEndian.Uint64(b)
 	b = b[8:]
 	if n != 0 && n != uint64(size) {
-		return nil, fmt.Errorf("%w: recurrent state: want %d numbers or none, found %d", ErrState, size, n)
+		return nil, nil, fmt.Errorf("%w: recurrent state: want %d numbers or none, found %d", ErrState, size, n)
 	}
 	if uint64(len(b)) < 4*n {
-		return nil, fmt.Errorf("%w: recurrent state: want %d bytes, found %d", ErrState, 4*n, len(b))
+		return nil, nil, fmt.Errorf("%w: recurrent state: want %d bytes, found %d", ErrState, 4*n, len(b))
 	}
-	*r = recurrent{}
 	if n == 0 {
-		return b, nil
+		return nil, b, nil
 	}
-	r.now = make([]float32, n)
-	for i := range r.now {
-		r.now[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	x = make([]float32, n)
+	for i := range x {
+		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 	}
-	return b[4*n:], nil
+	return x, b[4*n:], nil
 }
 
 // Checkpoint lets [State.Truncate] come back to the present length, which layers

@@ -1,8 +1,10 @@
 package moe
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -138,23 +140,76 @@ func TestRecurrentBinary(t *testing.T) {
 	if size == 0 || s.rec.bytes() != 8*int64(size) {
 		t.Errorf("%d bytes for two blocks of %d numbers", s.rec.bytes(), size)
 	}
-	data := append(s.rec.appendBinary([]byte("before")), "after"...)[len("before"):]
-	var r recurrent
-	rest, err := r.decode(data, size)
+	data := append(appendNumbers([]byte("before"), s.rec.now), "after"...)[len("before"):]
+	x, rest, err := decodeNumbers(data, size)
 	if err != nil || string(rest) != "after" {
 		t.Fatalf("%v, rest %q", err, rest)
 	}
-	sameBits(t, "decoded", r.now, s.rec.now)
+	sameBits(t, "decoded", x, s.rec.now)
 	for n := range data[:16] {
-		if _, err := new(recurrent).decode(data[:n], size); !errors.Is(err, ErrState) {
+		if _, _, err := decodeNumbers(data[:n], size); !errors.Is(err, ErrState) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}
-	if _, err := new(recurrent).decode(data, size+1); !errors.Is(err, ErrState) {
+	if _, _, err := decodeNumbers(data, size+1); !errors.Is(err, ErrState) {
 		t.Errorf("of another model: %v", err)
 	}
-	var empty recurrent
-	if rest, err := r.decode(empty.appendBinary(nil), size); err != nil || len(rest) != 0 || r.now != nil {
+	if x, rest, err := decodeNumbers(appendNumbers(nil, nil), size); err != nil || len(rest) != 0 || x != nil {
 		t.Errorf("of no tokens: %v, %d bytes left", err, len(rest))
+	}
+}
+
+// TestRecurrentSave: a restored state, and what was saved of that, go back to the
+// checkpoints, the one at their end included, and on with the same bits; checkpoints
+// that cannot be are errors.
+func TestRecurrentSave(t *testing.T) {
+	m, ids := recurrentTest(t)
+	whole := forward(t, m.NewState(), ids[:25])
+	s := m.NewState()
+	for _, n := range []int{4, 10, 17} {
+		forward(t, s, ids[s.Len():n])
+		if err := s.Checkpoint(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		var file bytes.Buffer
+		if err := s.Save(&file); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{17, 10, 4} {
+			restored, err := m.Restore(bytes.NewReader(file.Bytes()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c := restored.Checkpoints(); !slices.Equal(c, []int{4, 10, 17}) {
+				t.Fatalf("checkpoints %v", c)
+			}
+			if err := restored.Truncate(5); !errors.Is(err, ErrState) {
+				t.Errorf("to where there is none: %v", err)
+			}
+			forward(t, restored, ids[25:28]) // elsewhere, and back
+			if err := restored.Truncate(n); err != nil || restored.Len() != n {
+				t.Fatalf("to %d: %v, %d tokens", n, err, restored.Len())
+			}
+			sameBits(t, "from the checkpoint", forward(t, restored, ids[n:25]), whole)
+		}
+		var err error
+		if s, err = m.Restore(&file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, at := range [][]int{{10, 4}, {4, 4}, {0}, {18}} {
+		s.rec.kept = nil
+		for _, n := range at {
+			s.rec.kept = append(s.rec.kept, kept{n, s.rec.now})
+		}
+		var file bytes.Buffer
+		if err := s.Save(&file); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Restore(&file); !errors.Is(err, ErrSaved) {
+			t.Errorf("checkpoints at %v: %v", at, err)
+		}
 	}
 }

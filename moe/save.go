@@ -23,17 +23,18 @@ import (
 //	             page the rows in use of each of its runs of rows
 //	recurrent    uint64 m, m x float32; m is what the model's layers need, 0 before
 //	             the first token
+//	checkpoints  uint32 c, c x (uint32 tokens, uint64 m, m x float32), ascending
 //	checksum     32 bytes, SHA-256 of all before
 //
 // Nothing in it says how much to allocate but n, which the model's context bounds;
 // memory is taken as pages arrive.
 const (
 	saveMagic   = "COTERIE\x00"
-	saveVersion = 1
+	saveVersion = 2
 )
 
-// Save writes s to w: tokens, keys and values, and what recurrent layers remember,
-// but no checkpoints. [Model.Restore] reads it, with the same model and options that
+// Save writes s to w: tokens, keys and values, what recurrent layers remember, and
+// what they remembered at each [State.Checkpoint]. [Model.Restore] reads it, with the same model and options that
 // change numbers, and goes on with the same bits.
 func (s *State) Save(w io.Writer) error {
 	if !s.busy.CompareAndSwap(false, true) {
@@ -66,7 +67,12 @@ func (s *State) Save(w io.Writer) error {
 			})
 		}
 	}
-	o.write(s.rec.appendBinary(nil))
+	o.write(appendNumbers(nil, s.rec.now))
+	o.uint32(uint32(len(s.rec.kept)))
+	for _, k := range s.rec.kept {
+		o.uint32(uint32(k.n))
+		o.write(appendNumbers(nil, k.data))
+	}
 	o.flush()
 	o.write(o.sum.Sum(nil))
 	o.flush()
@@ -152,18 +158,56 @@ func (in *restorer) state(s *State, n int) error {
 			l.pages = append(l.pages, p)
 		}
 	}
-	size := 0
-	if n > 0 {
-		size = m.cfg.recurrentSize()
+	return in.recurrent(&s.rec, n, m.cfg.recurrentSize())
+}
+
+// recurrent reads what recurrent layers, of size numbers, remember at n tokens, and
+// what they did at checkpoints.
+func (in *restorer) recurrent(r *recurrent, n, size int) error {
+	if n == 0 {
+		size = 0
 	}
-	b := make([]byte, 8+4*size)
-	if err := in.read(b); err != nil {
+	var err error
+	if r.now, err = in.numbers(size); err != nil {
 		return err
 	}
-	if rest, err := s.rec.decode(b, size); err != nil || len(rest) > 0 {
-		return fmt.Errorf("%w: want %d numbers of recurrent layers, found %d", ErrSaved, size, binary.LittleEndian.Uint64(b))
+	count, err := in.uint32()
+	if err != nil {
+		return err
+	}
+	if count > 0 && size == 0 {
+		return fmt.Errorf("%w: want no checkpoints, found %d", ErrSaved, count)
+	}
+	last := uint32(0)
+	for range count {
+		at, err := in.uint32()
+		if err != nil {
+			return err
+		}
+		if at <= last || int64(at) > int64(n) {
+			return fmt.Errorf("%w: want a checkpoint at %d to %d tokens, found %d", ErrSaved, last+1, n, at)
+		}
+		last = at
+		data, err := in.numbers(size)
+		if err != nil {
+			return err
+		}
+		r.kept = append(r.kept, kept{int(at), data})
 	}
 	return nil
+}
+
+// numbers reads size numbers.
+func (in *restorer) numbers(size int) ([]float32, error) {
+	b := make([]byte, 8+4*size)
+	if err := in.read(b); err != nil {
+		return nil, err
+	}
+	x, rest, err := decodeNumbers(b, size)
+	if err != nil || len(rest) > 0 {
+		return nil, fmt.Errorf("%w: want %d numbers of recurrent layers, found %d", ErrSaved, size, binary.LittleEndian.Uint64(b))
+	}
+	return x, nil
 }
 
 // used calls f for each run of rows in a page of which the first n are in use.

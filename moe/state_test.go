@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -219,43 +220,75 @@ func TestCacheTypes(t *testing.T) {
 		if !exists(golden) {
 			continue
 		}
-		ids := readWant(t, golden).ids
-		type route struct {
-			ids     []int32
-			weights []float32
-		}
-		routes := map[[2]int]route{}
-		var want []float32
-		for _, c := range []struct {
-			cache CacheType
-			limit float64
-		}{{CacheF32, 0}, {CacheF16, 1e-3}, {CacheQ8, 2e-2}} {
-			m := open(t, path, WithCache(c.cache), WithFloatActivations(), WithRouteOverride(func(layer, pos int, ids []int32, weights []float32) {
-				if r, ok := routes[[2]int{layer, pos}]; ok {
-					copy(ids, r.ids)
-					copy(weights, r.weights)
-				} else {
-					routes[[2]int{layer, pos}] = route{slices.Clone(ids), slices.Clone(weights)}
-				}
-			}))
-			got, err := m.ForwardAll(context.Background(), m.NewState(), ids)
-			require.NoError(t, err)
-			if want == nil {
-				want = got
-				continue
-			}
-			var worst, diff, norm float64
-			for i, v := range want {
-				d := float64(got[i]) - float64(v)
-				worst, diff, norm = max(worst, math.Abs(d)), diff+d*d, norm+float64(v)*float64(v)
-			}
-			t.Logf("%-18s %4s: relative error %.2g, largest difference %.2g", filepath.Base(path), c.cache, math.Sqrt(diff/norm), worst)
-			if m.cfg.Indexer == nil { // its choice is not forced
-				assert.LessOrEqual(t, math.Sqrt(diff/norm), c.limit, "%s, %s", path, c.cache)
-			}
-			m.Close()
+		f16, q8 := cacheErrors(t, path, readWant(t, golden).ids)
+		if open(t, path).cfg.Indexer == nil { // its choice is not forced
+			assert.LessOrEqual(t, f16.relative, 1e-3, "%s, f16", path)
+			assert.LessOrEqual(t, f16.largest, 1e-2, "%s, f16", path)
+			assert.LessOrEqual(t, q8.relative, 2e-2, "%s, q8_0", path)
 		}
 	}
+}
+
+// So do those of the trained model on held-out text.
+func TestCacheTypesTrained(t *testing.T) {
+	const dir = "../../shared/tale"
+	text, err := os.ReadFile(dir + "/heldout.txt")
+	if err != nil {
+		t.Skip("no ../../shared/tale")
+	}
+	m := open(t, dir)
+	tok, err := m.Tokenizer()
+	require.NoError(t, err)
+	ids := tok.Encode(string(text[:8000]), true, false)
+	ids = ids[:min(len(ids), m.cfg.Context, 1500)]
+	f16, q8 := cacheErrors(t, dir, ids)
+	require.LessOrEqual(t, f16.relative, 1e-3)
+	require.LessOrEqual(t, f16.largest, 1e-2)
+	require.LessOrEqual(t, q8.relative, 2e-2)
+}
+
+// cacheError is how far logits are from those with keys and values in f32.
+type cacheError struct{ relative, largest float64 }
+
+// cacheErrors compares the logits of all ids, with the experts chosen with f32.
+func cacheErrors(t *testing.T, path string, ids []int32) (f16, q8 cacheError) {
+	type route struct {
+		ids     []int32
+		weights []float32
+	}
+	routes := map[[2]int]route{}
+	var want []float32
+	for _, cache := range []CacheType{CacheF32, CacheF16, CacheQ8} {
+		m := open(t, path, WithCache(cache), WithFloatActivations(), WithRouteOverride(func(layer, pos int, ids []int32, weights []float32) {
+			if r, ok := routes[[2]int{layer, pos}]; ok {
+				copy(ids, r.ids)
+				copy(weights, r.weights)
+			} else {
+				routes[[2]int{layer, pos}] = route{slices.Clone(ids), slices.Clone(weights)}
+			}
+		}))
+		got, err := m.ForwardAll(context.Background(), m.NewState(), ids)
+		require.NoError(t, err)
+		if want == nil {
+			want = got
+			continue
+		}
+		var e cacheError
+		var diff, norm float64
+		for i, v := range want {
+			d := float64(got[i]) - float64(v)
+			e.largest, diff, norm = max(e.largest, math.Abs(d)), diff+d*d, norm+float64(v)*float64(v)
+		}
+		e.relative = math.Sqrt(diff / norm)
+		t.Logf("%-18s %4s: %d tokens, relative error %.2g, largest difference %.2g, logits of %.2g", filepath.Base(path), cache, len(ids), e.relative, e.largest, math.Sqrt(norm/float64(len(want))))
+		if cache == CacheF16 {
+			f16 = e
+		} else {
+			q8 = e
+		}
+		m.Close()
+	}
+	return f16, q8
 }
 
 // Blocks of q8_0 hold 32 values to half a step, and say when one is not a number.
