@@ -2,6 +2,7 @@ package moe
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -146,12 +147,16 @@ func familyOfHub(k keys) (*family, error) {
 
 // familyOfGGUF returns the family of a GGUF file's architecture.
 func familyOfGGUF(arch string, k keys) (*family, error) {
+	named := false
 	for _, f := range families() {
-		for _, name := range f.gguf {
-			if name == arch && (f.match == nil || f.match(k)) {
+		if slices.Contains(f.gguf, arch) {
+			if named = true; f.match == nil || f.match(k) {
 				return f, nil
 			}
 		}
+	}
+	if named {
+		return nil, fmt.Errorf("%w: general.architecture %q: its other keys, such as expert_gating_func, fit none of the families of that name", ErrFamily, arch)
 	}
 	return nil, fmt.Errorf("%w: general.architecture: want one of %s, found %q", ErrFamily, known(func(f *family) []string { return f.gguf }), arch)
 }
