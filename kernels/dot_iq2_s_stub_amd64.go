@@ -8,3 +8,8 @@ package kernels
 //
 //go:noescape
 func dotIQ2SAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
+
+// dotIQ2SAVX512 sets dst to the products of 16 rows of iq2_s blocks with one column. It asks for the cache lines that many bytes ahead.
+//
+//go:noescape
+func dotIQ2SAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)

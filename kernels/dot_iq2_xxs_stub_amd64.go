@@ -8,3 +8,8 @@ package kernels
 //
 //go:noescape
 func dotIQ2XXSAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
+
+// dotIQ2XXSAVX512 sets dst to the products of 16 rows of iq2_xxs blocks with one column. It asks for the cache lines that many bytes ahead.
+//
+//go:noescape
+func dotIQ2XXSAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)

@@ -8,3 +8,8 @@ package kernels
 //
 //go:noescape
 func dotIQ3SAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
+
+// dotIQ3SAVX512 sets dst to the products of 16 rows of iq3_s blocks with one column. It asks for the cache lines that many bytes ahead.
+//
+//go:noescape
+func dotIQ3SAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)

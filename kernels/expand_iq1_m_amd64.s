@@ -7,8 +7,8 @@
 // func expandIQ1M(dst *byte, src *byte, stride int, blocks int, grid *byte)
 // Requires: AVX, AVX2, F16C
 TEXT ·expandIQ1M(SB), NOSPLIT, $128-40
-	VMOVDQU b1<>+0(SB), Y0
-	VMOVDQU spread<>+0(SB), Y1
+	VMOVDQU spread<>+0(SB), Y0
+	VMOVDQU b1<>+0(SB), Y1
 	MOVQ    dst+0(FP), AX
 	MOVQ    src+8(FP), SI
 	MOVQ    stride+16(FP), DI
@@ -46,7 +46,7 @@ block:
 	VPSRLW       $0x07, Y2, Y2
 	VPACKUSWB    Y2, Y2, Y2
 	VPERMQ       $0x08, Y2, Y2
-	VPOR         Y0, Y2, Y2
+	VPOR         ones1<>+0(SB), Y2, Y2
 	VMOVDQU      X2, 256(AX)
 	VMOVQ        32(CX), X3
 	VPSRLW       $0x04, X3, X2
@@ -86,8 +86,8 @@ block:
 	VMOVHPS      (DX)(BX*8), X2, X2
 	VINSERTI128  $0x01, X2, Y3, Y2
 	VPBROADCASTD 64(SP), Y4
-	VPSHUFB      Y1, Y4, Y4
-	VPOR         Y0, Y4, Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPOR         Y1, Y4, Y4
 	VPADDB       Y4, Y2, Y2
 	VMOVDQU      Y2, (AX)
 	MOVWLZX      8(SP), BX
@@ -100,8 +100,8 @@ block:
 	VMOVHPS      (DX)(BX*8), X2, X2
 	VINSERTI128  $0x01, X2, Y3, Y2
 	VPBROADCASTD 68(SP), Y4
-	VPSHUFB      Y1, Y4, Y4
-	VPOR         Y0, Y4, Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPOR         Y1, Y4, Y4
 	VPADDB       Y4, Y2, Y2
 	VMOVDQU      Y2, 32(AX)
 	MOVWLZX      16(SP), BX
@@ -114,8 +114,8 @@ block:
 	VMOVHPS      (DX)(BX*8), X2, X2
 	VINSERTI128  $0x01, X2, Y3, Y2
 	VPBROADCASTD 72(SP), Y4
-	VPSHUFB      Y1, Y4, Y4
-	VPOR         Y0, Y4, Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPOR         Y1, Y4, Y4
 	VPADDB       Y4, Y2, Y2
 	VMOVDQU      Y2, 64(AX)
 	MOVWLZX      24(SP), BX
@@ -128,8 +128,8 @@ block:
 	VMOVHPS      (DX)(BX*8), X2, X2
 	VINSERTI128  $0x01, X2, Y3, Y2
 	VPBROADCASTD 76(SP), Y4
-	VPSHUFB      Y1, Y4, Y4
-	VPOR         Y0, Y4, Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPOR         Y1, Y4, Y4
 	VPADDB       Y4, Y2, Y2
 	VMOVDQU      Y2, 96(AX)
 	MOVWLZX      32(SP), BX
@@ -142,8 +142,8 @@ block:
 	VMOVHPS      (DX)(BX*8), X2, X2
 	VINSERTI128  $0x01, X2, Y3, Y2
 	VPBROADCASTD 80(SP), Y4
-	VPSHUFB      Y1, Y4, Y4
-	VPOR         Y0, Y4, Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPOR         Y1, Y4, Y4
 	VPADDB       Y4, Y2, Y2
 	VMOVDQU      Y2, 128(AX)
 	MOVWLZX      40(SP), BX
@@ -156,8 +156,8 @@ block:
 	VMOVHPS      (DX)(BX*8), X2, X2
 	VINSERTI128  $0x01, X2, Y3, Y2
 	VPBROADCASTD 84(SP), Y4
-	VPSHUFB      Y1, Y4, Y4
-	VPOR         Y0, Y4, Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPOR         Y1, Y4, Y4
 	VPADDB       Y4, Y2, Y2
 	VMOVDQU      Y2, 160(AX)
 	MOVWLZX      48(SP), BX
@@ -170,8 +170,8 @@ block:
 	VMOVHPS      (DX)(BX*8), X2, X2
 	VINSERTI128  $0x01, X2, Y3, Y2
 	VPBROADCASTD 88(SP), Y4
-	VPSHUFB      Y1, Y4, Y4
-	VPOR         Y0, Y4, Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPOR         Y1, Y4, Y4
 	VPADDB       Y4, Y2, Y2
 	VMOVDQU      Y2, 192(AX)
 	MOVWLZX      56(SP), BX
@@ -184,8 +184,8 @@ block:
 	VMOVHPS      (DX)(BX*8), X2, X2
 	VINSERTI128  $0x01, X2, Y3, Y2
 	VPBROADCASTD 92(SP), Y4
-	VPSHUFB      Y1, Y4, Y4
-	VPOR         Y0, Y4, Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPOR         Y1, Y4, Y4
 	VPADDB       Y4, Y2, Y2
 	VMOVDQU      Y2, 224(AX)
 	ADDQ         $0x00000120, AX
@@ -198,16 +198,6 @@ block:
 	VZEROUPPER
 	RET
 
-DATA b1<>+0(SB)/4, $0x01010101
-DATA b1<>+4(SB)/4, $0x01010101
-DATA b1<>+8(SB)/4, $0x01010101
-DATA b1<>+12(SB)/4, $0x01010101
-DATA b1<>+16(SB)/4, $0x01010101
-DATA b1<>+20(SB)/4, $0x01010101
-DATA b1<>+24(SB)/4, $0x01010101
-DATA b1<>+28(SB)/4, $0x01010101
-GLOBL b1<>(SB), RODATA|NOPTR, $32
-
 DATA spread<>+0(SB)/4, $0x00000000
 DATA spread<>+4(SB)/4, $0x00000000
 DATA spread<>+8(SB)/4, $0x01010101
@@ -217,6 +207,16 @@ DATA spread<>+20(SB)/4, $0x02020202
 DATA spread<>+24(SB)/4, $0x03030303
 DATA spread<>+28(SB)/4, $0x03030303
 GLOBL spread<>(SB), RODATA|NOPTR, $32
+
+DATA b1<>+0(SB)/4, $0x01010101
+DATA b1<>+4(SB)/4, $0x01010101
+DATA b1<>+8(SB)/4, $0x01010101
+DATA b1<>+12(SB)/4, $0x01010101
+DATA b1<>+16(SB)/4, $0x01010101
+DATA b1<>+20(SB)/4, $0x01010101
+DATA b1<>+24(SB)/4, $0x01010101
+DATA b1<>+28(SB)/4, $0x01010101
+GLOBL b1<>(SB), RODATA|NOPTR, $32
 
 DATA f3e000000<>+0(SB)/4, $0x3e000000
 DATA f3e000000<>+4(SB)/4, $0x3e000000
@@ -257,3 +257,13 @@ DATA field<>+20(SB)/4, $0x07000700
 DATA field<>+24(SB)/4, $0x07000700
 DATA field<>+28(SB)/4, $0x07000700
 GLOBL field<>(SB), RODATA|NOPTR, $32
+
+DATA ones1<>+0(SB)/4, $0x01010101
+DATA ones1<>+4(SB)/4, $0x01010101
+DATA ones1<>+8(SB)/4, $0x01010101
+DATA ones1<>+12(SB)/4, $0x01010101
+DATA ones1<>+16(SB)/4, $0x01010101
+DATA ones1<>+20(SB)/4, $0x01010101
+DATA ones1<>+24(SB)/4, $0x01010101
+DATA ones1<>+28(SB)/4, $0x01010101
+GLOBL ones1<>(SB), RODATA|NOPTR, $32

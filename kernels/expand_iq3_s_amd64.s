@@ -26,60 +26,60 @@ block:
 	VMULSS       f3f800000<>+0(SB), X2, X2
 	VMOVSS       X2, 272(AX)
 	VPBROADCASTW 66(CX), Y2
-	VPAND        bit16<>+0(SB), Y2, Y2
-	VPCMPEQW     bit16<>+0(SB), Y2, Y2
+	VPMULLW      place1<>+0(SB), Y2, Y2
+	VPSRLW       $0x07, Y2, Y2
 	VPAND        high1<>+0(SB), Y2, Y2
 	VPMOVZXBW    2(CX), Y3
 	VPOR         Y2, Y3, Y3
 	VMOVDQU      Y3, (SP)
 	VPBROADCASTW 68(CX), Y2
-	VPAND        bit16<>+0(SB), Y2, Y2
-	VPCMPEQW     bit16<>+0(SB), Y2, Y2
+	VPMULLW      place1<>+0(SB), Y2, Y2
+	VPSRLW       $0x07, Y2, Y2
 	VPAND        high1<>+0(SB), Y2, Y2
 	VPMOVZXBW    18(CX), Y3
 	VPOR         Y2, Y3, Y3
 	VMOVDQU      Y3, 32(SP)
 	VPBROADCASTW 70(CX), Y2
-	VPAND        bit16<>+0(SB), Y2, Y2
-	VPCMPEQW     bit16<>+0(SB), Y2, Y2
+	VPMULLW      place1<>+0(SB), Y2, Y2
+	VPSRLW       $0x07, Y2, Y2
 	VPAND        high1<>+0(SB), Y2, Y2
 	VPMOVZXBW    34(CX), Y3
 	VPOR         Y2, Y3, Y3
 	VMOVDQU      Y3, 64(SP)
 	VPBROADCASTW 72(CX), Y2
-	VPAND        bit16<>+0(SB), Y2, Y2
-	VPCMPEQW     bit16<>+0(SB), Y2, Y2
+	VPMULLW      place1<>+0(SB), Y2, Y2
+	VPSRLW       $0x07, Y2, Y2
 	VPAND        high1<>+0(SB), Y2, Y2
 	VPMOVZXBW    50(CX), Y3
 	VPOR         Y2, Y3, Y3
 	VMOVDQU      Y3, 96(SP)
-	VMOVD        106(CX), X2
-	VPSRLW       $0x04, X2, X3
-	VPUNPCKLBW   X3, X2, X2
-	VPAND        low4<>+0(SB), X2, X2
-	VPMOVZXBD    X2, Y3
-	VPSLLD       $0x01, Y3, Y3
-	VPOR         d1<>+0(SB), Y3, Y3
-	VPSHUFB      pairs<>+0(SB), Y3, Y3
-	VPERMQ       $0x08, Y3, Y3
-	VMOVDQU      X3, 256(AX)
+	VMOVD        106(CX), X3
+	VPSRLW       $0x04, X3, X2
+	VPUNPCKLBW   X2, X3, X3
+	VPAND        low4<>+0(SB), X3, X3
+	VPMOVZXBD    X3, Y2
+	VPSLLD       $0x01, Y2, Y2
+	VPOR         d1<>+0(SB), Y2, Y2
+	VPSHUFB      pairs<>+0(SB), Y2, Y2
+	VPERMQ       $0x08, Y2, Y2
+	VMOVDQU      X2, 256(AX)
 	MOVWLZX      (SP), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X4
 	MOVWLZX      2(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X4, X4
 	MOVWLZX      4(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X4, X4
 	MOVWLZX      6(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X4, X4
 	MOVWLZX      8(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVWLZX      10(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      12(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      14(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
 	VPBROADCASTD 74(CX), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -88,22 +88,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, (AX)
 	MOVWLZX      16(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X4
 	MOVWLZX      18(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X4, X4
 	MOVWLZX      20(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X4, X4
 	MOVWLZX      22(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X4, X4
 	MOVWLZX      24(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVWLZX      26(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      28(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      30(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
 	VPBROADCASTD 78(CX), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -112,22 +112,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 32(AX)
 	MOVWLZX      32(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X4
 	MOVWLZX      34(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X4, X4
 	MOVWLZX      36(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X4, X4
 	MOVWLZX      38(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X4, X4
 	MOVWLZX      40(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVWLZX      42(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      44(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      46(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
 	VPBROADCASTD 82(CX), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -136,22 +136,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 64(AX)
 	MOVWLZX      48(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X4
 	MOVWLZX      50(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X4, X4
 	MOVWLZX      52(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X4, X4
 	MOVWLZX      54(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X4, X4
 	MOVWLZX      56(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVWLZX      58(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      60(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      62(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
 	VPBROADCASTD 86(CX), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -160,22 +160,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 96(AX)
 	MOVWLZX      64(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X4
 	MOVWLZX      66(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X4, X4
 	MOVWLZX      68(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X4, X4
 	MOVWLZX      70(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X4, X4
 	MOVWLZX      72(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVWLZX      74(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      76(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      78(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
 	VPBROADCASTD 90(CX), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -184,22 +184,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 128(AX)
 	MOVWLZX      80(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X4
 	MOVWLZX      82(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X4, X4
 	MOVWLZX      84(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X4, X4
 	MOVWLZX      86(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X4, X4
 	MOVWLZX      88(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVWLZX      90(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      92(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      94(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
 	VPBROADCASTD 94(CX), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -208,22 +208,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 160(AX)
 	MOVWLZX      96(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X4
 	MOVWLZX      98(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X4, X4
 	MOVWLZX      100(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X4, X4
 	MOVWLZX      102(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X4, X4
 	MOVWLZX      104(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVWLZX      106(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      108(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      110(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
 	VPBROADCASTD 98(CX), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -232,22 +232,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 192(AX)
 	MOVWLZX      112(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X4
 	MOVWLZX      114(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X4, X4
 	MOVWLZX      116(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X4, X4
 	MOVWLZX      118(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X4, X4
 	MOVWLZX      120(SP), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVWLZX      122(SP), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVWLZX      124(SP), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVWLZX      126(SP), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y4, Y2
 	VPBROADCASTD 102(CX), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -295,15 +295,15 @@ DATA f3f800000<>+24(SB)/4, $0x3f800000
 DATA f3f800000<>+28(SB)/4, $0x3f800000
 GLOBL f3f800000<>(SB), RODATA|NOPTR, $32
 
-DATA bit16<>+0(SB)/4, $0x00020001
-DATA bit16<>+4(SB)/4, $0x00080004
-DATA bit16<>+8(SB)/4, $0x00200010
-DATA bit16<>+12(SB)/4, $0x00800040
-DATA bit16<>+16(SB)/4, $0x02000100
-DATA bit16<>+20(SB)/4, $0x08000400
-DATA bit16<>+24(SB)/4, $0x20001000
-DATA bit16<>+28(SB)/4, $0x80004000
-GLOBL bit16<>(SB), RODATA|NOPTR, $32
+DATA place1<>+0(SB)/4, $0x40008000
+DATA place1<>+4(SB)/4, $0x10002000
+DATA place1<>+8(SB)/4, $0x04000800
+DATA place1<>+12(SB)/4, $0x01000200
+DATA place1<>+16(SB)/4, $0x00400080
+DATA place1<>+20(SB)/4, $0x00100020
+DATA place1<>+24(SB)/4, $0x00040008
+DATA place1<>+28(SB)/4, $0x00010002
+GLOBL place1<>(SB), RODATA|NOPTR, $32
 
 DATA high1<>+0(SB)/4, $0x01000100
 DATA high1<>+4(SB)/4, $0x01000100

@@ -38,10 +38,10 @@ block:
 	VPOR         Y4, Y3, Y3
 	VPSRLW       $0x04, Y3, Y4
 	VPXOR        Y3, Y4, Y4
-	VPSRLW       $0x02, Y4, Y5
-	VPXOR        Y5, Y4, Y4
-	VPSRLW       $0x01, Y4, Y5
-	VPXOR        Y5, Y4, Y4
+	VPSRLW       $0x02, Y4, Y6
+	VPXOR        Y6, Y4, Y4
+	VPSRLW       $0x01, Y4, Y6
+	VPXOR        Y6, Y4, Y4
 	VPSLLW       $0x07, Y4, Y4
 	VPAND        top<>+0(SB), Y4, Y4
 	VPOR         Y4, Y3, Y3
@@ -53,22 +53,22 @@ block:
 	VPERMQ       $0x08, Y4, Y4
 	VMOVDQU      X4, 256(AX)
 	MOVBLZX      2(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X5
 	MOVBLZX      3(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X5, X5
 	MOVBLZX      4(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X5, X5
 	MOVBLZX      5(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X5, X5
 	MOVBLZX      6(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVBLZX      7(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      8(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      9(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y5, Y2
 	VPBROADCASTD (SP), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -77,22 +77,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, (AX)
 	MOVBLZX      10(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X5
 	MOVBLZX      11(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X5, X5
 	MOVBLZX      12(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X5, X5
 	MOVBLZX      13(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X5, X5
 	MOVBLZX      14(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVBLZX      15(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      16(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      17(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y5, Y2
 	VPBROADCASTD 4(SP), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -101,22 +101,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 32(AX)
 	MOVBLZX      18(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X5
 	MOVBLZX      19(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X5, X5
 	MOVBLZX      20(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X5, X5
 	MOVBLZX      21(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X5, X5
 	MOVBLZX      22(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVBLZX      23(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      24(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      25(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y5, Y2
 	VPBROADCASTD 8(SP), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -125,22 +125,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 64(AX)
 	MOVBLZX      26(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X5
 	MOVBLZX      27(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X5, X5
 	MOVBLZX      28(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X5, X5
 	MOVBLZX      29(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X5, X5
 	MOVBLZX      30(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVBLZX      31(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      32(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      33(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y5, Y2
 	VPBROADCASTD 12(SP), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -149,22 +149,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 96(AX)
 	MOVBLZX      34(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X5
 	MOVBLZX      35(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X5, X5
 	MOVBLZX      36(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X5, X5
 	MOVBLZX      37(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X5, X5
 	MOVBLZX      38(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVBLZX      39(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      40(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      41(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y5, Y2
 	VPBROADCASTD 16(SP), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -173,22 +173,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 128(AX)
 	MOVBLZX      42(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X5
 	MOVBLZX      43(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X5, X5
 	MOVBLZX      44(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X5, X5
 	MOVBLZX      45(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X5, X5
 	MOVBLZX      46(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVBLZX      47(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      48(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      49(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y5, Y2
 	VPBROADCASTD 20(SP), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -197,22 +197,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 160(AX)
 	MOVBLZX      50(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X5
 	MOVBLZX      51(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X5, X5
 	MOVBLZX      52(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X5, X5
 	MOVBLZX      53(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X5, X5
 	MOVBLZX      54(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVBLZX      55(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      56(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      57(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y5, Y2
 	VPBROADCASTD 24(SP), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3
@@ -221,22 +221,22 @@ block:
 	VPSUBB       Y3, Y2, Y2
 	VMOVDQU      Y2, 192(AX)
 	MOVBLZX      58(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y2
+	VPBROADCASTD (DX)(BX*4), X5
 	MOVBLZX      59(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X2, X2
+	VPINSRD      $0x01, (DX)(BX*4), X5, X5
 	MOVBLZX      60(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X2, X2
+	VPINSRD      $0x02, (DX)(BX*4), X5, X5
 	MOVBLZX      61(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VPINSRD      $0x03, (DX)(BX*4), X5, X5
 	MOVBLZX      62(CX), BX
-	VPBROADCASTD (DX)(BX*4), Y3
+	VPBROADCASTD (DX)(BX*4), X2
 	MOVBLZX      63(CX), BX
-	VPINSRD      $0x01, (DX)(BX*4), X3, X3
+	VPINSRD      $0x01, (DX)(BX*4), X2, X2
 	MOVBLZX      64(CX), BX
-	VPINSRD      $0x02, (DX)(BX*4), X3, X3
+	VPINSRD      $0x02, (DX)(BX*4), X2, X2
 	MOVBLZX      65(CX), BX
-	VPINSRD      $0x03, (DX)(BX*4), X3, X3
-	VINSERTI128  $0x01, X3, Y2, Y2
+	VPINSRD      $0x03, (DX)(BX*4), X2, X2
+	VINSERTI128  $0x01, X2, Y5, Y2
 	VPBROADCASTD 28(SP), Y3
 	VPSHUFB      Y0, Y3, Y3
 	VPAND        Y1, Y3, Y3

@@ -155,7 +155,7 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 	case kindTQ2_0:
 		dotTQ2_0AVX512(dst, src, stride, n, ahead, q, d, sums)
 	default:
-		return w.dotRowsAVX2(s, dst, r, x, c, ahead)
+		return w.dotRowsAVX512(s, dst, r, x, c, ahead)
 	}
 	return true
 }
@@ -190,8 +190,33 @@ func (w *Weights) dotAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead i
 	return true
 }
 
-// dotRowsAVX2 is dotAVX2 for codebook formats, whose points are looked up row by
+// dotRowsAVX512 is dotAVX512 for codebook formats, whose points are looked up row by
 // row and stay rows.
+func (w *Weights) dotRowsAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
+	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/256
+	q, d, sums := &x.Q[c*w.K], &x.D[c*n], &x.Sums[c*n*16]
+	switch w.Format.kind {
+	case kindIQ1S:
+		dotIQ1SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ1Up[0]), s.tiles())
+	case kindIQ1M:
+		dotIQ1MAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ1Up[0]), s.tiles())
+	case kindIQ2XXS:
+		dotIQ2XXSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2XXS[0]), s.tiles())
+	case kindIQ2XS:
+		dotIQ2XSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2XS[0]), s.tiles())
+	case kindIQ2S:
+		dotIQ2SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2S[0]), s.tiles())
+	case kindIQ3XXS:
+		dotIQ3XXSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ3XXS[0]), s.tiles())
+	case kindIQ3S:
+		dotIQ3SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ3S[0]), s.tiles())
+	default:
+		return false
+	}
+	return true
+}
+
+// dotRowsAVX2 is dotRowsAVX512 for AVX2.
 func (w *Weights) dotRowsAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
 	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/256
 	q, d, sums := &x.Q[c*w.K], &x.D[c*n], &x.Sums[c*n*16]

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -45,10 +46,11 @@ type expander struct {
 type lookup struct {
 	name   string // as the kernels are called
 	format string
-	bytes  int               // of a block
-	sub    int               // values that share a scale
-	bias   int               // of the codes in products
-	block  func(e *expander) // emits the code for one block
+	bytes  int // of a block
+	sub    int // values that share a scale
+	bias   int // of the codes in products
+	// head emits the code for all of a block but its points, points that.
+	head, points func(e *expander)
 }
 
 // expand writes the function expand<name>.
@@ -69,7 +71,8 @@ func (l lookup) expand(c *build.Context) {
 		c.MOVQ(src, e.src)
 		c.Load(c.Param("blocks"), n)
 		c.Label("block")
-		l.block(e)
+		l.head(e)
+		l.points(e)
 		c.ADDQ(U32(expandedSize), e.dst)
 		c.ADDQ(U32(uint32(l.bytes)), e.src)
 		c.DECQ(n)
@@ -109,19 +112,84 @@ func (e *expander) loadD(off int, factor uint32) {
 
 const one, quarter, eighth = 0x3f800000, 0x3e800000, 0x3e000000
 
-// points8 returns four points of eight bytes; index loads the l-th's number into tmp.
-func (e *expander) points8(index func(l int)) reg.VecVirtual {
+// lanes are the points of a vector: of 32 bytes, or 64 in products with AVX-512.
+func (e *expander) lanes(bytes int) int {
+	if e.evex {
+		return 64 / bytes
+	}
+	return 32 / bytes
+}
+
+// groups counts the vectors of a block's codes.
+func (e *expander) groups() int { return 256 / e.lanes(1) }
+
+// points8 returns points of eight bytes, the g-th vector of them; index loads the
+// i-th point's number into tmp.
+func (e *expander) points8(g int, index func(i int)) reg.VecVirtual {
+	i := g * e.lanes(8)
+	if e.evex {
+		return e.join(func() reg.VecVirtual {
+			x := e.YMM()
+			for l := range 4 {
+				index(i)
+				i++
+				if l == 0 {
+					e.VPBROADCASTQ(Mem{Base: e.grid, Index: e.tmp, Scale: 8}, x)
+				} else {
+					e.VPBROADCASTQ(Mem{Base: e.grid, Index: e.tmp, Scale: 8}, e.lane[l], x)
+				}
+			}
+			return x
+		})
+	}
 	var half [2]reg.VecVirtual
 	for h := range half {
 		half[h] = e.XMM()
-		index(2 * h)
+		index(i + 2*h)
 		e.VMOVQ(Mem{Base: e.grid, Index: e.tmp, Scale: 8}, half[h])
-		index(2*h + 1)
+		index(i + 2*h + 1)
 		e.VMOVHPS(Mem{Base: e.grid, Index: e.tmp, Scale: 8}, half[h], half[h])
 	}
 	x := e.YMM()
 	e.VINSERTI128(U8(1), half[1], half[0].AsY(), x)
 	return x
+}
+
+// join returns what half does twice as one vector.
+func (e *expander) join(half func() reg.VecVirtual) reg.VecVirtual {
+	x, y, z := half(), half(), e.ZMM()
+	e.VINSERTI64X4(U8(1), y, x.AsZ(), z)
+	return z
+}
+
+// points4 returns points of four bytes.
+func (e *expander) points4(g int, index func(i int)) reg.VecVirtual {
+	i := g * e.lanes(4)
+	half := func() reg.VecVirtual {
+		x := e.XMM()
+		for l := range 4 {
+			index(i)
+			i++
+			switch m := (Mem{Base: e.grid, Index: e.tmp, Scale: 4}); {
+			case l == 0:
+				e.VPBROADCASTD(m, x)
+			case e.evex:
+				e.VPBROADCASTD(m, e.lane[l], x)
+			default:
+				e.VPINSRD(U8(uint8(l)), m, x, x)
+			}
+		}
+		return x
+	}
+	pair := func() reg.VecVirtual {
+		x, y, z := half(), half(), e.YMM()
+		e.VINSERTI128(U8(1), y, x.AsY(), z)
+		return z
+	}
+	if e.evex {
+		return e.join(pair)
+	}
+	return pair()
 }
 
 // scales takes 16 scales of a byte each.
@@ -133,7 +201,7 @@ func (e *expander) scales(x reg.VecVirtual) {
 	e.VMOVDQU(x.AsX(), e.to(expandedScale))
 }
 
-// codes takes the g-th 32 codes.
+// codes takes the g-th vector of codes.
 func (e *expander) codes(g int, x reg.VecVirtual) {
 	if e.product != nil {
 		e.product.codes(e, g, x)
@@ -142,9 +210,14 @@ func (e *expander) codes(g int, x reg.VecVirtual) {
 	e.VMOVDQU(x, e.to(32*g))
 }
 
-// magnitudes takes the g-th 32 codes without their signs, which are the bits of the
-// four bytes at m.
+// magnitudes takes the g-th vector of codes without their signs, which are bits
+// from m on.
 func (e *expander) magnitudes(g int, x reg.VecVirtual, m Mem) {
+	m = m.Offset(e.lanes(8) * g)
+	if e.evex {
+		e.product.masked(e, g, x, m)
+		return
+	}
 	y := e.bytesOf(m)
 	bit := e.hot("bit", 0x08040201, 0x80402010)
 	e.VPAND(bit, y, y)
@@ -158,13 +231,57 @@ func (e *expander) magnitudes(g int, x reg.VecVirtual, m Mem) {
 	e.VMOVDQU(x, e.to(32*g))
 }
 
-// bytesOf spreads the four bytes at m over eight bytes each.
+// bytesOf spreads the bytes at m over eight bytes each.
 func (e *expander) bytesOf(m Mem) reg.VecVirtual {
+	if e.evex {
+		y := e.ZMM()
+		e.VPBROADCASTQ(m, y)
+		e.VPSHUFB(e.wide("spread8", 0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303,
+			0x04040404, 0x04040404, 0x05050505, 0x05050505, 0x06060606, 0x06060606, 0x07070707, 0x07070707), y, y)
+		return y
+	}
 	y := e.YMM()
 	e.VPBROADCASTD(m, y)
 	spread := e.hot("spread", 0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303)
 	e.VPSHUFB(spread, y, y)
 	return y
+}
+
+// wide is 64 bytes of data in a register, of which AVX-512 has enough.
+func (e *expander) wide(name string, d ...uint32) reg.VecVirtual {
+	if x, ok := e.held[name]; ok {
+		return x
+	}
+	e.wanted = append(e.wanted, constant{name, d})
+	return e.ZMM() // of a first run that only counts
+}
+
+// holdAll is hold for constants of either width.
+func (e *expander) holdAll(wanted []constant) {
+	if !e.evex {
+		e.hold(wanted)
+		return
+	}
+	e.held = map[string]reg.VecVirtual{}
+	for _, k := range wanted {
+		if _, ok := e.held[k.name]; !ok {
+			x := e.ZMM()
+			e.VMOVDQU64(e.words64(k.name, k.d...), x)
+			e.held[k.name] = x
+		}
+	}
+}
+
+func (e *expander) words64(name string, d ...uint32) Mem {
+	if _, ok := e.data[name]; !ok {
+		m := e.StaticGlobal(name)
+		e.DataAttributes(attr.RODATA | attr.NOPTR)
+		for i := range 16 {
+			e.AddDatum(4*i, U32(d[i%len(d)]))
+		}
+		e.data[name] = m
+	}
+	return e.data[name]
 }
 
 // even completes the 7 bits of each byte of x with the one that makes the number
@@ -239,7 +356,7 @@ func (e *expander) indices(i, off int, high reg.VecVirtual) {
 	e.VMOVDQU(x, e.at(32*i))
 }
 
-func expandIQ2XXS(e *expander) {
+func headIQ2XXS(e *expander) {
 	e.loadD(0, eighth)
 	x, y := e.YMM(), e.YMM()
 	e.VMOVDQU(e.in(2), x)
@@ -247,13 +364,16 @@ func expandIQ2XXS(e *expander) {
 	e.VSHUFPS(U8(0xdd), y, x, x)
 	e.VPERMQ(U8(0xd8), x, x)
 	e.sevens(x)
-	for g := range 8 {
-		x := e.points8(func(l int) { e.MOVBLZX(e.in(2+8*g+l), e.tmp.As32()) })
-		e.magnitudes(g, x, e.at(4*g))
+}
+
+func pointsIQ2XXS(e *expander) {
+	for g := range e.groups() {
+		x := e.points8(g, func(i int) { e.MOVBLZX(e.in(2+i/4*8+i%4), e.tmp.As32()) })
+		e.magnitudes(g, x, e.at(0))
 	}
 }
 
-func expandIQ2XS(e *expander) {
+func headIQ2XS(e *expander) {
 	e.loadD(0, eighth)
 	e.nibbleScales(66)
 	x, y := e.YMM(), e.YMM()
@@ -265,16 +385,19 @@ func expandIQ2XS(e *expander) {
 	e.VPERMQ(U8(0xd8), x, x)
 	e.even(x)
 	e.VMOVDQU(x, e.at(0))
-	for g := range 8 {
-		x := e.points8(func(l int) {
-			e.MOVWLZX(e.in(2+8*g+2*l), e.tmp.As32())
+}
+
+func pointsIQ2XS(e *expander) {
+	for g := range e.groups() {
+		x := e.points8(g, func(i int) {
+			e.MOVWLZX(e.in(2+2*i), e.tmp.As32())
 			e.ANDL(U32(511), e.tmp.As32())
 		})
-		e.magnitudes(g, x, e.at(4*g))
+		e.magnitudes(g, x, e.at(0))
 	}
 }
 
-func expandIQ2S(e *expander) {
+func headIQ2S(e *expander) {
 	e.loadD(0, eighth)
 	e.nibbleScales(74)
 	for i := range 2 { // 16 numbers: 8 low bits, 2 high ones
@@ -285,46 +408,36 @@ func expandIQ2S(e *expander) {
 		e.VPAND(e.dwords("field2", 0x03000300), y, y)
 		e.indices(i, 2, y)
 	}
-	for g := range 8 {
-		x := e.points8(func(l int) { e.MOVWLZX(e.at(8*g+2*l), e.tmp.As32()) })
-		e.magnitudes(g, x, e.in(34+4*g))
+}
+
+func pointsIQ2S(e *expander) {
+	for g := range e.groups() {
+		x := e.points8(g, func(i int) { e.MOVWLZX(e.at(2*i), e.tmp.As32()) })
+		e.magnitudes(g, x, e.in(34))
 	}
 }
 
-// points4 returns eight points of four bytes; index loads the l-th's number into
-// tmp.
-func (e *expander) points4(index func(l int)) reg.VecVirtual {
-	x, y := e.YMM(), e.YMM()
-	for h, x := range []reg.VecVirtual{x, y} {
-		index(4 * h)
-		e.VPBROADCASTD(Mem{Base: e.grid, Index: e.tmp, Scale: 4}, x)
-		for l := 1; l < 4; l++ {
-			index(4*h + l)
-			e.VPINSRD(U8(uint8(l)), Mem{Base: e.grid, Index: e.tmp, Scale: 4}, x.AsX(), x.AsX())
-		}
-	}
-	e.VINSERTI128(U8(1), y.AsX(), x, x)
-	return x
-}
-
-func expandIQ3XXS(e *expander) {
+func headIQ3XXS(e *expander) {
 	e.loadD(0, quarter)
 	x := e.YMM()
 	e.VMOVDQU(e.in(66), x)
 	e.sevens(x)
-	for g := range 8 {
-		x := e.points4(func(l int) { e.MOVBLZX(e.in(2+8*g+l), e.tmp.As32()) })
-		e.magnitudes(g, x, e.at(4*g))
+}
+
+func pointsIQ3XXS(e *expander) {
+	for g := range e.groups() {
+		x := e.points4(g, func(i int) { e.MOVBLZX(e.in(2+i), e.tmp.As32()) })
+		e.magnitudes(g, x, e.at(0))
 	}
 }
 
-func expandIQ3S(e *expander) {
+func headIQ3S(e *expander) {
 	e.loadD(0, one)
 	for i := range 4 { // 16 numbers: 8 low bits, 1 high one
-		y, bit := e.YMM(), e.dwords("bit16", 0x00020001, 0x00080004, 0x00200010, 0x00800040, 0x02000100, 0x08000400, 0x20001000, 0x80004000)
+		y := e.YMM()
 		e.VPBROADCASTW(e.in(66+2*i), y)
-		e.VPAND(bit, y, y)
-		e.VPCMPEQW(bit, y, y)
+		e.VPMULLW(e.dwords("place1", 0x40008000, 0x10002000, 0x04000800, 0x01000200, 0x00400080, 0x00100020, 0x00040008, 0x00010002), y, y)
+		e.VPSRLW(U8(7), y, y)
 		e.VPAND(e.dwords("high1", 0x01000100), y, y)
 		e.indices(i, 2, y)
 	}
@@ -335,13 +448,16 @@ func expandIQ3S(e *expander) {
 	e.VPAND(e.dwords("low4", 0x0f0f0f0f), x, x)
 	e.VPMOVZXBD(x, y)
 	e.pairScales(y)
-	for g := range 8 {
-		x := e.points4(func(l int) { e.MOVWLZX(e.at(16*g+2*l), e.tmp.As32()) })
-		e.magnitudes(g, x, e.in(74+4*g))
+}
+
+func pointsIQ3S(e *expander) {
+	for g := range e.groups() {
+		x := e.points4(g, func(i int) { e.MOVWLZX(e.at(2*i), e.tmp.As32()) })
+		e.magnitudes(g, x, e.in(74))
 	}
 }
 
-func expandIQ1S(e *expander) {
+func headIQ1S(e *expander) {
 	e.loadD(0, eighth)
 	for i := range 2 {
 		e.indices(i, 2, e.fields(e.in(34+8*i)))
@@ -352,8 +468,24 @@ func expandIQ1S(e *expander) {
 	e.VPAND(e.dwords("seven16", 0x00070007), x, x)
 	e.VPMOVZXWD(x, y)
 	e.pairScales(y)
-	for g := range 8 {
-		x, y := e.points8(func(l int) { e.MOVWLZX(e.at(8*g+2*l), e.tmp.As32()) }), e.YMM()
+	if e.product != nil {
+		x, y := e.XMM(), e.YMM()
+		e.VMOVDQU(e.in(34), x)
+		e.VPSRAW(U8(15), x, x)
+		e.VPUNPCKHWD(x, x, y.AsX())
+		e.VPUNPCKLWD(x, x, x)
+		e.VINSERTI128(U8(1), y.AsX(), x.AsY(), y)
+		e.product.offsets(e, y)
+	}
+}
+
+func pointsIQ1S(e *expander) {
+	for g := range e.groups() {
+		x, y := e.points8(g, func(i int) { e.MOVWLZX(e.at(2*i), e.tmp.As32()) }), e.YMM()
+		if e.product != nil {
+			e.product.codes(e, g, x)
+			continue
+		}
 		e.VPBROADCASTW(e.in(34+2*g), y)
 		e.VPSRAW(U8(15), y, y)
 		e.VPOR(e.hot("b1", 0x01010101), y, y) // 1 or -1
@@ -362,7 +494,15 @@ func expandIQ1S(e *expander) {
 	}
 }
 
-func expandIQ1M(e *expander) {
+// ones8 are bytes of 1 in a whole vector.
+func (e *expander) ones8() Op {
+	if e.evex {
+		return e.wide("ones8", 0x01010101)
+	}
+	return e.hot("b1", 0x01010101)
+}
+
+func headIQ1M(e *expander) {
 	d := e.GP64()
 	e.MOVWLZX(e.in(54), d.As32()) // its top 4 bits are d's
 	e.SHRL(U8(12), d.As32())
@@ -377,7 +517,7 @@ func expandIQ1M(e *expander) {
 	e.VPSRLW(U8(7), s, s)   // twice the field
 	e.VPACKUSWB(s, s, s)
 	e.VPERMQ(U8(0x08), s, s)
-	e.VPOR(e.hot("b1", 0x01010101), s, s)
+	e.VPOR(e.dwords("ones1", 0x01010101), s, s)
 	e.scales(s)
 	for i := range 2 { // 16 numbers: 8 low bits, 3 high ones, and the sign of the offset
 		x, y := e.XMM(), e.YMM()
@@ -395,10 +535,13 @@ func expandIQ1M(e *expander) {
 		e.VPAND(e.dwords("field", 0x07000700), y, y)
 		e.indices(i, 0, y)
 	}
-	for g := range 8 {
-		x := e.points8(func(l int) { e.MOVWLZX(e.at(8*g+2*l), e.tmp.As32()) })
-		y := e.bytesOf(e.at(64 + 4*g))
-		e.VPOR(e.hot("b1", 0x01010101), y, y)
+}
+
+func pointsIQ1M(e *expander) {
+	for g := range e.groups() {
+		x := e.points8(g, func(i int) { e.MOVWLZX(e.at(2*i), e.tmp.As32()) })
+		y := e.bytesOf(e.at(64 + e.lanes(8)*g))
+		e.VPOR(e.ones8(), y, y)
 		e.VPADDB(y, x, x)
 		e.codes(g, x)
 	}
@@ -409,13 +552,13 @@ var lookups = []struct {
 	lookup
 	stem string
 }{
-	{lookup{"IQ1S", "iq1_s", 50, 32, 9, expandIQ1S}, "iq1_s"},
-	{lookup{"IQ1M", "iq1_m", 56, 16, 9, expandIQ1M}, "iq1_m"},
-	{lookup{"IQ2XXS", "iq2_xxs", 66, 32, 0, expandIQ2XXS}, "iq2_xxs"},
-	{lookup{"IQ2XS", "iq2_xs", 74, 16, 0, expandIQ2XS}, "iq2_xs"},
-	{lookup{"IQ2S", "iq2_s", 82, 16, 0, expandIQ2S}, "iq2_s"},
-	{lookup{"IQ3XXS", "iq3_xxs", 98, 32, 0, expandIQ3XXS}, "iq3_xxs"},
-	{lookup{"IQ3S", "iq3_s", 110, 32, 0, expandIQ3S}, "iq3_s"},
+	{lookup{"IQ1S", "iq1_s", 50, 32, 9, headIQ1S, pointsIQ1S}, "iq1_s"},
+	{lookup{"IQ1M", "iq1_m", 56, 16, 9, headIQ1M, pointsIQ1M}, "iq1_m"},
+	{lookup{"IQ2XXS", "iq2_xxs", 66, 32, 0, headIQ2XXS, pointsIQ2XXS}, "iq2_xxs"},
+	{lookup{"IQ2XS", "iq2_xs", 74, 16, 0, headIQ2XS, pointsIQ2XS}, "iq2_xs"},
+	{lookup{"IQ2S", "iq2_s", 82, 16, 0, headIQ2S, pointsIQ2S}, "iq2_s"},
+	{lookup{"IQ3XXS", "iq3_xxs", 98, 32, 0, headIQ3XXS, pointsIQ3XXS}, "iq3_xxs"},
+	{lookup{"IQ3S", "iq3_s", 110, 32, 0, headIQ3S, pointsIQ3S}, "iq3_s"},
 }
 
 func lookupStems() []stem {
