@@ -1,6 +1,7 @@
 package expert
 
 import (
+	"github.com/coterie-go/coterie/internal/mmap"
 	"github.com/coterie-go/coterie/internal/par"
 	"github.com/coterie-go/coterie/kernels"
 	"github.com/coterie-go/coterie/tensor"
@@ -23,6 +24,8 @@ type Choice struct {
 //
 // A Mixture holds only scratch; it serves any layer, one call at a time.
 type Mixture struct {
+	Memory *mmap.Arena // for the larger part of it; nil for the heap
+
 	spec   *Spec
 	x      *tensor.Acts
 	exact  bool
@@ -225,7 +228,10 @@ func (m *Mixture) buffer(x *Expert, rows int, routed bool) *tensor.Acts {
 	key := bufferKey{x.FF(), routed}
 	h := m.hidden[key]
 	if h == nil || h.Rows() < rows {
-		h = tensor.NewActs(rows, x.FF())
+		if h != nil {
+			m.Memory.Drop(h.F32)
+		}
+		h = tensor.ActsOf(m.Memory.Floats(rows*x.FF()), x.FF())
 		m.hidden[key] = h
 	}
 	h.Use(forms)

@@ -48,7 +48,8 @@ func (m *Mixture) RunLeased(ctx context.Context, pool *par.Pool, spec *Spec, in 
 
 	dim := m.x.K
 	if n := m.pairs() * dim; cap(v.y) < n {
-		v.y = make([]float32, n)
+		m.Memory.Drop(v.y)
+		v.y = m.Memory.Floats(n)
 	}
 	v.y = v.y[:m.pairs()*dim]
 	m.rows = max(32, min(256, (dim/(pool.Workers()*6)+31)&^31))

@@ -182,6 +182,9 @@ func (m *Model) free() error {
 	if m.budget == nil {
 		return nil
 	}
+	for _, turn := range []chan *runner{m.budget.whole, m.budget.few} {
+		(<-turn).memory.Free()
+	}
 	return mmap.Free(m.budget.dense)
 }
 
@@ -211,8 +214,9 @@ func (r *runner) leased(ctx context.Context, i int) error {
 // fitScratch shortens chunks so that the activations leave room in the allowance
 // for the program and for the collector, which lets the heap double.
 func (m *Model) fitScratch() {
-	room := int64(Allowance-16<<20) / 2
-	m.opts.logitRows = int(max(1, min(int64(m.opts.logitRows), room/8/int64(4*m.cfg.Vocab))))
-	room -= 2 * int64(4*m.opts.logitRows*m.cfg.Vocab)
-	m.opts.chunk = int(max(1, min(int64(m.opts.chunk), room/m.scratchPerToken()-fewTokens)))
+	room := int64(Allowance - 16<<20)
+	m.opts.logitRows = int(max(1, min(int64(m.opts.logitRows), room/16/int64(4*m.cfg.Vocab))))
+	room -= 2 * 2 * int64(4*m.opts.logitRows*m.cfg.Vocab)
+	heap, off := m.scratchPerToken()
+	m.opts.chunk = int(max(1, min(int64(m.opts.chunk), room/(2*heap+off)-fewTokens)))
 }

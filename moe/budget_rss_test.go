@@ -104,7 +104,7 @@ func underBudget(t *testing.T, path string) {
 			t.Error(err)
 		}
 	}
-	run(m.NewState(), 150, 8) // a prompt of several chunks, and generation
+	run(m.NewState(), 2*m.opts.chunk+20, 8) // a prompt of several chunks, and generation
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() { run(m.NewState(), 20+g, 4) })

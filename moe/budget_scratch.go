@@ -7,12 +7,14 @@ import (
 	"github.com/coterie-go/coterie/tensor"
 )
 
-// scratchPerToken returns how many bytes of activations a token of a chunk takes:
-// the runner's buffers, counted on a small one so that a new buffer counts
-// unasked, and the mixture's, which are made when it runs.
-func (m *Model) scratchPerToken() int64 {
-	const n = 16
+// scratchPerToken returns how many bytes of activations a token of a chunk takes
+// on the heap and off it: the runner's buffers, counted on a small one so that a new
+// buffer counts unasked, and the mixture's, which are made when it runs.
+func (m *Model) scratchPerToken() (heap, off int64) {
+	const n = 64
 	r := newRunner(m)
+	r.useArena()
+	defer r.memory.Free()
 	r.grow(n)
 	var forms tensor.Forms
 	need := func(l *tensor.Linear) { forms.Need(l) }
@@ -28,23 +30,28 @@ func (m *Model) scratchPerToken() int64 {
 		}
 	}
 	acts := func(k int) int64 { return actBytes(k, forms) }
-	perToken := heapBytes(reflect.ValueOf(r).Elem(), acts, 0) / n
+	off = r.memory.Bytes() / n
+	heap = heapBytes(reflect.ValueOf(r).Elem(), acts, 0)/n - off
 
 	c := &m.cfg
 	k := c.Router.TopK
-	outputs := int64(k) * int64(c.Dim) * 4 // kept from wave to wave
-	hidden := int64(k) * acts(c.ExpertFF)
+	off += int64(k) * int64(c.Dim) * 4 // outputs, kept from wave to wave
+	hidden := func(rows int64, ff int) {
+		off += rows * int64(ff) * 4
+		heap += rows * (acts(ff) - int64(ff)*4)
+	}
+	hidden(int64(k), c.ExpertFF)
 	if c.SharedFF > 0 {
-		outputs += int64(c.Dim) * 4
-		hidden += acts(c.SharedFF)
+		off += int64(c.Dim) * 4
+		hidden(1, c.SharedFF)
 	}
 	if c.DenseFF > 0 {
-		hidden += acts(c.DenseFF)
+		hidden(1, c.DenseFF)
 	}
 	// A worker's outputs of 32 rows or fewer of all pairs, and its ups of the tokens
 	// of one expert, at worst all of them.
 	worker := int64(k+1)*32*4 + 256*4
-	return perToken + outputs + hidden + worker*int64(m.pool.Workers()) + int64(k)*4*4
+	return heap + worker*int64(m.pool.Workers()) + int64(k)*4*4, off
 }
 
 // actBytes returns the bytes of a row of n activations in float32 and 8-bit forms.

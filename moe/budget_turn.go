@@ -1,6 +1,10 @@
 package moe
 
-import "context"
+import (
+	"context"
+
+	"github.com/coterie-go/coterie/internal/mmap"
+)
 
 // Activations count as memory, so a model with a budget has two runners, and calls
 // take turns with them: one of a whole chunk, and one for few tokens, so that
@@ -17,6 +21,8 @@ type turns struct {
 func newTurns(m *Model) turns {
 	t := turns{make(chan *runner, 1), make(chan *runner, 1), make(chan struct{})}
 	whole, few := newRunner(m), newRunner(m)
+	whole.useArena()
+	few.useArena()
 	whole.turn, whole.least = t.whole, m.opts.chunk
 	few.turn, few.least = t.few, min(fewTokens, m.opts.chunk)
 	t.whole <- whole
@@ -53,6 +59,13 @@ func (b *budget) enter(ctx context.Context, steps []Step) (*runner, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// useArena takes a runner's activations out of the collector's sight: of what is on
+// the heap as much again may lie there as garbage.
+func (r *runner) useArena() {
+	r.memory = new(mmap.Arena)
+	r.experts.Memory = r.memory
 }
 
 // leave gives a runner back to those that wait for one, if it is one of a budget.

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/coterie-go/coterie/expert"
+	"github.com/coterie-go/coterie/internal/mmap"
 	"github.com/coterie-go/coterie/internal/par"
 	"github.com/coterie-go/coterie/kernels"
 	"github.com/coterie-go/coterie/router"
@@ -69,6 +70,8 @@ type runner struct {
 	least int          // tokens that it makes room for at least
 	guess guess        // at the next layer's experts
 
+	memory *mmap.Arena // for activations of a runner with a turn; nil for the heap
+
 	badID error
 
 	last  *rows     // rows whose logits are wanted
@@ -113,35 +116,44 @@ func (r *runner) grow(n int) {
 		return
 	}
 	c := &r.m.cfg
-	floats := func(per int) []float32 { return make([]float32, n*per) }
+	floats := func(old []float32, per int) []float32 {
+		r.memory.Drop(old)
+		return r.memory.Floats(n * per)
+	}
+	acts := func(old *rows, each, k int) *rows { // rows of k, each so many a token
+		if old != nil {
+			r.memory.Drop(old.F32)
+		}
+		return tensor.ActsOf(r.memory.Floats(n*each*k), k)
+	}
 	r.room = n
-	r.x, r.h, r.projected = floats(c.Dim), tensor.NewActs(n, c.Dim), floats(c.Dim)
-	r.q = floats(c.Heads * r.m.cache.dk)
-	r.heads = tensor.NewActs(n, c.Heads*c.ValueDim)
-	r.cos, r.sin = floats(c.RoPE.Dim/2), floats(c.RoPE.Dim/2)
+	r.x, r.h, r.projected = floats(r.x, c.Dim), acts(r.h, 1, c.Dim), floats(r.projected, c.Dim)
+	r.q = floats(r.q, c.Heads*r.m.cache.dk)
+	r.heads = acts(r.heads, 1, c.Heads*c.ValueDim)
+	r.cos, r.sin = floats(r.cos, c.RoPE.Dim/2), floats(r.sin, c.RoPE.Dim/2)
 	if a := c.Latent; a != nil {
 		if a.QRank > 0 {
-			r.qa = tensor.NewActs(n, a.QRank)
+			r.qa = acts(r.qa, 1, a.QRank)
 		}
-		r.qHeads, r.kv = floats(c.Heads*c.HeadDim), floats(a.KVRank+a.RopeDim)
+		r.qHeads, r.kv = floats(r.qHeads, c.Heads*c.HeadDim), floats(r.kv, a.KVRank+a.RopeDim)
 		if c.Indexer != nil {
 			r.indexing.grow(c.Indexer, n)
 		}
-		r.nope, r.mixed = tensor.NewActs(n*c.Heads, a.NopeDim), tensor.NewActs(n*c.Heads, a.KVRank)
+		r.nope, r.mixed = acts(r.nope, c.Heads, a.NopeDim), acts(r.mixed, c.Heads, a.KVRank)
 	} else {
-		r.k, r.v = floats(c.KVHeads*c.HeadDim), floats(c.KVHeads*c.ValueDim)
+		r.k, r.v = floats(r.k, c.KVHeads*c.HeadDim), floats(r.v, c.KVHeads*c.ValueDim)
 		if c.AttnGate {
-			r.qHeads = floats(c.Heads * 2 * c.HeadDim)
+			r.qHeads = floats(r.qHeads, c.Heads*2*c.HeadDim)
 		}
 	}
 	if c.Delta != nil {
 		r.delta.grow(c.Delta, n)
 	}
 	if c.Routed() > 0 {
-		r.scores, r.gates = floats(c.Router.Experts), floats(c.Router.TopK)
+		r.scores, r.gates = floats(r.scores, c.Router.Experts), floats(r.gates, c.Router.TopK)
 		r.chosen = make([]int32, n*c.Router.TopK)
 	}
-	r.shared = floats(1)
+	r.shared = floats(r.shared, 1)
 	r.mixture.X, r.mixture.Dst = r.h, r.x
 	r.mixture.Choice = expert.Choice{IDs: r.chosen, Weights: r.gates}
 	if rows := min(n, r.m.opts.logitRows); r.last == nil || r.last.Rows() < rows {

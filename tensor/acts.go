@@ -31,7 +31,12 @@ type Acts struct {
 
 // NewActs returns room for n rows of k values.
 func NewActs(n, k int) *Acts {
-	return &Acts{Acts: kernels.Acts{K: k, F32: make([]float32, n*k)}, rows: n}
+	return ActsOf(make([]float32, n*k), k)
+}
+
+// ActsOf returns room for as many rows of k activations as x holds.
+func ActsOf(x []float32, k int) *Acts {
+	return &Acts{Acts: kernels.Acts{K: k, F32: x}, rows: len(x) / k}
 }
 
 // Rows returns how many rows there is room for.
