@@ -104,7 +104,7 @@ func (m *Mixture) Run(pool *par.Pool, spec *Spec, in *Input) {
 	m.group(in)
 	m.layRouted(in, m.active, in.Expert, pool.Workers())
 	m.layShared(in, pool.Workers())
-	m.together(pool)
+	m.together(pool, 64)
 }
 
 // begin takes over what a call works on.
@@ -117,8 +117,10 @@ func (m *Mixture) begin(pool *par.Pool, spec *Spec, in *Input) {
 	}
 }
 
-// together computes all parts at once.
-func (m *Mixture) together(pool *par.Pool) {
+// together computes all parts at once. Of many tokens, a task has at most that many
+// output rows: with 64, a worker's y stays in the second-level cache, and what the
+// tasks read again and again, hidden, is read half as often as with 32.
+func (m *Mixture) together(pool *par.Pool, most int) {
 	if len(m.parts) == 0 {
 		return
 	}
@@ -128,7 +130,7 @@ func (m *Mixture) together(pool *par.Pool) {
 	dim := m.x.K
 	m.rows = max(32, min(256, (dim/(pool.Workers()*6)+31)&^31))
 	if m.n > 16 {
-		m.rows = 32 // y stays in the second-level cache
+		m.rows = max(32, min(most, dim/(4*pool.Workers())&^31))
 	}
 	m.down.m = m
 	pool.Run((dim+m.rows-1)/m.rows, &m.down)

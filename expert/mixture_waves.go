@@ -42,7 +42,7 @@ func (m *Mixture) RunLeased(ctx context.Context, pool *par.Pool, spec *Spec, in 
 	m.layRouted(in, ids, v.get, pool.Workers())
 	m.layShared(in, pool.Workers())
 	if lease.Left() == 0 {
-		m.together(pool)
+		m.together(pool, 32) // memory is short
 		return nil
 	}
 
