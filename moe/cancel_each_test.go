@@ -82,7 +82,11 @@ func TestCancelEach(t *testing.T) {
 					want[i+1] = saveBytes(t, alone)
 				}
 				places, ended := 0, 0
-				for n := 1; ; n++ {
+				step := 1
+				if testing.Short() {
+					step = 7
+				}
+				for n := 1; ; n += step {
 					ctx := newNth(n)
 					var states [2]*State
 					for i := range states {
@@ -118,8 +122,52 @@ func TestCancelEach(t *testing.T) {
 					}
 				}
 				t.Logf("%d places, %d calls ended", places, ended)
-				require.Greater(t, ended, 100)
+				require.Greater(t, ended*step, 100)
 			})
+		}
+	}
+}
+
+// TestCancelEachGenerate does the same with generated text: the tokens before the
+// error are those of a text that is not cancelled, and the state goes on from what it
+// has read as a fresh one does.
+func TestCancelEachGenerate(t *testing.T) {
+	m := open(t, "moetest/tale.gguf", WithThreads(2), WithChunk(4))
+	const prompt, most = "Once upon a time", 4
+	generate := func(ctx context.Context, s *State, opt Sampling) (ids []int32, err error) {
+		for tok, err := range m.Generate(ctx, s, prompt, opt) {
+			if err != nil {
+				return ids, err
+			}
+			ids = append(ids, tok.ID)
+		}
+		return ids, nil
+	}
+	for _, opt := range []Sampling{{MaxTokens: most}, {MaxTokens: most, Temperature: 1, Seed: 7}} {
+		want, err := generate(t.Context(), m.NewState(), opt)
+		require.NoError(t, err)
+		for n := 1; ; n += 5 { // the places between are TestCancelEach's
+			ctx, s := newNth(n), m.NewState()
+			got, err := generate(ctx, s, opt)
+			require.True(t, len(got) <= len(want) && slices.Equal(got, want[:len(got)]), "place %d: %v, want %v", n, got, want)
+			if err == nil {
+				require.Equal(t, want, got, "place %d: no error", n)
+			} else {
+				require.ErrorIs(t, err, context.Canceled)
+			}
+			if err != nil && s.Len() > 0 && len(got) < most { // the tokens that s has read go on as they would have
+				again, fresh := slices.Clone(s.Tokens()), m.NewState()
+				x, err := m.Forward(t.Context(), fresh, again)
+				require.NoError(t, err)
+				x = slices.Clone(x)
+				require.NoError(t, s.Truncate(s.Len()-1))
+				y, err := m.Forward(t.Context(), s, again[len(again)-1:])
+				require.NoError(t, err)
+				sameBits(t, fmt.Sprintf("after place %d", n), y, x)
+			}
+			if ctx.left > 0 {
+				break
+			}
 		}
 	}
 }

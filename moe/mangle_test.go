@@ -157,7 +157,11 @@ func TestMangledState(t *testing.T) {
 					sum := sha256.Sum256(data[:body])
 					copy(data[body:], sum[:])
 				}
+				from := allocated()
 				s, err := m.Restore(bytes.NewReader(data))
+				if took := allocated() - from; took > uint64(4*len(data)+(16<<20)) {
+					t.Fatalf("byte %d: %d bytes of memory", at, took)
+				}
 				if err != nil {
 					among(t, err, moe.ErrSaved)
 					refused++

@@ -142,6 +142,25 @@ func TestIndexTruncatedEverywhere(t *testing.T) {
 	}
 }
 
+func TestIndexFlippedEverywhere(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(saveShards(t, goodMap), indexName))
+	require.NoError(t, err)
+	for i, old := range data {
+		for b := range 256 {
+			data[i] = byte(b)
+			ix, err := parseIndex(data)
+			if err != nil {
+				sound(t, nil, err)
+				continue
+			}
+			for _, name := range ix.files {
+				require.NoError(t, plain(name))
+			}
+		}
+		data[i] = old
+	}
+}
+
 func TestIndexTooManyFiles(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`{"weight_map":{"-":"-"`)

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/coterie-go/coterie/internal/testkit"
 	"github.com/stretchr/testify/require"
 )
 
@@ -365,6 +366,12 @@ func FuzzSchema(f *testing.F) {
 		if len(src) > 4096 {
 			return
 		}
+		start := testkit.CPUTime(t)
+		defer func() {
+			if d := testkit.CPUTime(t) - start; d > 5*time.Second {
+				t.Errorf("%v for %s", d, src)
+			}
+		}()
 		g, err := FromSchema([]byte(src))
 		if err != nil {
 			return
