@@ -30,6 +30,14 @@ var vectorTwins = []twin{
 		c.t.add(d, x)
 		c.same(d, want, "add")
 	}},
+	{"join", vectorLengths, func(c *trial) {
+		d, x, by := c.floats(c.n), c.floats(c.n), c.floats(2)
+		want, was := slices.Clone(d), slices.Clone(x)
+		join(want, by[0], by[1], x)
+		c.t.join(d, by[0], by[1], x)
+		c.same(d, want, "join")
+		c.unchanged(x, was)
+	}},
 	{"div", vectorLengths, func(c *trial) {
 		d, x, by := c.floats(c.n), c.floats(c.n), c.floats(1)[0]
 		want := make([]float32, c.n)
@@ -111,6 +119,7 @@ func FuzzDot(f *testing.F)           { fuzz(f, "dot") }
 func FuzzAxpy(f *testing.F)          { fuzz(f, "axpy") }
 func FuzzAdd(f *testing.F)           { fuzz(f, "add") }
 func FuzzDiv(f *testing.F)           { fuzz(f, "div") }
+func FuzzJoin(f *testing.F)          { fuzz(f, "join") }
 func FuzzRMSNorm(f *testing.F)       { fuzz(f, "rmsNorm") }
 func FuzzSoftmax(f *testing.F)       { fuzz(f, "softmax") }
 func FuzzSwiGLU(f *testing.F)        { fuzz(f, "swiGLU") }
