@@ -93,19 +93,21 @@ func (a *attnTasks) plan() {
 	}
 
 	a.tiles, a.tasks, a.parts = a.tiles[:0], 0, 0
-	first, runs := &c.Layers[a.layer], 0
+	first, runs, most := &c.Layers[a.layer], 0, 0
 	for _, sq := range r.seqs {
 		for t := sq.first; t < sq.first+sq.n; t += tokens {
 			n := min(tokens, sq.first+sq.n-t)
 			x := attnTile{s: sq.s, first: t, tokens: n, shares: 1}
 			x.b0, x.b1 = first.firstSeen(r.pos[t])/kernels.AttnBlock, r.pos[t+n-1]/kernels.AttnBlock+1
 			x.runs = (x.b1-1)/kernels.AttnRun - x.b0/kernels.AttnRun + 1
-			runs += x.runs
+			runs, most = runs+x.runs, max(most, n)
 			a.tiles = append(a.tiles, x)
 		}
 	}
-	// Cut tiles are many times a worker's part: some of the workers may be slow.
-	share, shares := max(1, runs*a.groups/(2*want)), 0
+	if most <= cutTokens && workers > 1 { // short tasks, and some of the workers may be slow
+		want *= 2
+	}
+	share, shares := max(1, runs*a.groups/want), 0
 	for i := range a.tiles {
 		if x := &a.tiles[i]; x.tokens <= cutTokens && c.Indexer == nil && workers > 1 {
 			x.shares = (x.runs + share - 1) / share
