@@ -84,7 +84,7 @@ func TestCancelEach(t *testing.T) {
 				places, ended := 0, 0
 				step := 1
 				if testing.Short() {
-					step = 7
+					step = 29
 				}
 				for n := 1; ; n += step {
 					ctx := newNth(n)
@@ -146,7 +146,11 @@ func TestCancelEachGenerate(t *testing.T) {
 	for _, opt := range []Sampling{{MaxTokens: most}, {MaxTokens: most, Temperature: 1, Seed: 7}} {
 		want, err := generate(t.Context(), m.NewState(), opt)
 		require.NoError(t, err)
-		for n := 1; ; n += 5 { // the places between are TestCancelEach's
+		step := 5 // the places between are TestCancelEach's
+		if testing.Short() {
+			step = 41
+		}
+		for n := 1; ; n += step {
 			ctx, s := newNth(n), m.NewState()
 			got, err := generate(ctx, s, opt)
 			require.True(t, len(got) <= len(want) && slices.Equal(got, want[:len(got)]), "place %d: %v, want %v", n, got, want)
