@@ -195,7 +195,11 @@ func TestSoak(t *testing.T) {
 		"budget":   {moe.WithThreads(2), moe.WithExpertBudget(1 << 20)},
 		"prefetch": {moe.WithThreads(2), moe.WithExpertBudget(1 << 20), moe.WithExpertPrefetch()},
 	}, kinds: []string{"plain", "threads", "budget", "prefetch"}}
-	for _, family := range []string{"deepseek-v3", "gpt-oss", "qwen3-next", "olmoe", "llama4"} {
+	families := []string{"deepseek-v3", "gpt-oss", "qwen3-next", "olmoe", "llama4"}
+	if raceEnabled && !long() {
+		families = families[:3]
+	}
+	for _, family := range families {
 		path := filepath.Join(dir, family)
 		require.NoError(t, moetest.WriteRandom(path, family, 3))
 		s.paths = append(s.paths, path)
