@@ -352,12 +352,6 @@ GLOBL f3e000000<>(SB), RODATA|NOPTR, $32
 // func dotIQ1SAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, MMX+
 TEXT ·dotIQ1SAVX512(SB), NOSPLIT, $0-80
-	MOVL      $0x00000002, R11
-	KMOVD     R11, K1
-	MOVL      $0x00000004, R11
-	KMOVD     R11, K2
-	MOVL      $0x00000008, R11
-	KMOVD     R11, K3
 	VMOVDQU64 scales0<>+0(SB), Z0
 	VMOVDQU64 scales1<>+0(SB), Z1
 	VMOVDQU64 scales2<>+0(SB), Z2
@@ -376,6 +370,12 @@ TEXT ·dotIQ1SAVX512(SB), NOSPLIT, $0-80
 	VXORPS    Y4, Y4, Y4
 	VMOVUPS   Y4, (R12)
 	VMOVUPS   Y4, 32(R12)
+	MOVL      $0x00000002, R11
+	KMOVD     R11, K1
+	MOVL      $0x00000004, R11
+	KMOVD     R11, K2
+	MOVL      $0x00000008, R11
+	KMOVD     R11, K3
 
 block:
 	VMOVDQU64 (DI), Y4

@@ -395,12 +395,6 @@ GLOBL f3e000000<>(SB), RODATA|NOPTR, $32
 // func dotIQ2SAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, MMX+
 TEXT ·dotIQ2SAVX512(SB), NOSPLIT, $0-80
-	MOVL      $0x00000002, R11
-	KMOVD     R11, K1
-	MOVL      $0x00000004, R11
-	KMOVD     R11, K2
-	MOVL      $0x00000008, R11
-	KMOVD     R11, K3
 	VMOVDQU64 zero<>+0(SB), Z0
 	VMOVDQU64 scales0<>+0(SB), Z1
 	VMOVDQU64 scales1<>+0(SB), Z2
@@ -420,6 +414,12 @@ TEXT ·dotIQ2SAVX512(SB), NOSPLIT, $0-80
 	VXORPS    Y5, Y5, Y5
 	VMOVUPS   Y5, (R12)
 	VMOVUPS   Y5, 32(R12)
+	MOVL      $0x00000002, R11
+	KMOVD     R11, K1
+	MOVL      $0x00000004, R11
+	KMOVD     R11, K2
+	MOVL      $0x00000008, R11
+	KMOVD     R11, K3
 
 block:
 	MOVQ AX, R9

@@ -111,7 +111,7 @@ func (w *Weights) expand(s *tileScratch, r, i, n int) {
 }
 
 // codebook is the address of a codebook as the assembly takes it.
-func codebook[T uint32 | uint64](grid *T) *byte { return (*byte)(unsafe.Pointer(grid)) }
+func codebook[T uint16 | uint32 | uint64](grid *T) *byte { return (*byte)(unsafe.Pointer(grid)) }
 
 // dotAVX512 sets 16 values at dst to the products of rows r to r+15 with row c of
 // x, and asks for the cache lines that many bytes ahead.
@@ -201,15 +201,15 @@ func (w *Weights) dotRowsAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, a
 	case kindIQ1M:
 		dotIQ1MAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ1Up[0]), s.tiles())
 	case kindIQ2XXS:
-		dotIQ2XXSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2XXS[0]), s.tiles())
+		dotIQ2XXSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ2XXS[0]), s.tiles())
 	case kindIQ2XS:
-		dotIQ2XSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2XS[0]), s.tiles())
+		dotIQ2XSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ2XS[0]), s.tiles())
 	case kindIQ2S:
 		dotIQ2SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2S[0]), s.tiles())
 	case kindIQ3XXS:
-		dotIQ3XXSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ3XXS[0]), s.tiles())
+		dotIQ3XXSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ3XXS[0]), s.tiles())
 	case kindIQ3S:
-		dotIQ3SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ3S[0]), s.tiles())
+		dotIQ3SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ3S[0]), s.tiles())
 	default:
 		return false
 	}

@@ -19,13 +19,15 @@ type rowProduct struct {
 	src     reg.GPVirtual // the block of row 0
 	stride  reg.GPVirtual
 	ahead   reg.GPVirtual
-	rows    reg.GPVirtual // still to come
+	left    reg.GPVirtual // rows still to come
 	q, sums reg.GPVirtual // the block's activations
 	room    reg.GPVirtual // the row's record
 	scales  reg.VecVirtual
 	acc     reg.VecVirtual
-	factor  uint32         // of d
-	biases  reg.VecVirtual // sums times -bias, as words
+	factor  uint32           // of d
+	base    reg.GPVirtual    // permuted: the first row's record
+	books   []reg.VecVirtual // permuted: the codebook, where in registers
+	biases  reg.VecVirtual   // sums times -bias, as words
 }
 
 // Offsets within a row's record.
@@ -40,12 +42,12 @@ const (
 // rowLoop runs body for the 16 rows.
 func (p *rowProduct) rowLoop(e *expander, name string, body func()) {
 	e.MOVQ(p.src, e.src)
-	e.MOVQ(U32(16), p.rows)
+	e.MOVQ(U32(16), p.left)
 	e.Label(name)
 	body()
 	e.ADDQ(p.stride, e.src)
 	e.ADDQ(U32(recordSize), p.room)
-	e.DECQ(p.rows)
+	e.DECQ(p.left)
 	e.JNZ(LabelRef(name))
 	e.SUBQ(U32(16*recordSize), p.room)
 }
@@ -239,33 +241,80 @@ func (p *rowProduct) stepAVX512(e *expander, dst, d reg.GPVirtual) {
 	e.VMOVUPS(z, mem(dst, 0))
 }
 
+// prefetch asks for a row's share of the cache lines ahead.
+func (p *rowProduct) prefetch(e *expander) {
+	e.PREFETCHT1(mem(p.ahead, 0))
+	if p.bytes > 64 {
+		e.PREFETCHT1(mem(p.ahead, 64))
+	}
+	e.ADDQ(U32(uint32(p.bytes)), p.ahead)
+}
+
 // dotRows writes the functions dot<name>AVX2 and dot<name>AVX512.
 func (l lookup) dotRows(c *build.Context) {
 	data := map[string]Mem{}
-	for _, evex := range []bool{false, true} {
-		dry := l.dot(build.NewContext(), map[string]Mem{}, evex, nil)
-		l.dot(c, data, evex, dry.wanted)
+	for _, write := range []func(c *build.Context, data map[string]Mem, hold []constant) *expander{l.dotAVX2, l.dotAVX512} {
+		dry := write(build.NewContext(), map[string]Mem{}, nil)
+		write(c, data, dry.wanted)
 	}
 }
 
-func (l lookup) dot(c *build.Context, data map[string]Mem, evex bool, hold []constant) *expander {
+func (l lookup) dotAVX2(c *build.Context, data map[string]Mem, hold []constant) *expander {
+	return l.product(c, data, false, hold, func(e *expander) {}, l.rows)
+}
+
+func (l lookup) dotAVX512(c *build.Context, data map[string]Mem, hold []constant) *expander {
+	if l.permuted != nil {
+		return l.dotPermuted(c, data, hold)
+	}
+	return l.product(c, data, true, hold, func(e *expander) {
+		for r := 1; r < 4; r++ {
+			e.lane[r] = c.K()
+			c.MOVL(U32(1<<r), e.tmp.As32())
+			c.KMOVD(e.tmp.As32(), e.lane[r])
+		}
+	}, l.rows)
+}
+
+// rows emits the code for one block of 16 rows, in two passes.
+func (l lookup) rows(e *expander) {
+	p := e.product
+	if l.bias != 0 {
+		p.biases = e.YMM()
+		e.VMOVDQU(mem(p.sums, 0), p.biases)
+		e.VPMULLW(e.dwords("bias", uint32(uint16(-l.bias))*0x10001), p.biases, p.biases)
+	}
+	p.rowLoop(e, "head", func() {
+		l.head(e)
+		if l.bias != 0 {
+			e.VMOVDQU(p.acc, mem(p.room, recordFirst))
+		}
+	})
+	p.rowLoop(e, "points", func() {
+		p.prefetch(e)
+		p.start(e)
+		l.points(e)
+		if p.evex {
+			e.VMOVDQU64(p.acc, mem(p.room, recordPartial))
+		} else {
+			e.VMOVDQU(p.acc, mem(p.room, recordPartial))
+		}
+	})
+}
+
+// product writes a function: setup emits what comes before the loop over blocks,
+// rows the code for one block of 16 rows.
+func (l lookup) product(c *build.Context, data map[string]Mem, evex bool, hold []constant, setup, rows func(e *expander)) *expander {
 	name := "dot" + l.name + "AVX2"
 	if evex {
 		name = "dot" + l.name + "AVX512"
 	}
 	function(c, name, fmt.Sprintf("%s sets dst to the products of 16 rows of %s blocks with one column. It asks for the cache lines that many bytes ahead.", name, l.format),
 		"dst *float32, src *byte, stride, blocks, ahead int, q *int8, d *float32, sums *int16, grid, room *byte")
-	p := &rowProduct{lookup: l, evex: evex, src: c.GP64(), stride: c.GP64(), ahead: c.GP64(), rows: c.GP64(), q: c.GP64(), sums: c.GP64(), room: c.GP64()}
+	p := &rowProduct{lookup: l, evex: evex, src: c.GP64(), stride: c.GP64(), ahead: c.GP64(), left: c.GP64(), q: c.GP64(), sums: c.GP64(), room: c.GP64(), base: c.GP64()}
 	e := &expander{tiler: tiler{Context: c, data: data, evex: evex}, src: c.GP64(), grid: c.GP64(), tmp: c.GP64(), product: p}
 	e.room = mem(p.room, 0)
 	dst, n, d := c.GP64(), c.GP64(), c.GP64()
-	if evex {
-		for r := 1; r < 4; r++ {
-			e.lane[r] = c.K()
-			c.MOVL(U32(1<<r), e.tmp.As32())
-			c.KMOVD(e.tmp.As32(), e.lane[r])
-		}
-	}
 	e.holdAll(hold)
 	for _, arg := range []struct {
 		name string
@@ -281,32 +330,9 @@ func (l lookup) dot(c *build.Context, data map[string]Mem, evex bool, hold []con
 	e.VPXOR(x, x, x)
 	c.VMOVUPS(x, mem(dst, 0))
 	c.VMOVUPS(x, mem(dst, 32))
+	setup(e)
 	c.Label("block")
-	if l.bias != 0 {
-		p.biases = c.YMM()
-		e.VMOVDQU(mem(p.sums, 0), p.biases)
-		c.VPMULLW(e.dwords("bias", uint32(uint16(-l.bias))*0x10001), p.biases, p.biases)
-	}
-	p.rowLoop(e, "head", func() {
-		l.head(e)
-		if l.bias != 0 {
-			e.VMOVDQU(p.acc, mem(p.room, recordFirst))
-		}
-	})
-	p.rowLoop(e, "points", func() {
-		c.PREFETCHT1(mem(p.ahead, 0))
-		if l.bytes > 64 {
-			c.PREFETCHT1(mem(p.ahead, 64))
-		}
-		c.ADDQ(U32(uint32(l.bytes)), p.ahead)
-		p.start(e)
-		l.points(e)
-		if evex {
-			c.VMOVDQU64(p.acc, mem(p.room, recordPartial))
-		} else {
-			c.VMOVDQU(p.acc, mem(p.room, recordPartial))
-		}
-	})
+	rows(e)
 	p.step(e, dst, d)
 	c.ADDQ(U32(uint32(l.bytes)), p.src)
 	c.ADDQ(U32(256), p.q)

@@ -51,6 +51,7 @@ type lookup struct {
 	bias   int // of the codes in products
 	// head emits the code for all of a block but its points, points that.
 	head, points func(e *expander)
+	permuted     *permuted // of products with AVX-512, or nil
 }
 
 // expand writes the function expand<name>.
@@ -552,13 +553,13 @@ var lookups = []struct {
 	lookup
 	stem string
 }{
-	{lookup{"IQ1S", "iq1_s", 50, 32, 9, headIQ1S, pointsIQ1S}, "iq1_s"},
-	{lookup{"IQ1M", "iq1_m", 56, 16, 9, headIQ1M, pointsIQ1M}, "iq1_m"},
-	{lookup{"IQ2XXS", "iq2_xxs", 66, 32, 0, headIQ2XXS, pointsIQ2XXS}, "iq2_xxs"},
-	{lookup{"IQ2XS", "iq2_xs", 74, 16, 0, headIQ2XS, pointsIQ2XS}, "iq2_xs"},
-	{lookup{"IQ2S", "iq2_s", 82, 16, 0, headIQ2S, pointsIQ2S}, "iq2_s"},
-	{lookup{"IQ3XXS", "iq3_xxs", 98, 32, 0, headIQ3XXS, pointsIQ3XXS}, "iq3_xxs"},
-	{lookup{"IQ3S", "iq3_s", 110, 32, 0, headIQ3S, pointsIQ3S}, "iq3_s"},
+	{lookup{"IQ1S", "iq1_s", 50, 32, 9, headIQ1S, pointsIQ1S, nil}, "iq1_s"},
+	{lookup{"IQ1M", "iq1_m", 56, 16, 9, headIQ1M, pointsIQ1M, nil}, "iq1_m"},
+	{lookup{"IQ2XXS", "iq2_xxs", 66, 32, 0, headIQ2XXS, pointsIQ2XXS, &permutedIQ2XXS}, "iq2_xxs"},
+	{lookup{"IQ2XS", "iq2_xs", 74, 16, 0, headIQ2XS, pointsIQ2XS, &permutedIQ2XS}, "iq2_xs"},
+	{lookup{"IQ2S", "iq2_s", 82, 16, 0, headIQ2S, pointsIQ2S, nil}, "iq2_s"},
+	{lookup{"IQ3XXS", "iq3_xxs", 98, 32, 0, headIQ3XXS, pointsIQ3XXS, &permutedIQ3XXS}, "iq3_xxs"},
+	{lookup{"IQ3S", "iq3_s", 110, 32, 0, headIQ3S, pointsIQ3S, &permutedIQ3S}, "iq3_s"},
 }
 
 func lookupStems() []stem {
