@@ -200,12 +200,17 @@ func replay(tr *trace, policy NewPolicy, capacity, warm int) float64 {
 func TestPolicies(t *testing.T) {
 	traces := []*trace{
 		readTrace(t, "tale"),
+		readTrace(t, "olmoe-1b-7b"),
+		readTrace(t, "qwen3-30b-a3b"),
+		readTrace(t, "deepseek-v2-lite"),
+		readTrace(t, "gpt-oss-20b"),
 		skewed("zipf 0.7, topics of 100", 16, 64, 8, 320, 0.7, 0.1, 100),
 		skewed("zipf 1, topics of 50", 8, 128, 8, 320, 1, 0.15, 50),
 		skewed("zipf 0.5, topics of 200", 12, 64, 6, 320, 0.5, 0.2, 200),
 	}
 	for _, tr := range traces {
 		r := repeated(tr)
+		t.Logf("%s: %.3f of experts served the token before", tr.name, r)
 		require.True(t, r > 0.25 && r < 0.47, "%s: %.3f of experts served the token before", tr.name, r)
 	}
 	policies := []struct {

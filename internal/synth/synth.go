@@ -41,6 +41,8 @@ type shape struct {
 	biases, sinks    bool
 	window           int
 	qkNorm           int // 1: each head, 2: all heads
+
+	skew float64 // of routers
 }
 
 var shapes = map[string]shape{
@@ -57,7 +59,7 @@ func Shapes() []string { return slices.Sorted(maps.Keys(shapes)) }
 // Write writes a model of the named shape to w. typ is a type or mix, such as
 // q4_k_m or q8_0; layers, if not 0, replaces the model's own number. Of the
 // leading dense layers at most one is kept then, so that the rest route.
-func Write(ctx context.Context, w io.Writer, name, typ string, layers int, progress func(done, total int64)) error {
+func Write(ctx context.Context, w io.Writer, name, typ string, layers int, progress func(done, total int64), opts ...Option) error {
 	s, ok := shapes[name]
 	if !ok {
 		return fmt.Errorf("%w: shape: want one of %s, found %q", ErrShape, strings.Join(Shapes(), ", "), name)
@@ -73,6 +75,9 @@ func Write(ctx context.Context, w io.Writer, name, typ string, layers int, progr
 	}
 	if layers > 0 && layers < s.layers {
 		s.layers, s.dense = layers, min(s.dense, 1)
+	}
+	for _, o := range opts {
+		o(&s)
 	}
 	g := &generator{shape: s, recipe: r, w: gguf.NewWriter(), ctx: ctx, report: progress, rng: rand.New(rand.NewPCG(1, 2)), pools: map[quant.Type][]byte{}}
 	g.keys(name)
@@ -150,7 +155,7 @@ func (g *generator) keys(name string) {
 }
 
 func (g *generator) tensors() {
-	g.matrix("token_embd.weight", -1, g.vocab, g.dim)
+	g.embedding("token_embd.weight")
 	g.ones("output_norm.weight", g.dim)
 	g.matrix("output.weight", -1, g.vocab, g.dim)
 	for i := range g.layers {
@@ -206,7 +211,7 @@ func (g *generator) tensors() {
 			matrix("ffn_down", g.dim, g.denseFF)
 			continue
 		}
-		g.noise(n("ffn_gate_inp.weight"), g.experts, g.dim)
+		g.router(n("ffn_gate_inp.weight"))
 		if g.gating == 2 {
 			g.noise(n("exp_probs_b.bias"), g.experts)
 		}
