@@ -18,7 +18,10 @@ const maxListed = 16
 // WithCheck sets whether Open looks at the scales of all quantised weights and
 // reports those that are not finite (ErrNumber). By default it does so for
 // checkpoints of up to 1 GiB, because all of the file has to be read. Without it
-// such a scale is reported by the first Forward that it spoils.
+// such a scale is reported by the first Forward that it spoils. So is, always, a
+// value that is not finite in a matrix of floating-point weights, which has no
+// scales to tell: to find it, Open would have to read all of each checkpoint. Norms
+// and biases are read when opened, and looked at then.
 func WithCheck(on bool) Option {
 	return func(o *options) error { o.check, o.checkSet = on, true; return nil }
 }

@@ -55,6 +55,10 @@ func openCheckpoint(path string) (*checkpoint, error) {
 		return openHub(path)
 	}
 	f, err := gguf.Open(path, quant.SizeOf)
+	if unknown := (gguf.TypeError{}); errors.As(err, &unknown) {
+		_, named := quant.FromGGUF(unknown.ID)
+		err = fmt.Errorf("%w: %w", err, named)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
 	}

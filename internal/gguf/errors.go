@@ -27,6 +27,16 @@ func fail(sentinel error, format string, args ...any) error {
 	return fmt.Errorf("%w: %s", sentinel, fmt.Sprintf(format, args...))
 }
 
+// TypeError is the ErrType of a tensor whose type the caller's SizeFunc does not
+// know.
+type TypeError struct{ ID uint32 }
+
+func (e TypeError) Error() string {
+	return fmt.Sprintf("%v: type id %d is unknown or was removed from the format", ErrType, e.ID)
+}
+
+func (e TypeError) Unwrap() error { return ErrType }
+
 // brief quotes a name from the file for a message, the first 64 bytes of it.
 func brief(s string) string {
 	if len(s) > maxName {

@@ -162,7 +162,7 @@ func (f *File) parseLayout(r *reader, t *Tensor, align uint64) error {
 func byteSize(t *Tensor, sizeOf SizeFunc) (int64, error) {
 	blockLen, blockBytes, ok := sizeOf(t.Type)
 	if !ok || blockLen <= 0 || blockBytes <= 0 {
-		return 0, fail(ErrType, "type id %d is unknown or was removed from the format", t.Type)
+		return 0, TypeError{t.Type}
 	}
 	n := uint64(1)
 	for _, ne := range t.Shape {
