@@ -19,8 +19,9 @@ import (
 // job is what a process measures.
 type job struct {
 	Path           string
-	Budget         int64 // 0 for none
-	Mapped         bool  // Budget bounds a mapping
+	Budget         int64  // 0 for none
+	Mapped         bool   // Budget bounds a mapping
+	Group          string // a control group to run in, "" for none
 	Prompt, Tokens int
 	Threads        int
 	Skew           float64
@@ -53,6 +54,11 @@ func runChild(ctx context.Context, arg string) error {
 }
 
 func (j *job) run(ctx context.Context) (r result, err error) {
+	if j.Group != "" {
+		if err := joinGroup(j.Group); err != nil {
+			return r, err
+		}
+	}
 	var opts []moe.Option
 	if j.Threads > 0 {
 		opts = append(opts, moe.WithThreads(j.Threads))

@@ -4,6 +4,12 @@
 // as much memory, both from storage.
 //
 //	cd examples/budget && go run . -model M.gguf -plot budget.png -cold
+//
+// The system bounds both by itself where there is a control group to run in, which
+// takes its rights to make:
+//
+//	mkdir /sys/fs/cgroup/budget     (or /sys/fs/cgroup/memory/budget)
+//	go run . -model M.gguf -cgroup /sys/fs/cgroup/budget
 package main
 
 import (
@@ -34,6 +40,7 @@ func main() {
 	flag.BoolVar(&j.Prefetch, "prefetch", false, "let routers name experts a layer ahead")
 	picture := flag.String("plot", "", "PNG file for a plot")
 	cold := flag.Bool("cold", false, "compare with a mapped file, both from storage")
+	group := flag.String("cgroup", "", "directory of an empty memory control group to compare in; without it the mapping is held by dropping its pages")
 	losses := flag.Bool("loss", true, "print what fewer experts a token cost in held-out loss")
 	child := flag.String("child", "", "for the program's own use")
 	flag.Usage = func() {
@@ -56,7 +63,7 @@ as that has room; -cold empties the cache first.
 		err = runChild(ctx, *child)
 	} else {
 		j.Path = *path
-		err = run(ctx, j, *shape, *typ, *layers, *picture, *cold, *losses)
+		err = run(ctx, j, *shape, *typ, *layers, *picture, *cold || *group != "", *group, *losses)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "budget:", err)
@@ -64,7 +71,7 @@ as that has room; -cold empties the cache first.
 	}
 }
 
-func run(ctx context.Context, j job, shape, typ string, layers int, picture string, cold, losses bool) error {
+func run(ctx context.Context, j job, shape, typ string, layers int, picture string, cold bool, group string, losses bool) error {
 	if j.Path == "" {
 		dir, err := os.MkdirTemp("", "budget")
 		if err != nil {
@@ -108,7 +115,7 @@ func run(ctx context.Context, j job, shape, typ string, layers int, picture stri
 		}
 	}
 	if cold {
-		if err := compare(ctx, j, plan); err != nil {
+		if err := compare(ctx, j, plan, group); err != nil {
 			return err
 		}
 	}
@@ -175,15 +182,25 @@ func table(ctx context.Context, j job, plan moe.MemoryPlan) ([]result, error) {
 
 // compare measures a quarter of the experts in memory, by a budget and by a mapping
 // that is held to as much.
-func compare(ctx context.Context, j job, plan moe.MemoryPlan) error {
+func compare(ctx context.Context, j job, plan moe.MemoryPlan, group string) error {
 	fmt.Printf("\nnothing in the system's cache, a quarter of the experts in memory\n")
-	j.Budget = max(plan.Experts/4, plan.Minimum)
+	budget := max(plan.Experts/4, plan.Minimum)
+	if j.Group = group; group != "" {
+		promised := budget + plan.Dense + moe.Allowance + plan.CachePerToken*int64(j.Prompt+j.Tokens)
+		if err := limitGroup(group, promised); err != nil {
+			return err
+		}
+		fmt.Printf("each in the control group %s, limited to %d MB, page cache included\n", group, promised>>20)
+	}
 	var speed [2]float64
 	for i, mapped := range []bool{true, false} {
 		if err := drop(j.Path); err != nil {
 			return err
 		}
-		j.Mapped = mapped
+		j.Mapped, j.Budget = mapped, budget
+		if mapped && group != "" { // the group holds it
+			j.Mapped, j.Budget = false, 0
+		}
 		r, err := measure(ctx, j)
 		if err != nil {
 			return err
@@ -196,6 +213,9 @@ func compare(ctx context.Context, j job, plan moe.MemoryPlan) error {
 		speed[i] = r.Decode
 	}
 	fmt.Printf("the budget is %.1f times as fast\n", speed[1]/speed[0])
+	if group != "" {
+		return nil
+	}
 	fmt.Println("(the mapping is held to the same memory by dropping the least recently used experts, and the neighbours\n that the system mapped unasked, from it and from the system's cache; the time that takes is not counted,\n and other weights stay, which is kinder than the system would be)")
 	return nil
 }
