@@ -15,7 +15,8 @@ import (
 // BenchmarkFormats multiplies every integer format with one column, as decode
 // does, and reports bytes of weights a second and what part that is of q4_K's,
 // measured in turns with it: by one thread from its second cache, and by all
-// threads from memory. None is to stay below a quarter.
+// threads from memory. From memory, where decode has them, none is to stay below a
+// quarter.
 func BenchmarkFormats(b *testing.B) {
 	const k = 2048
 	data := make([]byte, 192<<20) // more than the third cache of most machines

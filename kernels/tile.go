@@ -30,8 +30,9 @@ import "unsafe"
 // values, a fifth for 16), minima, and stores of tiles, which are bound by one store
 // of 32 bytes a cycle. With one column those stores cost more than memory leaves
 // room for (q4_K 20 GB/s): there the codes are multiplied in the registers they
-// are in (q4_K 32, q6_K 27, q8_0 43, mxfp4 22 GB/s; memory gives one core of two
-// 15).
+// are in (q4_K 31, q6_K 26, q8_0 39, mxfp4 17, the hub's 13 GB/s; memory gives one
+// core of two 15). Codebook formats with one column stay rows (iq1_s 4.2, iq2_s 7.0,
+// iq2_xxs 8.4, iq3_xxs 10 GB/s; by way of records and tiles it was 2.2, 3.7, 3.2, 4.0).
 
 const (
 	tileRows  = 16
