@@ -55,8 +55,10 @@ func TestGolden(t *testing.T) {
 			}
 			for _, p := range paths {
 				t.Run(name+filepath.Ext(p), func(t *testing.T) {
-					if _, err := openCheckpoint(p); errors.Is(err, ErrFamily) {
+					if ck, err := openCheckpoint(p); errors.Is(err, ErrFamily) {
 						t.Skip(err)
+					} else if err == nil {
+						ck.close()
 					}
 					understood++
 					golden(t, p, c)
