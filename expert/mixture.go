@@ -277,7 +277,11 @@ func (m *Mixture) Do(worker, i int) {
 	if before {
 		toGate.Bias, toUp.Bias = nil, nil // added once the input's weight is in
 	}
+	w.scratch.Next = toUp.From(a)
 	toGate.Apply(gate, ff, a, b, &m.x.Acts, p.cols, p.n, &w.scratch)
+	if w.scratch.Next = toGate.From(b); b == ff && lo+1 < len(m.parts) {
+		w.scratch.Next = m.parts[lo+1].e.Gate.From(0)
+	}
 	toUp.Apply(up, b-a, a, b, &m.x.Acts, p.cols, p.n, &w.scratch)
 	for j := range p.n {
 		g, u := gate[j*ff:][:b-a], up[j*(b-a):][:b-a]
@@ -317,6 +321,11 @@ func (d *downTasks) Do(worker, i int) {
 	y := w.floats(&w.y, m.pairs()*r)
 	for i := range m.parts {
 		p := &m.parts[i]
+		if i+1 < len(m.parts) {
+			w.scratch.Next = m.parts[i+1].e.Down.From(a)
+		} else {
+			w.scratch.Next = m.parts[0].e.Down.From(b)
+		}
 		p.e.Down.Apply(y[p.y*r:], r, a, b, &p.hidden.Acts, m.iota[p.slot:p.slot+p.n], p.n, &w.scratch)
 	}
 	for t := range m.n {

@@ -6,7 +6,7 @@
 
 // func dotMXFP4HubAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
-TEXT ·dotMXFP4HubAVX512(SB), NOSPLIT, $0-80
+TEXT ·dotMXFP4HubAVX512(SB), NOSPLIT, $8-80
 	MOVL      $0x00000002, DX
 	KMOVD     DX, K1
 	MOVL      $0x00000004, DX
@@ -16,27 +16,30 @@ TEXT ·dotMXFP4HubAVX512(SB), NOSPLIT, $0-80
 	VMOVDQU64 low4<>+0(SB), Y1
 	MOVQ      ahead+32(FP), CX
 	ADDQ      src+8(FP), CX
+	MOVQ      stride+16(FP), R8
+	SHLQ      $0x03, R8
+	NEGQ      R8
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R8
-	MOVQ  stride+16(FP), R10
-	LEAQ  (R10)(R10*2), R11
+	MOVQ  src+8(FP), R9
+	MOVQ  stride+16(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (R8)(R10*8), R8
+	LEAQ  (R9)(R11*8), R9
 
 src0:
-	LEAQ  (R8)(R10*4), R9
-	MOVQ  scales+64(FP), R12
-	MOVQ  scaleStride+72(FP), R14
-	LEAQ  (R14)(R14*2), R15
+	LEAQ  (R9)(R11*4), R10
+	MOVQ  scales+64(FP), R13
+	MOVQ  scaleStride+72(FP), R15
+	LEAQ  (R15)(R15*2), BP
 	TESTQ AX, AX
 	JZ    scales0
-	LEAQ  (R12)(R14*8), R12
+	LEAQ  (R13)(R15*8), R13
 
 scales0:
-	LEAQ   (R12)(R14*4), R13
+	LEAQ   (R13)(R15*4), R14
 	MOVQ   q+40(FP), DX
 	MOVQ   d+48(FP), BX
 	MOVQ   sums+56(FP), SI
@@ -45,28 +48,28 @@ scales0:
 
 block:
 	VXORPS          X2, X2, X2
-	VPINSRB         $0x00, (R12), X2, X2
-	VPINSRB         $0x01, (R12)(R14*1), X2, X2
-	VPINSRB         $0x02, (R12)(R14*2), X2, X2
-	VPINSRB         $0x03, (R12)(R15*1), X2, X2
-	VPINSRB         $0x04, (R13), X2, X2
-	VPINSRB         $0x05, (R13)(R14*1), X2, X2
-	VPINSRB         $0x06, (R13)(R14*2), X2, X2
-	VPINSRB         $0x07, (R13)(R15*1), X2, X2
+	VPINSRB         $0x00, (R13), X2, X2
+	VPINSRB         $0x01, (R13)(R15*1), X2, X2
+	VPINSRB         $0x02, (R13)(R15*2), X2, X2
+	VPINSRB         $0x03, (R13)(BP*1), X2, X2
+	VPINSRB         $0x04, (R14), X2, X2
+	VPINSRB         $0x05, (R14)(R15*1), X2, X2
+	VPINSRB         $0x06, (R14)(R15*2), X2, X2
+	VPINSRB         $0x07, (R14)(BP*1), X2, X2
 	VPMOVZXBD       X2, Y2
 	VPSLLD          $0x17, Y2, Y2
 	VMULPS          half<>+0(SB), Y2, Y2
 	VPMAXSD         least<>+0(SB), Y2, Y2
 	VPMINSD         most<>+0(SB), Y2, Y2
 	VMOVDQU64       levels<>+0(SB), Y3
-	VBROADCASTI32X4 (R8), Y4
-	VINSERTI32X4    $0x01, (R9), Y4, Y4
-	VBROADCASTI32X4 (R8)(R10*1), Y5
-	VINSERTI32X4    $0x01, (R9)(R10*1), Y5, Y5
-	VBROADCASTI32X4 (R8)(R10*2), Y6
-	VINSERTI32X4    $0x01, (R9)(R10*2), Y6, Y6
-	VBROADCASTI32X4 (R8)(R11*1), Y7
-	VINSERTI32X4    $0x01, (R9)(R11*1), Y7, Y7
+	VBROADCASTI32X4 (R9), Y4
+	VINSERTI32X4    $0x01, (R10), Y4, Y4
+	VBROADCASTI32X4 (R9)(R11*1), Y5
+	VINSERTI32X4    $0x01, (R10)(R11*1), Y5, Y5
+	VBROADCASTI32X4 (R9)(R11*2), Y6
+	VINSERTI32X4    $0x01, (R10)(R11*2), Y6, Y6
+	VBROADCASTI32X4 (R9)(R12*1), Y7
+	VINSERTI32X4    $0x01, (R10)(R12*1), Y7, Y7
 	VPUNPCKLDQ      Y5, Y4, Y8
 	VPUNPCKHDQ      Y5, Y4, Y4
 	VPUNPCKLDQ      Y7, Y6, Y5
@@ -84,6 +87,7 @@ block:
 	VPUNPCKLBW      Y6, Y7, Y7
 	VSHUFPS         $0x88, Y9, Y7, Y6
 	PREFETCHT1      (CX)
+	PREFETCHT0      (CX)(R8*1)
 	VXORPS          Y10, Y10, Y10
 	VPDPBUSD.BCST   (DX), Y6, Y10
 	VSHUFPS         $0xdd, Y9, Y7, Y6
@@ -109,6 +113,7 @@ block:
 	VPUNPCKLBW      Y5, Y8, Y8
 	VSHUFPS         $0x88, Y6, Y8, Y5
 	PREFETCHT1      64(CX)
+	PREFETCHT0      64(CX)(R8*1)
 	VPDPBUSD.BCST   16(DX), Y5, Y10
 	VSHUFPS         $0xdd, Y6, Y8, Y5
 	VPDPBUSD.BCST   20(DX), Y5, Y7
@@ -133,10 +138,10 @@ block:
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
 	ADDQ            $0x00000080, CX
-	ADDQ            $0x00000010, R8
 	ADDQ            $0x00000010, R9
-	INCQ            R12
+	ADDQ            $0x00000010, R10
 	INCQ            R13
+	INCQ            R14
 	DECQ            DI
 	JNZ             block
 	MOVQ            dst+0(FP), DX
@@ -209,30 +214,33 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 
 // func dotMXFP4HubAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotMXFP4HubAVX2(SB), NOSPLIT, $0-80
+TEXT ·dotMXFP4HubAVX2(SB), NOSPLIT, $8-80
 	MOVQ ahead+32(FP), CX
 	ADDQ src+8(FP), CX
+	MOVQ stride+16(FP), R8
+	SHLQ $0x03, R8
+	NEGQ R8
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), R8
-	MOVQ  stride+16(FP), R10
-	LEAQ  (R10)(R10*2), R11
+	MOVQ  src+8(FP), R9
+	MOVQ  stride+16(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (R8)(R10*8), R8
+	LEAQ  (R9)(R11*8), R9
 
 src0:
-	LEAQ  (R8)(R10*4), R9
-	MOVQ  scales+64(FP), R12
-	MOVQ  scaleStride+72(FP), R14
-	LEAQ  (R14)(R14*2), R15
+	LEAQ  (R9)(R11*4), R10
+	MOVQ  scales+64(FP), R13
+	MOVQ  scaleStride+72(FP), R15
+	LEAQ  (R15)(R15*2), BP
 	TESTQ AX, AX
 	JZ    scales0
-	LEAQ  (R12)(R14*8), R12
+	LEAQ  (R13)(R15*8), R13
 
 scales0:
-	LEAQ   (R12)(R14*4), R13
+	LEAQ   (R13)(R15*4), R14
 	MOVQ   q+40(FP), DX
 	MOVQ   d+48(FP), BX
 	MOVQ   sums+56(FP), SI
@@ -241,28 +249,28 @@ scales0:
 
 block:
 	VXORPS         X1, X1, X1
-	VPINSRB        $0x00, (R12), X1, X1
-	VPINSRB        $0x01, (R12)(R14*1), X1, X1
-	VPINSRB        $0x02, (R12)(R14*2), X1, X1
-	VPINSRB        $0x03, (R12)(R15*1), X1, X1
-	VPINSRB        $0x04, (R13), X1, X1
-	VPINSRB        $0x05, (R13)(R14*1), X1, X1
-	VPINSRB        $0x06, (R13)(R14*2), X1, X1
-	VPINSRB        $0x07, (R13)(R15*1), X1, X1
+	VPINSRB        $0x00, (R13), X1, X1
+	VPINSRB        $0x01, (R13)(R15*1), X1, X1
+	VPINSRB        $0x02, (R13)(R15*2), X1, X1
+	VPINSRB        $0x03, (R13)(BP*1), X1, X1
+	VPINSRB        $0x04, (R14), X1, X1
+	VPINSRB        $0x05, (R14)(R15*1), X1, X1
+	VPINSRB        $0x06, (R14)(R15*2), X1, X1
+	VPINSRB        $0x07, (R14)(BP*1), X1, X1
 	VPMOVZXBD      X1, Y1
 	VPSLLD         $0x17, Y1, Y1
 	VMULPS         half<>+0(SB), Y1, Y1
 	VPMAXSD        least<>+0(SB), Y1, Y1
 	VPMINSD        most<>+0(SB), Y1, Y1
 	VMOVDQU        levels<>+0(SB), Y2
-	VBROADCASTI128 (R8), Y3
-	VINSERTI128    $0x01, (R9), Y3, Y3
-	VBROADCASTI128 (R8)(R10*1), Y4
-	VINSERTI128    $0x01, (R9)(R10*1), Y4, Y4
-	VBROADCASTI128 (R8)(R10*2), Y5
-	VINSERTI128    $0x01, (R9)(R10*2), Y5, Y5
-	VBROADCASTI128 (R8)(R11*1), Y6
-	VINSERTI128    $0x01, (R9)(R11*1), Y6, Y6
+	VBROADCASTI128 (R9), Y3
+	VINSERTI128    $0x01, (R10), Y3, Y3
+	VBROADCASTI128 (R9)(R11*1), Y4
+	VINSERTI128    $0x01, (R10)(R11*1), Y4, Y4
+	VBROADCASTI128 (R9)(R11*2), Y5
+	VINSERTI128    $0x01, (R10)(R11*2), Y5, Y5
+	VBROADCASTI128 (R9)(R12*1), Y6
+	VINSERTI128    $0x01, (R10)(R12*1), Y6, Y6
 	VPUNPCKLDQ     Y4, Y3, Y7
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPUNPCKLDQ     Y6, Y5, Y4
@@ -280,6 +288,7 @@ block:
 	VPUNPCKLBW     Y5, Y6, Y6
 	VSHUFPS        $0x88, Y8, Y6, Y5
 	PREFETCHT1     (CX)
+	PREFETCHT0     (CX)(R8*1)
 	VPBROADCASTD   (DX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VSHUFPS        $0xdd, Y8, Y6, Y5
@@ -311,6 +320,7 @@ block:
 	VPUNPCKLBW     Y5, Y7, Y7
 	VSHUFPS        $0x88, Y6, Y7, Y5
 	PREFETCHT1     64(CX)
+	PREFETCHT0     64(CX)(R8*1)
 	VPBROADCASTD   16(DX), Y8
 	VPMADDUBSW     Y8, Y5, Y8
 	VSHUFPS        $0xdd, Y6, Y7, Y5
@@ -345,10 +355,10 @@ block:
 	ADDQ           $0x04, BX
 	ADDQ           $0x04, SI
 	ADDQ           $0x00000080, CX
-	ADDQ           $0x00000010, R8
 	ADDQ           $0x00000010, R9
-	INCQ           R12
+	ADDQ           $0x00000010, R10
 	INCQ           R13
+	INCQ           R14
 	DECQ           DI
 	JNZ            block
 	MOVQ           dst+0(FP), DX

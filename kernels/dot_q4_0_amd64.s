@@ -16,18 +16,21 @@ TEXT ·dotQ4_0AVX512(SB), NOSPLIT, $0-64
 	VMOVDQU64 low4<>+0(SB), Y1
 	MOVQ      ahead+32(FP), CX
 	ADDQ      src+8(FP), CX
+	MOVQ      stride+16(FP), R8
+	SHLQ      $0x03, R8
+	NEGQ      R8
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R8
-	MOVQ  stride+16(FP), R10
-	LEAQ  (R10)(R10*2), R11
+	MOVQ  src+8(FP), R9
+	MOVQ  stride+16(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (R8)(R10*8), R8
+	LEAQ  (R9)(R11*8), R9
 
 src0:
-	LEAQ   (R8)(R10*4), R9
+	LEAQ   (R9)(R11*4), R10
 	MOVQ   q+40(FP), DX
 	MOVQ   d+48(FP), BX
 	MOVQ   sums+56(FP), SI
@@ -35,25 +38,25 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD    (R8), Y2
-	VPBROADCASTD    (R8)(R10*1), K1, X2
-	VPBROADCASTD    (R8)(R10*2), K2, X2
-	VPBROADCASTD    (R8)(R11*1), K3, X2
-	VPBROADCASTD    (R9), Y3
-	VPBROADCASTD    (R9)(R10*1), K1, X3
-	VPBROADCASTD    (R9)(R10*2), K2, X3
-	VPBROADCASTD    (R9)(R11*1), K3, X3
+	VPBROADCASTD    (R9), Y2
+	VPBROADCASTD    (R9)(R11*1), K1, X2
+	VPBROADCASTD    (R9)(R11*2), K2, X2
+	VPBROADCASTD    (R9)(R12*1), K3, X2
+	VPBROADCASTD    (R10), Y3
+	VPBROADCASTD    (R10)(R11*1), K1, X3
+	VPBROADCASTD    (R10)(R11*2), K2, X3
+	VPBROADCASTD    (R10)(R12*1), K3, X3
 	VINSERTI32X4    $0x01, X3, Y2, Y2
 	VPMOVDW         Y2, X2
 	VCVTPH2PS       X2, Y2
-	VBROADCASTI32X4 2(R8), Y3
-	VINSERTI32X4    $0x01, 2(R9), Y3, Y3
-	VBROADCASTI32X4 2(R8)(R10*1), Y4
-	VINSERTI32X4    $0x01, 2(R9)(R10*1), Y4, Y4
-	VBROADCASTI32X4 2(R8)(R10*2), Y5
-	VINSERTI32X4    $0x01, 2(R9)(R10*2), Y5, Y5
-	VBROADCASTI32X4 2(R8)(R11*1), Y6
-	VINSERTI32X4    $0x01, 2(R9)(R11*1), Y6, Y6
+	VBROADCASTI32X4 2(R9), Y3
+	VINSERTI32X4    $0x01, 2(R10), Y3, Y3
+	VBROADCASTI32X4 2(R9)(R11*1), Y4
+	VINSERTI32X4    $0x01, 2(R10)(R11*1), Y4, Y4
+	VBROADCASTI32X4 2(R9)(R11*2), Y5
+	VINSERTI32X4    $0x01, 2(R10)(R11*2), Y5, Y5
+	VBROADCASTI32X4 2(R9)(R12*1), Y6
+	VINSERTI32X4    $0x01, 2(R10)(R12*1), Y6, Y6
 	VPUNPCKLDQ      Y4, Y3, Y7
 	VPUNPCKHDQ      Y4, Y3, Y3
 	VPUNPCKLDQ      Y6, Y5, Y4
@@ -66,6 +69,7 @@ block:
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y5, Y5
 	PREFETCHT1      (CX)
+	PREFETCHT0      (CX)(R8*1)
 	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   (DX), Y6, Y8
 	VXORPS          Y6, Y6, Y6
@@ -75,6 +79,7 @@ block:
 	VPANDD          Y1, Y5, Y5
 	VPDPBUSD.BCST   4(DX), Y4, Y8
 	PREFETCHT1      64(CX)
+	PREFETCHT0      64(CX)(R8*1)
 	VPDPBUSD.BCST   20(DX), Y5, Y6
 	VPSRLW          $0x04, Y7, Y4
 	VPANDD          Y1, Y7, Y7
@@ -85,6 +90,7 @@ block:
 	VPANDD          Y1, Y3, Y3
 	VPANDD          Y1, Y4, Y4
 	PREFETCHT1      128(CX)
+	PREFETCHT0      128(CX)(R8*1)
 	VPDPBUSD.BCST   12(DX), Y3, Y8
 	VPDPBUSD.BCST   28(DX), Y4, Y6
 	VPADDD          Y6, Y8, Y8
@@ -97,8 +103,8 @@ block:
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
 	ADDQ            $0x00000090, CX
-	ADDQ            $0x00000012, R8
 	ADDQ            $0x00000012, R9
+	ADDQ            $0x00000012, R10
 	DECQ            DI
 	JNZ             block
 	MOVQ            dst+0(FP), DX
@@ -134,18 +140,21 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 TEXT ·dotQ4_0AVX2(SB), NOSPLIT, $0-64
 	MOVQ ahead+32(FP), CX
 	ADDQ src+8(FP), CX
+	MOVQ stride+16(FP), R8
+	SHLQ $0x03, R8
+	NEGQ R8
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), R8
-	MOVQ  stride+16(FP), R10
-	LEAQ  (R10)(R10*2), R11
+	MOVQ  src+8(FP), R9
+	MOVQ  stride+16(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (R8)(R10*8), R8
+	LEAQ  (R9)(R11*8), R9
 
 src0:
-	LEAQ   (R8)(R10*4), R9
+	LEAQ   (R9)(R11*4), R10
 	MOVQ   q+40(FP), DX
 	MOVQ   d+48(FP), BX
 	MOVQ   sums+56(FP), SI
@@ -154,23 +163,23 @@ src0:
 
 block:
 	VXORPS         X1, X1, X1
-	VPINSRW        $0x00, (R8), X1, X1
-	VPINSRW        $0x01, (R8)(R10*1), X1, X1
-	VPINSRW        $0x02, (R8)(R10*2), X1, X1
-	VPINSRW        $0x03, (R8)(R11*1), X1, X1
-	VPINSRW        $0x04, (R9), X1, X1
-	VPINSRW        $0x05, (R9)(R10*1), X1, X1
-	VPINSRW        $0x06, (R9)(R10*2), X1, X1
-	VPINSRW        $0x07, (R9)(R11*1), X1, X1
+	VPINSRW        $0x00, (R9), X1, X1
+	VPINSRW        $0x01, (R9)(R11*1), X1, X1
+	VPINSRW        $0x02, (R9)(R11*2), X1, X1
+	VPINSRW        $0x03, (R9)(R12*1), X1, X1
+	VPINSRW        $0x04, (R10), X1, X1
+	VPINSRW        $0x05, (R10)(R11*1), X1, X1
+	VPINSRW        $0x06, (R10)(R11*2), X1, X1
+	VPINSRW        $0x07, (R10)(R12*1), X1, X1
 	VCVTPH2PS      X1, Y1
-	VBROADCASTI128 2(R8), Y2
-	VINSERTI128    $0x01, 2(R9), Y2, Y2
-	VBROADCASTI128 2(R8)(R10*1), Y3
-	VINSERTI128    $0x01, 2(R9)(R10*1), Y3, Y3
-	VBROADCASTI128 2(R8)(R10*2), Y4
-	VINSERTI128    $0x01, 2(R9)(R10*2), Y4, Y4
-	VBROADCASTI128 2(R8)(R11*1), Y5
-	VINSERTI128    $0x01, 2(R9)(R11*1), Y5, Y5
+	VBROADCASTI128 2(R9), Y2
+	VINSERTI128    $0x01, 2(R10), Y2, Y2
+	VBROADCASTI128 2(R9)(R11*1), Y3
+	VINSERTI128    $0x01, 2(R10)(R11*1), Y3, Y3
+	VBROADCASTI128 2(R9)(R11*2), Y4
+	VINSERTI128    $0x01, 2(R10)(R11*2), Y4, Y4
+	VBROADCASTI128 2(R9)(R12*1), Y5
+	VINSERTI128    $0x01, 2(R10)(R12*1), Y5, Y5
 	VPUNPCKLDQ     Y3, Y2, Y6
 	VPUNPCKHDQ     Y3, Y2, Y2
 	VPUNPCKLDQ     Y5, Y4, Y3
@@ -183,6 +192,7 @@ block:
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y4, Y4
 	PREFETCHT1     (CX)
+	PREFETCHT0     (CX)(R8*1)
 	VPBROADCASTD   (DX), Y7
 	VPMADDUBSW     Y7, Y5, Y7
 	VPBROADCASTD   16(DX), Y5
@@ -195,6 +205,7 @@ block:
 	VPMADDUBSW     Y7, Y3, Y7
 	VPADDW         Y5, Y7, Y7
 	PREFETCHT1     64(CX)
+	PREFETCHT0     64(CX)(R8*1)
 	VPBROADCASTD   20(DX), Y3
 	VPMADDUBSW     Y3, Y4, Y3
 	VPADDW         Y7, Y3, Y3
@@ -211,6 +222,7 @@ block:
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y4, Y4
 	PREFETCHT1     128(CX)
+	PREFETCHT0     128(CX)(R8*1)
 	VPBROADCASTD   12(DX), Y5
 	VPMADDUBSW     Y5, Y2, Y5
 	VPADDW         Y6, Y5, Y5
@@ -230,8 +242,8 @@ block:
 	ADDQ           $0x04, BX
 	ADDQ           $0x04, SI
 	ADDQ           $0x00000090, CX
-	ADDQ           $0x00000012, R8
 	ADDQ           $0x00000012, R9
+	ADDQ           $0x00000012, R10
 	DECQ           DI
 	JNZ            block
 	MOVQ           dst+0(FP), DX

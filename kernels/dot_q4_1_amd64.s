@@ -16,18 +16,21 @@ TEXT ·dotQ4_1AVX512(SB), NOSPLIT, $0-64
 	VMOVDQU64 low4<>+0(SB), Y1
 	MOVQ      ahead+32(FP), CX
 	ADDQ      src+8(FP), CX
+	MOVQ      stride+16(FP), R8
+	SHLQ      $0x03, R8
+	NEGQ      R8
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R8
-	MOVQ  stride+16(FP), R10
-	LEAQ  (R10)(R10*2), R11
+	MOVQ  src+8(FP), R9
+	MOVQ  stride+16(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (R8)(R10*8), R8
+	LEAQ  (R9)(R11*8), R9
 
 src0:
-	LEAQ   (R8)(R10*4), R9
+	LEAQ   (R9)(R11*4), R10
 	MOVQ   q+40(FP), DX
 	MOVQ   d+48(FP), BX
 	MOVQ   sums+56(FP), SI
@@ -35,28 +38,28 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD    (R8), Y2
-	VPBROADCASTD    (R8)(R10*1), K1, X2
-	VPBROADCASTD    (R8)(R10*2), K2, X2
-	VPBROADCASTD    (R8)(R11*1), K3, X2
-	VPBROADCASTD    (R9), Y3
-	VPBROADCASTD    (R9)(R10*1), K1, X3
-	VPBROADCASTD    (R9)(R10*2), K2, X3
-	VPBROADCASTD    (R9)(R11*1), K3, X3
+	VPBROADCASTD    (R9), Y2
+	VPBROADCASTD    (R9)(R11*1), K1, X2
+	VPBROADCASTD    (R9)(R11*2), K2, X2
+	VPBROADCASTD    (R9)(R12*1), K3, X2
+	VPBROADCASTD    (R10), Y3
+	VPBROADCASTD    (R10)(R11*1), K1, X3
+	VPBROADCASTD    (R10)(R11*2), K2, X3
+	VPBROADCASTD    (R10)(R12*1), K3, X3
 	VINSERTI32X4    $0x01, X3, Y2, Y2
 	VPSHUFB         unzip<>+0(SB), Y2, Y2
 	VPERMQ          $0xd8, Y2, Y2
 	VEXTRACTI32X4   $0x01, Y2, X3
 	VCVTPH2PS       X2, Y2
 	VCVTPH2PS       X3, Y3
-	VBROADCASTI32X4 4(R8), Y4
-	VINSERTI32X4    $0x01, 4(R9), Y4, Y4
-	VBROADCASTI32X4 4(R8)(R10*1), Y5
-	VINSERTI32X4    $0x01, 4(R9)(R10*1), Y5, Y5
-	VBROADCASTI32X4 4(R8)(R10*2), Y6
-	VINSERTI32X4    $0x01, 4(R9)(R10*2), Y6, Y6
-	VBROADCASTI32X4 4(R8)(R11*1), Y7
-	VINSERTI32X4    $0x01, 4(R9)(R11*1), Y7, Y7
+	VBROADCASTI32X4 4(R9), Y4
+	VINSERTI32X4    $0x01, 4(R10), Y4, Y4
+	VBROADCASTI32X4 4(R9)(R11*1), Y5
+	VINSERTI32X4    $0x01, 4(R10)(R11*1), Y5, Y5
+	VBROADCASTI32X4 4(R9)(R11*2), Y6
+	VINSERTI32X4    $0x01, 4(R10)(R11*2), Y6, Y6
+	VBROADCASTI32X4 4(R9)(R12*1), Y7
+	VINSERTI32X4    $0x01, 4(R10)(R12*1), Y7, Y7
 	VPUNPCKLDQ      Y5, Y4, Y8
 	VPUNPCKHDQ      Y5, Y4, Y4
 	VPUNPCKLDQ      Y7, Y6, Y5
@@ -69,6 +72,7 @@ block:
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y6, Y6
 	PREFETCHT1      (CX)
+	PREFETCHT0      (CX)(R8*1)
 	VXORPS          Y9, Y9, Y9
 	VPDPBUSD.BCST   (DX), Y7, Y9
 	VXORPS          Y7, Y7, Y7
@@ -78,6 +82,7 @@ block:
 	VPANDD          Y1, Y6, Y6
 	VPDPBUSD.BCST   4(DX), Y5, Y9
 	PREFETCHT1      64(CX)
+	PREFETCHT0      64(CX)(R8*1)
 	VPDPBUSD.BCST   20(DX), Y6, Y7
 	VPSRLW          $0x04, Y8, Y5
 	VPANDD          Y1, Y8, Y8
@@ -88,6 +93,7 @@ block:
 	VPANDD          Y1, Y4, Y4
 	VPANDD          Y1, Y5, Y5
 	PREFETCHT1      128(CX)
+	PREFETCHT0      128(CX)(R8*1)
 	VPDPBUSD.BCST   12(DX), Y4, Y9
 	VPDPBUSD.BCST   28(DX), Y5, Y7
 	VPADDD          Y7, Y9, Y9
@@ -104,8 +110,8 @@ block:
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
 	ADDQ            $0x000000a0, CX
-	ADDQ            $0x00000014, R8
 	ADDQ            $0x00000014, R9
+	ADDQ            $0x00000014, R10
 	DECQ            DI
 	JNZ             block
 	MOVQ            dst+0(FP), DX
@@ -151,18 +157,21 @@ GLOBL ones<>(SB), RODATA|NOPTR, $32
 TEXT ·dotQ4_1AVX2(SB), NOSPLIT, $0-64
 	MOVQ ahead+32(FP), CX
 	ADDQ src+8(FP), CX
+	MOVQ stride+16(FP), R8
+	SHLQ $0x03, R8
+	NEGQ R8
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), R8
-	MOVQ  stride+16(FP), R10
-	LEAQ  (R10)(R10*2), R11
+	MOVQ  src+8(FP), R9
+	MOVQ  stride+16(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (R8)(R10*8), R8
+	LEAQ  (R9)(R11*8), R9
 
 src0:
-	LEAQ   (R8)(R10*4), R9
+	LEAQ   (R9)(R11*4), R10
 	MOVQ   q+40(FP), DX
 	MOVQ   d+48(FP), BX
 	MOVQ   sums+56(FP), SI
@@ -170,28 +179,28 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD   (R8), Y1
-	VPINSRD        $0x01, (R8)(R10*1), X1, X1
-	VPINSRD        $0x02, (R8)(R10*2), X1, X1
-	VPINSRD        $0x03, (R8)(R11*1), X1, X1
-	VPBROADCASTD   (R9), Y2
-	VPINSRD        $0x01, (R9)(R10*1), X2, X2
-	VPINSRD        $0x02, (R9)(R10*2), X2, X2
-	VPINSRD        $0x03, (R9)(R11*1), X2, X2
+	VPBROADCASTD   (R9), Y1
+	VPINSRD        $0x01, (R9)(R11*1), X1, X1
+	VPINSRD        $0x02, (R9)(R11*2), X1, X1
+	VPINSRD        $0x03, (R9)(R12*1), X1, X1
+	VPBROADCASTD   (R10), Y2
+	VPINSRD        $0x01, (R10)(R11*1), X2, X2
+	VPINSRD        $0x02, (R10)(R11*2), X2, X2
+	VPINSRD        $0x03, (R10)(R12*1), X2, X2
 	VINSERTI128    $0x01, X2, Y1, Y1
 	VPSHUFB        unzip<>+0(SB), Y1, Y1
 	VPERMQ         $0xd8, Y1, Y1
 	VEXTRACTI128   $0x01, Y1, X2
 	VCVTPH2PS      X1, Y1
 	VCVTPH2PS      X2, Y2
-	VBROADCASTI128 4(R8), Y3
-	VINSERTI128    $0x01, 4(R9), Y3, Y3
-	VBROADCASTI128 4(R8)(R10*1), Y4
-	VINSERTI128    $0x01, 4(R9)(R10*1), Y4, Y4
-	VBROADCASTI128 4(R8)(R10*2), Y5
-	VINSERTI128    $0x01, 4(R9)(R10*2), Y5, Y5
-	VBROADCASTI128 4(R8)(R11*1), Y6
-	VINSERTI128    $0x01, 4(R9)(R11*1), Y6, Y6
+	VBROADCASTI128 4(R9), Y3
+	VINSERTI128    $0x01, 4(R10), Y3, Y3
+	VBROADCASTI128 4(R9)(R11*1), Y4
+	VINSERTI128    $0x01, 4(R10)(R11*1), Y4, Y4
+	VBROADCASTI128 4(R9)(R11*2), Y5
+	VINSERTI128    $0x01, 4(R10)(R11*2), Y5, Y5
+	VBROADCASTI128 4(R9)(R12*1), Y6
+	VINSERTI128    $0x01, 4(R10)(R12*1), Y6, Y6
 	VPUNPCKLDQ     Y4, Y3, Y7
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPUNPCKLDQ     Y6, Y5, Y4
@@ -204,6 +213,7 @@ block:
 	VPAND          low4<>+0(SB), Y6, Y6
 	VPAND          low4<>+0(SB), Y5, Y5
 	PREFETCHT1     (CX)
+	PREFETCHT0     (CX)(R8*1)
 	VPBROADCASTD   (DX), Y8
 	VPMADDUBSW     Y8, Y6, Y8
 	VPBROADCASTD   16(DX), Y6
@@ -216,6 +226,7 @@ block:
 	VPMADDUBSW     Y8, Y4, Y8
 	VPADDW         Y6, Y8, Y8
 	PREFETCHT1     64(CX)
+	PREFETCHT0     64(CX)(R8*1)
 	VPBROADCASTD   20(DX), Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPADDW         Y8, Y4, Y4
@@ -232,6 +243,7 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y5, Y5
 	PREFETCHT1     128(CX)
+	PREFETCHT0     128(CX)(R8*1)
 	VPBROADCASTD   12(DX), Y6
 	VPMADDUBSW     Y6, Y3, Y6
 	VPADDW         Y7, Y6, Y6
@@ -256,8 +268,8 @@ block:
 	ADDQ           $0x04, BX
 	ADDQ           $0x04, SI
 	ADDQ           $0x000000a0, CX
-	ADDQ           $0x00000014, R8
 	ADDQ           $0x00000014, R9
+	ADDQ           $0x00000014, R10
 	DECQ           DI
 	JNZ            block
 	MOVQ           dst+0(FP), DX

@@ -19,18 +19,21 @@ TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-64
 	VMOVDQU64 bit1<>+0(SB), Y4
 	MOVQ      ahead+32(FP), CX
 	ADDQ      src+8(FP), CX
+	MOVQ      stride+16(FP), R8
+	SHLQ      $0x03, R8
+	NEGQ      R8
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R8
-	MOVQ  stride+16(FP), R10
-	LEAQ  (R10)(R10*2), R11
+	MOVQ  src+8(FP), R9
+	MOVQ  stride+16(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (R8)(R10*8), R8
+	LEAQ  (R9)(R11*8), R9
 
 src0:
-	LEAQ   (R8)(R10*4), R9
+	LEAQ   (R9)(R11*4), R10
 	MOVQ   q+40(FP), DX
 	MOVQ   d+48(FP), BX
 	MOVQ   sums+56(FP), SI
@@ -38,14 +41,14 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTQ    (R8), Y5
-	VPBROADCASTQ    (R8)(R10*1), K1, Y5
-	VPBROADCASTQ    (R9), K2, Y5
-	VPBROADCASTQ    (R9)(R10*1), K3, Y5
-	VPBROADCASTQ    (R8)(R10*2), Y6
-	VPBROADCASTQ    (R8)(R11*1), K1, Y6
-	VPBROADCASTQ    (R9)(R10*2), K2, Y6
-	VPBROADCASTQ    (R9)(R11*1), K3, Y6
+	VPBROADCASTQ    (R9), Y5
+	VPBROADCASTQ    (R9)(R11*1), K1, Y5
+	VPBROADCASTQ    (R10), K2, Y5
+	VPBROADCASTQ    (R10)(R11*1), K3, Y5
+	VPBROADCASTQ    (R9)(R11*2), Y6
+	VPBROADCASTQ    (R9)(R12*1), K1, Y6
+	VPBROADCASTQ    (R10)(R11*2), K2, Y6
+	VPBROADCASTQ    (R10)(R12*1), K3, Y6
 	VSHUFPS         $0x88, Y6, Y5, Y7
 	VPSRLQ          $0x10, Y5, Y5
 	VPSRLQ          $0x10, Y6, Y6
@@ -56,14 +59,14 @@ block:
 	VPSHUFB         byte1<>+0(SB), Y5, Y8
 	VPSHUFB         byte2<>+0(SB), Y5, Y9
 	VPSHUFB         byte3<>+0(SB), Y5, Y5
-	VBROADCASTI32X4 6(R8), Y10
-	VINSERTI32X4    $0x01, 6(R9), Y10, Y10
-	VBROADCASTI32X4 6(R8)(R10*1), Y11
-	VINSERTI32X4    $0x01, 6(R9)(R10*1), Y11, Y11
-	VBROADCASTI32X4 6(R8)(R10*2), Y12
-	VINSERTI32X4    $0x01, 6(R9)(R10*2), Y12, Y12
-	VBROADCASTI32X4 6(R8)(R11*1), Y13
-	VINSERTI32X4    $0x01, 6(R9)(R11*1), Y13, Y13
+	VBROADCASTI32X4 6(R9), Y10
+	VINSERTI32X4    $0x01, 6(R10), Y10, Y10
+	VBROADCASTI32X4 6(R9)(R11*1), Y11
+	VINSERTI32X4    $0x01, 6(R10)(R11*1), Y11, Y11
+	VBROADCASTI32X4 6(R9)(R11*2), Y12
+	VINSERTI32X4    $0x01, 6(R10)(R11*2), Y12, Y12
+	VBROADCASTI32X4 6(R9)(R12*1), Y13
+	VINSERTI32X4    $0x01, 6(R10)(R12*1), Y13, Y13
 	VPUNPCKLDQ      Y11, Y10, Y14
 	VPUNPCKHDQ      Y11, Y10, Y10
 	VPUNPCKLDQ      Y13, Y12, Y11
@@ -80,6 +83,7 @@ block:
 	VPTESTMB        Y2, Y9, K4
 	VPADDB          Y3, Y12, K4, Y12
 	PREFETCHT1      (CX)
+	PREFETCHT0      (CX)(R8*1)
 	VXORPS          Y15, Y15, Y15
 	VPDPBUSD.BCST   (DX), Y13, Y15
 	VXORPS          Y13, Y13, Y13
@@ -93,6 +97,7 @@ block:
 	VPADDB          Y3, Y12, K4, Y12
 	VPDPBUSD.BCST   4(DX), Y11, Y15
 	PREFETCHT1      64(CX)
+	PREFETCHT0      64(CX)(R8*1)
 	VPDPBUSD.BCST   20(DX), Y12, Y13
 	VPSRLW          $0x04, Y14, Y7
 	VPANDD          Y1, Y14, Y14
@@ -111,6 +116,7 @@ block:
 	VPTESTMB        Y4, Y5, K4
 	VPADDB          Y3, Y7, K4, Y7
 	PREFETCHT1      128(CX)
+	PREFETCHT0      128(CX)(R8*1)
 	VPDPBUSD.BCST   12(DX), Y10, Y15
 	VPDPBUSD.BCST   28(DX), Y7, Y13
 	VPADDD          Y13, Y15, Y15
@@ -123,8 +129,8 @@ block:
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
 	ADDQ            $0x000000b0, CX
-	ADDQ            $0x00000016, R8
 	ADDQ            $0x00000016, R9
+	ADDQ            $0x00000016, R10
 	DECQ            DI
 	JNZ             block
 	MOVQ            dst+0(FP), DX
@@ -230,18 +236,21 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 TEXT ·dotQ5_0AVX2(SB), NOSPLIT, $0-64
 	MOVQ ahead+32(FP), CX
 	ADDQ src+8(FP), CX
+	MOVQ stride+16(FP), R8
+	SHLQ $0x03, R8
+	NEGQ R8
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), R8
-	MOVQ  stride+16(FP), R10
-	LEAQ  (R10)(R10*2), R11
+	MOVQ  src+8(FP), R9
+	MOVQ  stride+16(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (R8)(R10*8), R8
+	LEAQ  (R9)(R11*8), R9
 
 src0:
-	LEAQ   (R8)(R10*4), R9
+	LEAQ   (R9)(R11*4), R10
 	MOVQ   q+40(FP), DX
 	MOVQ   d+48(FP), BX
 	MOVQ   sums+56(FP), SI
@@ -250,32 +259,32 @@ src0:
 
 block:
 	VXORPS         X1, X1, X1
-	VPINSRW        $0x00, (R8), X1, X1
-	VPINSRW        $0x01, (R8)(R10*1), X1, X1
-	VPINSRW        $0x02, (R8)(R10*2), X1, X1
-	VPINSRW        $0x03, (R8)(R11*1), X1, X1
-	VPINSRW        $0x04, (R9), X1, X1
-	VPINSRW        $0x05, (R9)(R10*1), X1, X1
-	VPINSRW        $0x06, (R9)(R10*2), X1, X1
-	VPINSRW        $0x07, (R9)(R11*1), X1, X1
+	VPINSRW        $0x00, (R9), X1, X1
+	VPINSRW        $0x01, (R9)(R11*1), X1, X1
+	VPINSRW        $0x02, (R9)(R11*2), X1, X1
+	VPINSRW        $0x03, (R9)(R12*1), X1, X1
+	VPINSRW        $0x04, (R10), X1, X1
+	VPINSRW        $0x05, (R10)(R11*1), X1, X1
+	VPINSRW        $0x06, (R10)(R11*2), X1, X1
+	VPINSRW        $0x07, (R10)(R12*1), X1, X1
 	VCVTPH2PS      X1, Y1
-	VPBROADCASTD   2(R8), Y2
-	VPINSRD        $0x01, 2(R8)(R10*1), X2, X2
-	VPINSRD        $0x02, 2(R8)(R10*2), X2, X2
-	VPINSRD        $0x03, 2(R8)(R11*1), X2, X2
-	VPBROADCASTD   2(R9), Y3
-	VPINSRD        $0x01, 2(R9)(R10*1), X3, X3
-	VPINSRD        $0x02, 2(R9)(R10*2), X3, X3
-	VPINSRD        $0x03, 2(R9)(R11*1), X3, X3
+	VPBROADCASTD   2(R9), Y2
+	VPINSRD        $0x01, 2(R9)(R11*1), X2, X2
+	VPINSRD        $0x02, 2(R9)(R11*2), X2, X2
+	VPINSRD        $0x03, 2(R9)(R12*1), X2, X2
+	VPBROADCASTD   2(R10), Y3
+	VPINSRD        $0x01, 2(R10)(R11*1), X3, X3
+	VPINSRD        $0x02, 2(R10)(R11*2), X3, X3
+	VPINSRD        $0x03, 2(R10)(R12*1), X3, X3
 	VINSERTI128    $0x01, X3, Y2, Y2
-	VBROADCASTI128 6(R8), Y3
-	VINSERTI128    $0x01, 6(R9), Y3, Y3
-	VBROADCASTI128 6(R8)(R10*1), Y4
-	VINSERTI128    $0x01, 6(R9)(R10*1), Y4, Y4
-	VBROADCASTI128 6(R8)(R10*2), Y5
-	VINSERTI128    $0x01, 6(R9)(R10*2), Y5, Y5
-	VBROADCASTI128 6(R8)(R11*1), Y6
-	VINSERTI128    $0x01, 6(R9)(R11*1), Y6, Y6
+	VBROADCASTI128 6(R9), Y3
+	VINSERTI128    $0x01, 6(R10), Y3, Y3
+	VBROADCASTI128 6(R9)(R11*1), Y4
+	VINSERTI128    $0x01, 6(R10)(R11*1), Y4, Y4
+	VBROADCASTI128 6(R9)(R11*2), Y5
+	VINSERTI128    $0x01, 6(R10)(R11*2), Y5, Y5
+	VBROADCASTI128 6(R9)(R12*1), Y6
+	VINSERTI128    $0x01, 6(R10)(R12*1), Y6, Y6
 	VPUNPCKLDQ     Y4, Y3, Y7
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPUNPCKLDQ     Y6, Y5, Y4
@@ -298,6 +307,7 @@ block:
 	VPMINUB        sixteen<>+0(SB), Y8, Y8
 	VPOR           Y8, Y5, Y5
 	PREFETCHT1     (CX)
+	PREFETCHT0     (CX)(R8*1)
 	VPBROADCASTD   (DX), Y8
 	VPMADDUBSW     Y8, Y6, Y8
 	VPBROADCASTD   16(DX), Y6
@@ -318,6 +328,7 @@ block:
 	VPMADDUBSW     Y8, Y4, Y8
 	VPADDW         Y6, Y8, Y8
 	PREFETCHT1     64(CX)
+	PREFETCHT0     64(CX)(R8*1)
 	VPBROADCASTD   20(DX), Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPADDW         Y8, Y4, Y4
@@ -352,6 +363,7 @@ block:
 	VPMINUB        sixteen<>+0(SB), Y2, Y2
 	VPOR           Y2, Y5, Y5
 	PREFETCHT1     128(CX)
+	PREFETCHT0     128(CX)(R8*1)
 	VPBROADCASTD   12(DX), Y2
 	VPMADDUBSW     Y2, Y3, Y2
 	VPADDW         Y7, Y2, Y2
@@ -371,8 +383,8 @@ block:
 	ADDQ           $0x04, BX
 	ADDQ           $0x04, SI
 	ADDQ           $0x000000b0, CX
-	ADDQ           $0x00000016, R8
 	ADDQ           $0x00000016, R9
+	ADDQ           $0x00000016, R10
 	DECQ           DI
 	JNZ            block
 	MOVQ           dst+0(FP), DX

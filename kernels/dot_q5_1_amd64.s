@@ -19,18 +19,21 @@ TEXT ·dotQ5_1AVX512(SB), NOSPLIT, $0-64
 	VMOVDQU64 bit1<>+0(SB), Y4
 	MOVQ      ahead+32(FP), CX
 	ADDQ      src+8(FP), CX
+	MOVQ      stride+16(FP), R8
+	SHLQ      $0x03, R8
+	NEGQ      R8
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R8
-	MOVQ  stride+16(FP), R10
-	LEAQ  (R10)(R10*2), R11
+	MOVQ  src+8(FP), R9
+	MOVQ  stride+16(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (R8)(R10*8), R8
+	LEAQ  (R9)(R11*8), R9
 
 src0:
-	LEAQ   (R8)(R10*4), R9
+	LEAQ   (R9)(R11*4), R10
 	MOVQ   q+40(FP), DX
 	MOVQ   d+48(FP), BX
 	MOVQ   sums+56(FP), SI
@@ -38,14 +41,14 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTQ    (R8), Y5
-	VPBROADCASTQ    (R8)(R10*1), K1, Y5
-	VPBROADCASTQ    (R9), K2, Y5
-	VPBROADCASTQ    (R9)(R10*1), K3, Y5
-	VPBROADCASTQ    (R8)(R10*2), Y6
-	VPBROADCASTQ    (R8)(R11*1), K1, Y6
-	VPBROADCASTQ    (R9)(R10*2), K2, Y6
-	VPBROADCASTQ    (R9)(R11*1), K3, Y6
+	VPBROADCASTQ    (R9), Y5
+	VPBROADCASTQ    (R9)(R11*1), K1, Y5
+	VPBROADCASTQ    (R10), K2, Y5
+	VPBROADCASTQ    (R10)(R11*1), K3, Y5
+	VPBROADCASTQ    (R9)(R11*2), Y6
+	VPBROADCASTQ    (R9)(R12*1), K1, Y6
+	VPBROADCASTQ    (R10)(R11*2), K2, Y6
+	VPBROADCASTQ    (R10)(R12*1), K3, Y6
 	VSHUFPS         $0x88, Y6, Y5, Y7
 	VSHUFPS         $0xdd, Y6, Y5, Y5
 	VPSHUFB         unzip<>+0(SB), Y7, Y6
@@ -57,14 +60,14 @@ block:
 	VPSHUFB         byte1<>+0(SB), Y5, Y9
 	VPSHUFB         byte2<>+0(SB), Y5, Y10
 	VPSHUFB         byte3<>+0(SB), Y5, Y5
-	VBROADCASTI32X4 8(R8), Y11
-	VINSERTI32X4    $0x01, 8(R9), Y11, Y11
-	VBROADCASTI32X4 8(R8)(R10*1), Y12
-	VINSERTI32X4    $0x01, 8(R9)(R10*1), Y12, Y12
-	VBROADCASTI32X4 8(R8)(R10*2), Y13
-	VINSERTI32X4    $0x01, 8(R9)(R10*2), Y13, Y13
-	VBROADCASTI32X4 8(R8)(R11*1), Y14
-	VINSERTI32X4    $0x01, 8(R9)(R11*1), Y14, Y14
+	VBROADCASTI32X4 8(R9), Y11
+	VINSERTI32X4    $0x01, 8(R10), Y11, Y11
+	VBROADCASTI32X4 8(R9)(R11*1), Y12
+	VINSERTI32X4    $0x01, 8(R10)(R11*1), Y12, Y12
+	VBROADCASTI32X4 8(R9)(R11*2), Y13
+	VINSERTI32X4    $0x01, 8(R10)(R11*2), Y13, Y13
+	VBROADCASTI32X4 8(R9)(R12*1), Y14
+	VINSERTI32X4    $0x01, 8(R10)(R12*1), Y14, Y14
 	VPUNPCKLDQ      Y12, Y11, Y15
 	VPUNPCKHDQ      Y12, Y11, Y11
 	VPUNPCKLDQ      Y14, Y13, Y12
@@ -81,6 +84,7 @@ block:
 	VPTESTMB        Y2, Y10, K4
 	VPADDB          Y3, Y13, K4, Y13
 	PREFETCHT1      (CX)
+	PREFETCHT0      (CX)(R8*1)
 	VXORPS          Y16, Y16, Y16
 	VPDPBUSD.BCST   (DX), Y14, Y16
 	VXORPS          Y14, Y14, Y14
@@ -94,6 +98,7 @@ block:
 	VPADDB          Y3, Y13, K4, Y13
 	VPDPBUSD.BCST   4(DX), Y12, Y16
 	PREFETCHT1      64(CX)
+	PREFETCHT0      64(CX)(R8*1)
 	VPDPBUSD.BCST   20(DX), Y13, Y14
 	VPSRLW          $0x04, Y15, Y8
 	VPANDD          Y1, Y15, Y15
@@ -112,6 +117,7 @@ block:
 	VPTESTMB        Y4, Y5, K4
 	VPADDB          Y3, Y8, K4, Y8
 	PREFETCHT1      128(CX)
+	PREFETCHT0      128(CX)(R8*1)
 	VPDPBUSD.BCST   12(DX), Y11, Y16
 	VPDPBUSD.BCST   28(DX), Y8, Y14
 	VPADDD          Y14, Y16, Y16
@@ -128,8 +134,8 @@ block:
 	ADDQ            $0x04, BX
 	ADDQ            $0x04, SI
 	ADDQ            $0x000000c0, CX
-	ADDQ            $0x00000018, R8
 	ADDQ            $0x00000018, R9
+	ADDQ            $0x00000018, R10
 	DECQ            DI
 	JNZ             block
 	MOVQ            dst+0(FP), DX
@@ -245,18 +251,21 @@ GLOBL ones<>(SB), RODATA|NOPTR, $32
 TEXT ·dotQ5_1AVX2(SB), NOSPLIT, $0-64
 	MOVQ ahead+32(FP), CX
 	ADDQ src+8(FP), CX
+	MOVQ stride+16(FP), R8
+	SHLQ $0x03, R8
+	NEGQ R8
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), R8
-	MOVQ  stride+16(FP), R10
-	LEAQ  (R10)(R10*2), R11
+	MOVQ  src+8(FP), R9
+	MOVQ  stride+16(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (R8)(R10*8), R8
+	LEAQ  (R9)(R11*8), R9
 
 src0:
-	LEAQ   (R8)(R10*4), R9
+	LEAQ   (R9)(R11*4), R10
 	MOVQ   q+40(FP), DX
 	MOVQ   d+48(FP), BX
 	MOVQ   sums+56(FP), SI
@@ -264,37 +273,37 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD   (R8), Y1
-	VPINSRD        $0x01, (R8)(R10*1), X1, X1
-	VPINSRD        $0x02, (R8)(R10*2), X1, X1
-	VPINSRD        $0x03, (R8)(R11*1), X1, X1
-	VPBROADCASTD   (R9), Y2
-	VPINSRD        $0x01, (R9)(R10*1), X2, X2
-	VPINSRD        $0x02, (R9)(R10*2), X2, X2
-	VPINSRD        $0x03, (R9)(R11*1), X2, X2
+	VPBROADCASTD   (R9), Y1
+	VPINSRD        $0x01, (R9)(R11*1), X1, X1
+	VPINSRD        $0x02, (R9)(R11*2), X1, X1
+	VPINSRD        $0x03, (R9)(R12*1), X1, X1
+	VPBROADCASTD   (R10), Y2
+	VPINSRD        $0x01, (R10)(R11*1), X2, X2
+	VPINSRD        $0x02, (R10)(R11*2), X2, X2
+	VPINSRD        $0x03, (R10)(R12*1), X2, X2
 	VINSERTI128    $0x01, X2, Y1, Y1
 	VPSHUFB        unzip<>+0(SB), Y1, Y1
 	VPERMQ         $0xd8, Y1, Y1
 	VEXTRACTI128   $0x01, Y1, X2
 	VCVTPH2PS      X1, Y1
 	VCVTPH2PS      X2, Y2
-	VPBROADCASTD   4(R8), Y3
-	VPINSRD        $0x01, 4(R8)(R10*1), X3, X3
-	VPINSRD        $0x02, 4(R8)(R10*2), X3, X3
-	VPINSRD        $0x03, 4(R8)(R11*1), X3, X3
-	VPBROADCASTD   4(R9), Y4
-	VPINSRD        $0x01, 4(R9)(R10*1), X4, X4
-	VPINSRD        $0x02, 4(R9)(R10*2), X4, X4
-	VPINSRD        $0x03, 4(R9)(R11*1), X4, X4
+	VPBROADCASTD   4(R9), Y3
+	VPINSRD        $0x01, 4(R9)(R11*1), X3, X3
+	VPINSRD        $0x02, 4(R9)(R11*2), X3, X3
+	VPINSRD        $0x03, 4(R9)(R12*1), X3, X3
+	VPBROADCASTD   4(R10), Y4
+	VPINSRD        $0x01, 4(R10)(R11*1), X4, X4
+	VPINSRD        $0x02, 4(R10)(R11*2), X4, X4
+	VPINSRD        $0x03, 4(R10)(R12*1), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
-	VBROADCASTI128 8(R8), Y4
-	VINSERTI128    $0x01, 8(R9), Y4, Y4
-	VBROADCASTI128 8(R8)(R10*1), Y5
-	VINSERTI128    $0x01, 8(R9)(R10*1), Y5, Y5
-	VBROADCASTI128 8(R8)(R10*2), Y6
-	VINSERTI128    $0x01, 8(R9)(R10*2), Y6, Y6
-	VBROADCASTI128 8(R8)(R11*1), Y7
-	VINSERTI128    $0x01, 8(R9)(R11*1), Y7, Y7
+	VBROADCASTI128 8(R9), Y4
+	VINSERTI128    $0x01, 8(R10), Y4, Y4
+	VBROADCASTI128 8(R9)(R11*1), Y5
+	VINSERTI128    $0x01, 8(R10)(R11*1), Y5, Y5
+	VBROADCASTI128 8(R9)(R11*2), Y6
+	VINSERTI128    $0x01, 8(R10)(R11*2), Y6, Y6
+	VBROADCASTI128 8(R9)(R12*1), Y7
+	VINSERTI128    $0x01, 8(R10)(R12*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y4, Y8
 	VPUNPCKHDQ     Y5, Y4, Y4
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -317,6 +326,7 @@ block:
 	VPMINUB        sixteen<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
 	PREFETCHT1     (CX)
+	PREFETCHT0     (CX)(R8*1)
 	VPBROADCASTD   (DX), Y9
 	VPMADDUBSW     Y9, Y7, Y9
 	VPBROADCASTD   16(DX), Y7
@@ -337,6 +347,7 @@ block:
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDW         Y7, Y9, Y9
 	PREFETCHT1     64(CX)
+	PREFETCHT0     64(CX)(R8*1)
 	VPBROADCASTD   20(DX), Y5
 	VPMADDUBSW     Y5, Y6, Y5
 	VPADDW         Y9, Y5, Y5
@@ -371,6 +382,7 @@ block:
 	VPMINUB        sixteen<>+0(SB), Y3, Y3
 	VPOR           Y3, Y6, Y6
 	PREFETCHT1     128(CX)
+	PREFETCHT0     128(CX)(R8*1)
 	VPBROADCASTD   12(DX), Y3
 	VPMADDUBSW     Y3, Y4, Y3
 	VPADDW         Y8, Y3, Y3
@@ -395,8 +407,8 @@ block:
 	ADDQ           $0x04, BX
 	ADDQ           $0x04, SI
 	ADDQ           $0x000000c0, CX
-	ADDQ           $0x00000018, R8
 	ADDQ           $0x00000018, R9
+	ADDQ           $0x00000018, R10
 	DECQ           DI
 	JNZ            block
 	MOVQ           dst+0(FP), DX

@@ -21,6 +21,7 @@ func (x *Acts) q8(block int) *Q8 {
 // Scratch is one worker's room for unpacked weights. The zero value is ready.
 type Scratch struct {
 	View Weights // for the caller: rows at work
+	Next []byte  // for the caller: weights that follow the next product's, asked for while its last rows are read
 
 	tile   tileScratch
 	row    []float32

@@ -92,6 +92,7 @@ type tileColumn struct{ q, d, sums, dst int }
 
 // tileScratch is the room for tiles.
 type tileScratch struct {
+	asked    *byte // the tile that was asked for
 	columns  []tileColumn
 	buf      []byte
 	expanded []byte
@@ -127,16 +128,22 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 	}
 	ts := &s.tile
 	ts.setColumns(x, w.K, cols, n, ld)
-	if n == 1 {
-		// Later tiles are asked for while the one before is read; of the first,
-		// with hundreds of columns, a part at a time.
-		tilePrefetch(&w.Data[0], 0, 1, tileRows*w.Stride)
+	// A tile is asked for while the one before is read, be it of the product before;
+	// of the first, with hundreds of columns, a part at a time.
+	next := s.Next
+	s.Next = nil
+	if n == 1 && ts.asked != unsafe.SliceData(w.Data) {
+		mul.read(w.Data[:min(tileRows*w.Stride, len(w.Data))])
 	}
+	ts.asked = unsafe.SliceData(next)
 	last := w.Rows - tileRows
 	for r := 0; ; r = min(r+tileRows, last) { // the last tile may compute some rows again
 		ahead := 0
-		if r < last {
+		switch {
+		case r < last:
 			ahead = tileRows * w.Stride
+		case next != nil:
+			ahead = int(uintptr(unsafe.Pointer(ts.asked)) - uintptr(unsafe.Pointer(&w.Data[r*w.Stride])))
 		}
 		if n > 1 || !mul.dot(w, ts, &dst[r], r, x, col(cols, 0), ahead) {
 			mul.tile(ts, dst, ld, w, r, ahead, x, n)
@@ -183,6 +190,7 @@ func (mul *tileKernel) tile(ts *tileScratch, dst []float32, ld int, w *Weights, 
 
 // tileKernel adds products of tiles to dst.
 type tileKernel struct {
+	read    func(p []byte)                                                                  // reads it in order
 	columns int                                                                             // at most, in one call
 	dot     func(w *Weights, s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool // one column, straight from the blocks
 	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int)

@@ -256,7 +256,7 @@ func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, 
 	mulTiles(&tilesAVX512, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX512 = tileKernel{8, (*Weights).dotAVX512, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+var tilesAVX512 = tileKernel{limitReadOf(limitReadAVX512), 8, (*Weights).dotAVX512, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
 	if f.super {
 		if f.sub == 32 {
 			mulSuper32AVX512(dst, tile, blocks, q, d, sums, cols, n, f.bias != 0, min)
@@ -277,7 +277,7 @@ func mulQ8AVX2(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s 
 	mulTiles(&tilesAVX2, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX2 = tileKernel{4, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+var tilesAVX2 = tileKernel{limitReadOf(limitReadAVX2), 4, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
 	if f.super {
 		switch corr := f.bias != 0; {
 		case f.bits == 5 && f.sub == 32:

@@ -60,6 +60,15 @@ func (l *Linear) Apply(dst []float32, ld, lo, hi int, x *kernels.Acts, cols []in
 	}
 }
 
+// From returns the weights from output lo on, for [kernels.Scratch.Next]; nil where
+// a row is not an output, or none is left.
+func (l *Linear) From(lo int) []byte {
+	if l.Transposed || lo >= l.Rows {
+		return nil
+	}
+	return l.Data[lo*l.Stride:]
+}
+
 // A Product is one linear map within a parallel loop: row j of x, (n, In), to
 // Dst[j*Ld:][:Out].
 type Product struct {
@@ -133,5 +142,10 @@ func (p *Products) Do(worker, i int) {
 	q := &p.list[k]
 	lo := (i - q.first) * q.rows
 	hi := min(lo+q.rows, q.Linear.Out())
-	q.Linear.Apply(q.Dst[lo:], q.Ld, lo, hi, q.X, nil, p.n, &p.scratch[worker])
+	s := &p.scratch[worker]
+	s.Next = q.Linear.From(hi)
+	if s.Next == nil && k+1 < len(p.list) {
+		s.Next = p.list[k+1].Linear.From(0)
+	}
+	q.Linear.Apply(q.Dst[lo:], q.Ld, lo, hi, q.X, nil, p.n, s)
 }

@@ -31,8 +31,7 @@ type team struct {
 
 	job    Job
 	ctx    context.Context
-	n      int64
-	next   atomic.Int64  // next index to hand out
+	shares []share
 	round  atomic.Uint32 // number of the open loop; 0 when none is open
 	inside atomic.Int32  // helpers that may be touching job
 
@@ -43,6 +42,45 @@ type team struct {
 	wake   chan struct{}
 	once   sync.Once
 	quit   chan struct{}
+}
+
+// share is what is left to one worker of a loop's indices, the low half of the
+// word up to the high half. A worker goes through its own in order, so that it reads
+// what lies in order, and then takes half of what another has left, from its end.
+type share struct {
+	left atomic.Uint64
+	_    [56]byte // a cache line each
+}
+
+func (s *share) set(lo, hi int) { s.left.Store(uint64(hi)<<32 | uint64(lo)) }
+
+// first takes the first index.
+func (s *share) first() (int, bool) {
+	for {
+		old := s.left.Load()
+		lo, hi := int(uint32(old)), int(old>>32)
+		if lo >= hi {
+			return 0, false
+		}
+		if s.left.CompareAndSwap(old, old+1) {
+			return lo, true
+		}
+	}
+}
+
+// half takes the later half of the indices.
+func (s *share) half() (lo, hi int) {
+	for {
+		old := s.left.Load()
+		lo, hi = int(uint32(old)), int(old>>32)
+		if lo >= hi {
+			return 0, 0
+		}
+		mid := (lo + hi) / 2
+		if s.left.CompareAndSwap(old, uint64(mid)<<32|uint64(lo)) {
+			return mid, hi
+		}
+	}
 }
 
 // spins is how often an idle worker looks for work before it sleeps: about 20 to
@@ -57,7 +95,7 @@ func New(n int) *Pool {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	p := &team{workers: n, wake: make(chan struct{}, n), quit: make(chan struct{})}
+	p := &team{workers: n, shares: make([]share, n), wake: make(chan struct{}, n), quit: make(chan struct{})}
 	for w := 1; w < n; w++ {
 		go p.help(w)
 	}
@@ -99,8 +137,10 @@ func (p *Pool) Run(n int, job Job) {
 		}
 		return
 	}
-	p.job, p.team.ctx, p.n = job, p.ctx, int64(n)
-	p.next.Store(0)
+	p.job, p.team.ctx = job, p.ctx
+	for w := range p.shares {
+		p.shares[w].set(w*n/p.workers, (w+1)*n/p.workers)
+	}
 	p.last++
 	if p.last == 0 {
 		p.last = 1
@@ -130,12 +170,27 @@ func (p *Pool) Run(n int, job Job) {
 func (p *team) work(worker int) (failure any) {
 	defer func() { failure = recover() }()
 	for {
-		i := p.next.Add(1) - 1
-		if i >= p.n || stopped(p.ctx) {
+		i, ok := p.take(worker)
+		if !ok || stopped(p.ctx) {
 			return nil
 		}
-		p.job.Do(worker, int(i))
+		p.job.Do(worker, i)
 	}
+}
+
+// take hands out an index: the worker's next, or one that another has left.
+func (p *team) take(worker int) (int, bool) {
+	own := &p.shares[worker]
+	if i, ok := own.first(); ok {
+		return i, true
+	}
+	for k := 1; k < p.workers; k++ {
+		if lo, hi := p.shares[(worker+k)%p.workers].half(); lo < hi {
+			own.set(lo+1, hi)
+			return lo, true
+		}
+	}
+	return 0, false
 }
 
 // fail keeps the first panic of a loop; Run repeats it in its caller's goroutine,
@@ -143,8 +198,10 @@ func (p *team) work(worker int) (failure any) {
 // error there.
 func (p *team) fail(failure any) {
 	if failure != nil {
-		p.next.Store(p.n) // hand out no more
-		first := failure  // escapes here, so that a loop without a panic allocates nothing
+		for w := range p.shares {
+			p.shares[w].set(0, 0) // hand out no more
+		}
+		first := failure // escapes here, so that a loop without a panic allocates nothing
 		p.failed.CompareAndSwap(nil, &first)
 	}
 }

@@ -42,6 +42,7 @@ type tiler struct {
 	rows
 	beside       rows // beside the blocks, or nothing
 	ahead        reg.GPVirtual
+	back         reg.GPVirtual // -8 rows, with column
 	half         reg.GPVirtual // 0 or 32
 	codes, asked int           // calls of code and prefetches so far
 	data         map[string]Mem
@@ -144,6 +145,12 @@ func (t *tiler) eachHalf(start, block, end func()) {
 		panic(err)
 	}
 	t.ADDQ(src.Addr, t.ahead)
+	if t.column != nil {
+		t.back = t.GP64()
+		t.Load(t.Param("stride"), t.back)
+		t.SHLQ(U8(3), t.back)
+		t.NEGQ(t.back)
+	}
 	t.XORL(t.half.As32(), t.half.As32())
 	t.Label("half")
 	t.rows = t.loadRows("src", "stride")
@@ -172,13 +179,19 @@ func (t *tiler) eachHalf(start, block, end func()) {
 }
 
 // prefetch asks for the next of as many lines as a block of eight rows has. They
-// are spread over the block's codes: asked for all at once they fill the buffers
-// that the loads need.
+// are spread over the block's codes, because a CPU drops what it is asked for while
+// its buffers are full: Zen 4 drops nine tenths of what is asked for at once. For the
+// same reason a column asks again, eight rows later and for the first cache: on two
+// cores, tasks of 256 rows of q4_K read 99 % of what plain reading does, of q6_K 95 %,
+// where asking once gave 86 and 84 %.
 func (t *tiler) prefetch(v int) {
 	n := (8*t.layout.bytes + 63) / 64 // lines
 	steps := t.layout.values / 4
 	for t.asked < n && t.asked*steps <= v*n {
 		t.PREFETCHT1(Mem{Base: t.ahead, Disp: 64 * t.asked})
+		if t.column != nil {
+			t.PREFETCHT0(Mem{Base: t.ahead, Index: t.back, Scale: 1, Disp: 64 * t.asked})
+		}
 		t.asked++
 	}
 }
