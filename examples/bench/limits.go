@@ -10,12 +10,21 @@ import (
 	"github.com/coterie-go/coterie/kernels"
 )
 
-// limits are the most that the machine was seen to do with all threads at once,
-// measured between the runs because shared machines drift.
+// limits measures the most that the machine does with all threads at once, between
+// the runs because shared machines drift.
 type limits struct {
-	threads           int
-	buffer            []byte
+	threads int
+	buffer  []byte
+}
+
+// limit is one such measurement.
+type limit struct {
 	read, int8, float float64 // GB/s, G multiply-adds/s
+}
+
+// or returns the higher of each.
+func (a limit) or(b limit) limit {
+	return limit{max(a.read, b.read), max(a.int8, b.int8), max(a.float, b.float)}
 }
 
 func newLimits(threads int) *limits {
@@ -26,14 +35,15 @@ func newLimits(threads int) *limits {
 	return l
 }
 
-func (l *limits) measure() {
-	l.read = max(l.read, l.rate(func(t int) float64 {
+func (l *limits) measure() (m limit) {
+	m.read = l.rate(func(t int) float64 {
 		n := len(l.buffer) / l.threads &^ 4095
 		kernels.LimitRead(l.buffer[t*n : (t+1)*n])
 		return float64(n)
-	}))
-	l.int8 = max(l.int8, l.rate(func(int) float64 { return float64(kernels.LimitInt8(1 << 30)) }))
-	l.float = max(l.float, l.rate(func(int) float64 { return float64(kernels.LimitFloat(1 << 29)) }))
+	})
+	m.int8 = l.rate(func(int) float64 { return float64(kernels.LimitInt8(1 << 30)) })
+	m.float = l.rate(func(int) float64 { return float64(kernels.LimitFloat(1 << 29)) })
+	return m
 }
 
 // rate runs work on all threads, a few times, and returns the best sum of their

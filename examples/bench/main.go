@@ -81,10 +81,12 @@ func main() {
 
 usage: bench [-model M | -shape S -type T -layers N] [-prompt N] [-generate N] [-threads T] [-json]
 
-Limits are measured in the same run on the same threads: bytes read a second from
-memory, multiply-adds of 8-bit integers and of floats a second. The fractions are
+Limits are measured in the same run on the same threads, before and after each
+repeat: bytes read a second from memory, multiply-adds of 8-bit integers and of floats
+a second. The fractions, of each repeat with the higher of its two limits, are
   decode:  bytes of weights that a token needs x tokens a second / bytes read a second
   prefill: multiply-adds of all weight products / time / 8-bit multiply-adds a second
+Figures are medians over the repeats.
 
 `)
 		flag.PrintDefaults()
@@ -135,25 +137,34 @@ func run(ctx context.Context, c config, out io.Writer) error {
 
 	f := m.Footprint()
 	r.BytesPerToken, r.MACsPerToken = f.PerToken, f.LayerMACs
-	var prefill, decode []float64
+	kv := f.CachePerToken * int64(r.Context+c.generate/2)
+	macs := float64(f.LayerMACs) + float64(f.OutputMACs)/float64(c.prompt)
+	var read, int8s, floats, prefill, decode, prefills, decoding, withKV []float64
 	lim := newLimits(m.Threads())
+	before := lim.measure()
 	for range c.repeats {
-		lim.measure()
 		p, d, err := c.once(ctx, m)
 		if err != nil {
 			return err
 		}
+		after := lim.measure()
+		l := before.or(after) // of the same seconds
+		before = after
+		tokens := d / float64(c.batch)
+		read, int8s, floats = append(read, l.read), append(int8s, l.int8), append(floats, l.float)
 		prefill, decode = append(prefill, p), append(decode, d)
+		prefills = append(prefills, macs*p/(l.int8*1e9))
+		decoding = append(decoding, float64(f.PerToken)*tokens/(l.read*1e9))
+		withKV = append(withKV, float64(f.PerToken+kv*int64(c.batch))*tokens/(l.read*1e9))
 	}
-	lim.measure()
 	r.Prefill, r.PrefillSpread = median(prefill)
 	r.Decode, r.DecodeSpread = median(decode)
-	r.Read, r.Int8, r.Float = lim.read, lim.int8, lim.float
-	r.Decoding = float64(f.PerToken) * r.Decode / float64(c.batch) / (r.Read * 1e9)
-	kv := f.CachePerToken * int64(r.Context+c.generate/2)
-	r.WithKV = float64(f.PerToken+kv*int64(c.batch)) * r.Decode / float64(c.batch) / (r.Read * 1e9)
-	macs := float64(f.LayerMACs)*float64(c.prompt) + float64(f.OutputMACs)
-	r.Prefills = macs / float64(c.prompt) * r.Prefill / (r.Int8 * 1e9)
+	r.Read, _ = median(read)
+	r.Int8, _ = median(int8s)
+	r.Float, _ = median(floats)
+	r.Prefills, _ = median(prefills)
+	r.Decoding, _ = median(decoding)
+	r.WithKV, _ = median(withKV)
 	r.Resident = resident()
 	if c.json {
 		return json.NewEncoder(out).Encode(r)
