@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 type count struct {
@@ -159,5 +161,30 @@ func TestBind(t *testing.T) {
 		if v.Run(100, other); other.calls.Load() != 100 {
 			t.Errorf("unbound: %d calls", other.calls.Load())
 		}
+	}
+}
+
+// TestShares: a worker goes through its share in order, and a thief takes the later
+// half of what is left.
+func TestShares(t *testing.T) {
+	p := &team{workers: 2, shares: make([]share, 2)}
+	p.shares[0].set(0, 3)
+	p.shares[1].set(3, 7)
+	take := func(worker, want int) {
+		t.Helper()
+		got, ok := p.take(worker)
+		require.True(t, ok)
+		require.Equal(t, want, got)
+	}
+	take(0, 0)
+	take(0, 1)
+	take(0, 2)
+	take(0, 5) // of 3 to 6 left to the other, 5 and 6 are taken
+	take(1, 3)
+	take(0, 6)
+	take(1, 4)
+	for w := range 2 {
+		_, ok := p.take(w)
+		require.False(t, ok)
 	}
 }
