@@ -157,12 +157,13 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 // func dotIQ4NLAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotIQ4NLAVX2(SB), NOSPLIT, $0-64
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	MOVQ stride+16(FP), R8
-	SHLQ $0x03, R8
-	NEGQ R8
-	XORL AX, AX
+	VMOVDQU low4<>+0(SB), Y1
+	MOVQ    ahead+32(FP), CX
+	ADDQ    src+8(FP), CX
+	MOVQ    stride+16(FP), R8
+	SHLQ    $0x03, R8
+	NEGQ    R8
+	XORL    AX, AX
 
 half:
 	MOVQ  src+8(FP), R9
@@ -181,118 +182,110 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VXORPS         X1, X1, X1
-	VPINSRW        $0x00, (R9), X1, X1
-	VPINSRW        $0x01, (R9)(R11*1), X1, X1
-	VPINSRW        $0x02, (R9)(R11*2), X1, X1
-	VPINSRW        $0x03, (R9)(R12*1), X1, X1
-	VPINSRW        $0x04, (R10), X1, X1
-	VPINSRW        $0x05, (R10)(R11*1), X1, X1
-	VPINSRW        $0x06, (R10)(R11*2), X1, X1
-	VPINSRW        $0x07, (R10)(R12*1), X1, X1
-	VCVTPH2PS      X1, Y1
-	VMOVDQU        levels<>+0(SB), Y2
-	VBROADCASTI128 2(R9), Y3
-	VINSERTI128    $0x01, 2(R10), Y3, Y3
-	VBROADCASTI128 2(R9)(R11*1), Y4
-	VINSERTI128    $0x01, 2(R10)(R11*1), Y4, Y4
-	VBROADCASTI128 2(R9)(R11*2), Y5
-	VINSERTI128    $0x01, 2(R10)(R11*2), Y5, Y5
-	VBROADCASTI128 2(R9)(R12*1), Y6
-	VINSERTI128    $0x01, 2(R10)(R12*1), Y6, Y6
-	VPUNPCKLDQ     Y4, Y3, Y7
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLDQ     Y6, Y5, Y4
-	VPUNPCKHDQ     Y6, Y5, Y5
-	VPUNPCKLQDQ    Y4, Y7, Y6
-	VPUNPCKHQDQ    Y4, Y7, Y4
-	VPUNPCKLQDQ    Y5, Y3, Y7
-	VPUNPCKHQDQ    Y5, Y3, Y3
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        Y6, Y2, Y6
-	VPSHUFB        Y5, Y2, Y5
+	VXORPS         X2, X2, X2
+	VPINSRW        $0x00, (R9), X2, X2
+	VPINSRW        $0x01, (R9)(R11*1), X2, X2
+	VPINSRW        $0x02, (R9)(R11*2), X2, X2
+	VPINSRW        $0x03, (R9)(R12*1), X2, X2
+	VPINSRW        $0x04, (R10), X2, X2
+	VPINSRW        $0x05, (R10)(R11*1), X2, X2
+	VPINSRW        $0x06, (R10)(R11*2), X2, X2
+	VPINSRW        $0x07, (R10)(R12*1), X2, X2
+	VCVTPH2PS      X2, Y2
+	VMOVDQU        signed<>+0(SB), Y3
+	VBROADCASTI128 2(R9), Y4
+	VINSERTI128    $0x01, 2(R10), Y4, Y4
+	VBROADCASTI128 2(R9)(R11*1), Y5
+	VINSERTI128    $0x01, 2(R10)(R11*1), Y5, Y5
+	VBROADCASTI128 2(R9)(R11*2), Y6
+	VINSERTI128    $0x01, 2(R10)(R11*2), Y6, Y6
+	VBROADCASTI128 2(R9)(R12*1), Y7
+	VINSERTI128    $0x01, 2(R10)(R12*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
 	PREFETCHT1     (CX)
 	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y8
-	VPXOR          flip<>+0(SB), Y6, Y6
-	VPABSB         Y6, Y9
-	VPSIGNB        Y6, Y8, Y8
-	VPMADDUBSW     Y8, Y9, Y8
-	VPMADDWD       ones<>+0(SB), Y8, Y8
-	VPBROADCASTD   16(DX), Y6
-	VPXOR          flip<>+0(SB), Y5, Y5
-	VPABSB         Y5, Y9
-	VPSIGNB        Y5, Y6, Y6
-	VPMADDUBSW     Y6, Y9, Y6
-	VPMADDWD       ones<>+0(SB), Y6, Y6
-	VPADDD         Y8, Y6, Y6
-	VPSRLW         $0x04, Y4, Y5
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        Y4, Y2, Y4
-	VPSHUFB        Y5, Y2, Y5
-	VPBROADCASTD   4(DX), Y8
-	VPXOR          flip<>+0(SB), Y4, Y4
-	VPABSB         Y4, Y9
-	VPSIGNB        Y4, Y8, Y8
-	VPMADDUBSW     Y8, Y9, Y8
-	VPMADDWD       ones<>+0(SB), Y8, Y8
-	VPADDD         Y6, Y8, Y8
+	VPBROADCASTD   (DX), Y9
+	VPABSB         Y7, Y10
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPBROADCASTD   16(DX), Y7
+	VPABSB         Y6, Y10
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y10, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y9, Y7, Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   4(DX), Y9
+	VPABSB         Y5, Y10
+	VPSIGNB        Y5, Y9, Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y7, Y9, Y9
 	PREFETCHT1     64(CX)
 	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   20(DX), Y4
-	VPXOR          flip<>+0(SB), Y5, Y5
-	VPABSB         Y5, Y6
-	VPSIGNB        Y5, Y4, Y4
-	VPMADDUBSW     Y4, Y6, Y4
-	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPADDD         Y8, Y4, Y4
-	VPSRLW         $0x04, Y7, Y5
-	VPAND          low4<>+0(SB), Y7, Y7
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        Y7, Y2, Y7
-	VPSHUFB        Y5, Y2, Y5
-	VPBROADCASTD   8(DX), Y6
-	VPXOR          flip<>+0(SB), Y7, Y7
-	VPABSB         Y7, Y8
-	VPSIGNB        Y7, Y6, Y6
-	VPMADDUBSW     Y6, Y8, Y6
-	VPMADDWD       ones<>+0(SB), Y6, Y6
-	VPADDD         Y4, Y6, Y6
-	VPBROADCASTD   24(DX), Y4
-	VPXOR          flip<>+0(SB), Y5, Y5
-	VPABSB         Y5, Y7
-	VPSIGNB        Y5, Y4, Y4
-	VPMADDUBSW     Y4, Y7, Y4
-	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPADDD         Y6, Y4, Y4
-	VPSRLW         $0x04, Y3, Y5
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        Y3, Y2, Y3
-	VPSHUFB        Y5, Y2, Y5
+	VPBROADCASTD   20(DX), Y5
+	VPABSB         Y6, Y7
+	VPSIGNB        Y6, Y5, Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y9, Y5, Y5
+	VPSRLW         $0x04, Y8, Y6
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   8(DX), Y7
+	VPABSB         Y8, Y9
+	VPSIGNB        Y8, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y5, Y7, Y7
+	VPBROADCASTD   24(DX), Y5
+	VPABSB         Y6, Y8
+	VPSIGNB        Y6, Y5, Y5
+	VPMADDUBSW     Y5, Y8, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VPSRLW         $0x04, Y4, Y6
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y6, Y3, Y6
 	PREFETCHT1     128(CX)
 	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   12(DX), Y2
-	VPXOR          flip<>+0(SB), Y3, Y3
-	VPABSB         Y3, Y6
-	VPSIGNB        Y3, Y2, Y2
-	VPMADDUBSW     Y2, Y6, Y2
-	VPMADDWD       ones<>+0(SB), Y2, Y2
-	VPADDD         Y4, Y2, Y2
-	VPBROADCASTD   28(DX), Y3
-	VPXOR          flip<>+0(SB), Y5, Y5
-	VPABSB         Y5, Y4
-	VPSIGNB        Y5, Y3, Y3
-	VPMADDUBSW     Y3, Y4, Y3
+	VPBROADCASTD   12(DX), Y3
+	VPABSB         Y4, Y7
+	VPSIGNB        Y4, Y3, Y3
+	VPMADDUBSW     Y3, Y7, Y3
 	VPMADDWD       ones<>+0(SB), Y3, Y3
-	VPADDD         Y2, Y3, Y3
-	VBROADCASTSS   (BX), Y2
-	VMULPS         Y1, Y2, Y2
-	VCVTDQ2PS      Y3, Y3
-	VFMADD231PS    Y2, Y3, Y0
+	VPADDD         Y5, Y3, Y3
+	VPBROADCASTD   28(DX), Y4
+	VPABSB         Y6, Y5
+	VPSIGNB        Y6, Y4, Y4
+	VPMADDUBSW     Y4, Y5, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y3, Y4, Y4
+	VBROADCASTSS   (BX), Y3
+	VMULPS         Y2, Y3, Y3
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y3, Y4, Y0
 	ADDQ           $0x20, DX
 	ADDQ           $0x04, BX
 	ADDQ           $0x04, SI
@@ -309,15 +302,15 @@ block:
 	VZEROUPPER
 	RET
 
-DATA flip<>+0(SB)/4, $0x80808080
-DATA flip<>+4(SB)/4, $0x80808080
-DATA flip<>+8(SB)/4, $0x80808080
-DATA flip<>+12(SB)/4, $0x80808080
-DATA flip<>+16(SB)/4, $0x80808080
-DATA flip<>+20(SB)/4, $0x80808080
-DATA flip<>+24(SB)/4, $0x80808080
-DATA flip<>+28(SB)/4, $0x80808080
-GLOBL flip<>(SB), RODATA|NOPTR, $32
+DATA signed<>+0(SB)/4, $0xbfad9881
+DATA signed<>+4(SB)/4, $0xf6eaddcf
+DATA signed<>+8(SB)/4, $0x26190d01
+DATA signed<>+12(SB)/4, $0x71594535
+DATA signed<>+16(SB)/4, $0xbfad9881
+DATA signed<>+20(SB)/4, $0xf6eaddcf
+DATA signed<>+24(SB)/4, $0x26190d01
+DATA signed<>+28(SB)/4, $0x71594535
+GLOBL signed<>(SB), RODATA|NOPTR, $32
 
 DATA ones<>+0(SB)/4, $0x00010001
 DATA ones<>+4(SB)/4, $0x00010001

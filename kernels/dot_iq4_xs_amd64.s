@@ -659,3 +659,868 @@ DATA levels<>+20(SB)/4, $0x766a5d4f
 DATA levels<>+24(SB)/4, $0xa6998d81
 DATA levels<>+28(SB)/4, $0xf1d9c5b5
 GLOBL levels<>(SB), RODATA|NOPTR, $32
+
+// func dotIQ4XSAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, room *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·dotIQ4XSAVX2(SB), NOSPLIT, $0-72
+	MOVQ    room+64(FP), DI
+	VMOVDQU low4<>+0(SB), Y1
+	MOVQ    ahead+32(FP), CX
+	ADDQ    src+8(FP), CX
+	MOVQ    stride+16(FP), R9
+	SHLQ    $0x03, R9
+	NEGQ    R9
+	XORL    AX, AX
+
+half:
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R12
+	LEAQ  (R12)(R12*2), R13
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (R10)(R12*8), R10
+
+src0:
+	LEAQ   (R10)(R12*4), R11
+	MOVQ   q+40(FP), DX
+	MOVQ   d+48(FP), BX
+	MOVQ   sums+56(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   blocks+24(FP), R8
+
+block:
+	VXORPS         Y2, Y2, Y2
+	VPBROADCASTD   (R10), Y3
+	VPINSRD        $0x01, (R10)(R12*1), X3, X3
+	VPINSRD        $0x02, (R10)(R12*2), X3, X3
+	VPINSRD        $0x03, (R10)(R13*1), X3, X3
+	VPBROADCASTD   (R11), Y4
+	VPINSRD        $0x01, (R11)(R12*1), X4, X4
+	VPINSRD        $0x02, (R11)(R12*2), X4, X4
+	VPINSRD        $0x03, (R11)(R13*1), X4, X4
+	VINSERTI128    $0x01, X4, Y3, Y3
+	VPBROADCASTD   4(R10), Y4
+	VPINSRD        $0x01, 4(R10)(R12*1), X4, X4
+	VPINSRD        $0x02, 4(R10)(R12*2), X4, X4
+	VPINSRD        $0x03, 4(R10)(R13*1), X4, X4
+	VPBROADCASTD   4(R11), Y5
+	VPINSRD        $0x01, 4(R11)(R12*1), X5, X5
+	VPINSRD        $0x02, 4(R11)(R12*2), X5, X5
+	VPINSRD        $0x03, 4(R11)(R13*1), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VXORPS         Y5, Y5, Y5
+	VPSRLD         $0x10, Y3, Y5
+	VPSHUFB        unzip<>+0(SB), Y3, Y3
+	VPERMQ         $0xd8, Y3, Y3
+	VEXTRACTI128   $0x01, Y3, X6
+	VCVTPH2PS      X3, Y3
+	VCVTPH2PS      X6, Y6
+	VMOVDQU        Y3, 512(DI)
+	VPSRLD         $0x00, Y4, Y3
+	VPAND          d4<>+0(SB), Y3, Y3
+	VPSRLD         $0x00, Y5, Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          d2<>+0(SB), Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSUBD         d32<>+0(SB), Y3, Y3
+	VPSHUFB        twice<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, (DI)
+	VPSRLD         $0x04, Y4, Y3
+	VPAND          d4<>+0(SB), Y3, Y3
+	VPSRLD         $0x02, Y5, Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          d2<>+0(SB), Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSUBD         d32<>+0(SB), Y3, Y3
+	VPSHUFB        twice<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 32(DI)
+	VPSRLD         $0x08, Y4, Y3
+	VPAND          d4<>+0(SB), Y3, Y3
+	VPSRLD         $0x04, Y5, Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          d2<>+0(SB), Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSUBD         d32<>+0(SB), Y3, Y3
+	VPSHUFB        twice<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 64(DI)
+	VPSRLD         $0x0c, Y4, Y3
+	VPAND          d4<>+0(SB), Y3, Y3
+	VPSRLD         $0x06, Y5, Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          d2<>+0(SB), Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSUBD         d32<>+0(SB), Y3, Y3
+	VPSHUFB        twice<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 96(DI)
+	VPSRLD         $0x10, Y4, Y3
+	VPAND          d4<>+0(SB), Y3, Y3
+	VPSRLD         $0x08, Y5, Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          d2<>+0(SB), Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSUBD         d32<>+0(SB), Y3, Y3
+	VPSHUFB        twice<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 128(DI)
+	VPSRLD         $0x14, Y4, Y3
+	VPAND          d4<>+0(SB), Y3, Y3
+	VPSRLD         $0x0a, Y5, Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          d2<>+0(SB), Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSUBD         d32<>+0(SB), Y3, Y3
+	VPSHUFB        twice<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 160(DI)
+	VPSRLD         $0x18, Y4, Y3
+	VPAND          d4<>+0(SB), Y3, Y3
+	VPSRLD         $0x0c, Y5, Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPAND          d2<>+0(SB), Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSUBD         d32<>+0(SB), Y3, Y3
+	VPSHUFB        twice<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 192(DI)
+	VPSRLD         $0x1c, Y4, Y3
+	VPAND          d4<>+0(SB), Y3, Y3
+	VPSRLD         $0x0e, Y5, Y4
+	VPSLLD         $0x04, Y4, Y4
+	VPAND          d2<>+0(SB), Y4, Y4
+	VPOR           Y4, Y3, Y3
+	VPSUBD         d32<>+0(SB), Y3, Y3
+	VPSHUFB        twice<>+0(SB), Y3, Y3
+	VMOVDQU        Y3, 224(DI)
+	VMOVDQU        signed<>+0(SB), Y3
+	VBROADCASTI128 8(R10), Y4
+	VINSERTI128    $0x01, 8(R11), Y4, Y4
+	VBROADCASTI128 8(R10)(R12*1), Y5
+	VINSERTI128    $0x01, 8(R11)(R12*1), Y5, Y5
+	VBROADCASTI128 8(R10)(R12*2), Y6
+	VINSERTI128    $0x01, 8(R11)(R12*2), Y6, Y6
+	VBROADCASTI128 8(R10)(R13*1), Y7
+	VINSERTI128    $0x01, 8(R11)(R13*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	PREFETCHT1     (CX)
+	PREFETCHT0     (CX)(R9*1)
+	VPBROADCASTD   (DX), Y9
+	VPABSB         Y7, Y10
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPMADDWD       (DI), Y9, Y9
+	VPADDD         Y9, Y2, Y2
+	VPBROADCASTD   16(DX), Y7
+	VPABSB         Y6, Y9
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       (DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   4(DX), Y7
+	VPABSB         Y5, Y9
+	VPSIGNB        Y5, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       (DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPBROADCASTD   20(DX), Y5
+	VPABSB         Y6, Y7
+	VPSIGNB        Y6, Y5, Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       (DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPSRLW         $0x04, Y8, Y5
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y5, Y3, Y5
+	PREFETCHT1     64(CX)
+	PREFETCHT0     64(CX)(R9*1)
+	VPBROADCASTD   8(DX), Y6
+	VPABSB         Y8, Y7
+	VPSIGNB        Y8, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       (DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   24(DX), Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       (DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   12(DX), Y6
+	VPABSB         Y4, Y7
+	VPSIGNB        Y4, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       (DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   28(DX), Y4
+	VPABSB         Y5, Y6
+	VPSIGNB        Y5, Y4, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDWD       (DI), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTI128 24(R10), Y4
+	VINSERTI128    $0x01, 24(R11), Y4, Y4
+	VBROADCASTI128 24(R10)(R12*1), Y5
+	VINSERTI128    $0x01, 24(R11)(R12*1), Y5, Y5
+	VBROADCASTI128 24(R10)(R12*2), Y6
+	VINSERTI128    $0x01, 24(R11)(R12*2), Y6, Y6
+	VBROADCASTI128 24(R10)(R13*1), Y7
+	VINSERTI128    $0x01, 24(R11)(R13*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	PREFETCHT1     128(CX)
+	PREFETCHT0     128(CX)(R9*1)
+	VPBROADCASTD   32(DX), Y9
+	VPABSB         Y7, Y10
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPMADDWD       32(DI), Y9, Y9
+	VPADDD         Y9, Y2, Y2
+	VPBROADCASTD   48(DX), Y7
+	VPABSB         Y6, Y9
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       32(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   36(DX), Y7
+	VPABSB         Y5, Y9
+	VPSIGNB        Y5, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       32(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPBROADCASTD   52(DX), Y5
+	VPABSB         Y6, Y7
+	VPSIGNB        Y6, Y5, Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       32(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPSRLW         $0x04, Y8, Y5
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y5, Y3, Y5
+	PREFETCHT1     192(CX)
+	PREFETCHT0     192(CX)(R9*1)
+	VPBROADCASTD   40(DX), Y6
+	VPABSB         Y8, Y7
+	VPSIGNB        Y8, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       32(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   56(DX), Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       32(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   44(DX), Y6
+	VPABSB         Y4, Y7
+	VPSIGNB        Y4, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       32(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   60(DX), Y4
+	VPABSB         Y5, Y6
+	VPSIGNB        Y5, Y4, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDWD       32(DI), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTI128 40(R10), Y4
+	VINSERTI128    $0x01, 40(R11), Y4, Y4
+	VBROADCASTI128 40(R10)(R12*1), Y5
+	VINSERTI128    $0x01, 40(R11)(R12*1), Y5, Y5
+	VBROADCASTI128 40(R10)(R12*2), Y6
+	VINSERTI128    $0x01, 40(R11)(R12*2), Y6, Y6
+	VBROADCASTI128 40(R10)(R13*1), Y7
+	VINSERTI128    $0x01, 40(R11)(R13*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	PREFETCHT1     256(CX)
+	PREFETCHT0     256(CX)(R9*1)
+	VPBROADCASTD   64(DX), Y9
+	VPABSB         Y7, Y10
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPMADDWD       64(DI), Y9, Y9
+	VPADDD         Y9, Y2, Y2
+	VPBROADCASTD   80(DX), Y7
+	VPABSB         Y6, Y9
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       64(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   68(DX), Y7
+	VPABSB         Y5, Y9
+	VPSIGNB        Y5, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       64(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	PREFETCHT1     320(CX)
+	PREFETCHT0     320(CX)(R9*1)
+	VPBROADCASTD   84(DX), Y5
+	VPABSB         Y6, Y7
+	VPSIGNB        Y6, Y5, Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       64(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPSRLW         $0x04, Y8, Y5
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   72(DX), Y6
+	VPABSB         Y8, Y7
+	VPSIGNB        Y8, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       64(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   88(DX), Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       64(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   76(DX), Y6
+	VPABSB         Y4, Y7
+	VPSIGNB        Y4, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       64(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	PREFETCHT1     384(CX)
+	PREFETCHT0     384(CX)(R9*1)
+	VPBROADCASTD   92(DX), Y4
+	VPABSB         Y5, Y6
+	VPSIGNB        Y5, Y4, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDWD       64(DI), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTI128 56(R10), Y4
+	VINSERTI128    $0x01, 56(R11), Y4, Y4
+	VBROADCASTI128 56(R10)(R12*1), Y5
+	VINSERTI128    $0x01, 56(R11)(R12*1), Y5, Y5
+	VBROADCASTI128 56(R10)(R12*2), Y6
+	VINSERTI128    $0x01, 56(R11)(R12*2), Y6, Y6
+	VBROADCASTI128 56(R10)(R13*1), Y7
+	VINSERTI128    $0x01, 56(R11)(R13*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   96(DX), Y9
+	VPABSB         Y7, Y10
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPMADDWD       96(DI), Y9, Y9
+	VPADDD         Y9, Y2, Y2
+	VPBROADCASTD   112(DX), Y7
+	VPABSB         Y6, Y9
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       96(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   100(DX), Y7
+	VPABSB         Y5, Y9
+	VPSIGNB        Y5, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       96(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	PREFETCHT1     448(CX)
+	PREFETCHT0     448(CX)(R9*1)
+	VPBROADCASTD   116(DX), Y5
+	VPABSB         Y6, Y7
+	VPSIGNB        Y6, Y5, Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       96(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPSRLW         $0x04, Y8, Y5
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   104(DX), Y6
+	VPABSB         Y8, Y7
+	VPSIGNB        Y8, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       96(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   120(DX), Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       96(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   108(DX), Y6
+	VPABSB         Y4, Y7
+	VPSIGNB        Y4, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       96(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	PREFETCHT1     512(CX)
+	PREFETCHT0     512(CX)(R9*1)
+	VPBROADCASTD   124(DX), Y4
+	VPABSB         Y5, Y6
+	VPSIGNB        Y5, Y4, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDWD       96(DI), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTI128 72(R10), Y4
+	VINSERTI128    $0x01, 72(R11), Y4, Y4
+	VBROADCASTI128 72(R10)(R12*1), Y5
+	VINSERTI128    $0x01, 72(R11)(R12*1), Y5, Y5
+	VBROADCASTI128 72(R10)(R12*2), Y6
+	VINSERTI128    $0x01, 72(R11)(R12*2), Y6, Y6
+	VBROADCASTI128 72(R10)(R13*1), Y7
+	VINSERTI128    $0x01, 72(R11)(R13*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   128(DX), Y9
+	VPABSB         Y7, Y10
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPMADDWD       128(DI), Y9, Y9
+	VPADDD         Y9, Y2, Y2
+	VPBROADCASTD   144(DX), Y7
+	VPABSB         Y6, Y9
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       128(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	PREFETCHT1     576(CX)
+	PREFETCHT0     576(CX)(R9*1)
+	VPBROADCASTD   132(DX), Y7
+	VPABSB         Y5, Y9
+	VPSIGNB        Y5, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       128(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPBROADCASTD   148(DX), Y5
+	VPABSB         Y6, Y7
+	VPSIGNB        Y6, Y5, Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       128(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPSRLW         $0x04, Y8, Y5
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   136(DX), Y6
+	VPABSB         Y8, Y7
+	VPSIGNB        Y8, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       128(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   152(DX), Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       128(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y5, Y3, Y5
+	PREFETCHT1     640(CX)
+	PREFETCHT0     640(CX)(R9*1)
+	VPBROADCASTD   140(DX), Y6
+	VPABSB         Y4, Y7
+	VPSIGNB        Y4, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       128(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   156(DX), Y4
+	VPABSB         Y5, Y6
+	VPSIGNB        Y5, Y4, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDWD       128(DI), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTI128 88(R10), Y4
+	VINSERTI128    $0x01, 88(R11), Y4, Y4
+	VBROADCASTI128 88(R10)(R12*1), Y5
+	VINSERTI128    $0x01, 88(R11)(R12*1), Y5, Y5
+	VBROADCASTI128 88(R10)(R12*2), Y6
+	VINSERTI128    $0x01, 88(R11)(R12*2), Y6, Y6
+	VBROADCASTI128 88(R10)(R13*1), Y7
+	VINSERTI128    $0x01, 88(R11)(R13*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   160(DX), Y9
+	VPABSB         Y7, Y10
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPMADDWD       160(DI), Y9, Y9
+	VPADDD         Y9, Y2, Y2
+	VPBROADCASTD   176(DX), Y7
+	VPABSB         Y6, Y9
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       160(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	PREFETCHT1     704(CX)
+	PREFETCHT0     704(CX)(R9*1)
+	VPBROADCASTD   164(DX), Y7
+	VPABSB         Y5, Y9
+	VPSIGNB        Y5, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       160(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPBROADCASTD   180(DX), Y5
+	VPABSB         Y6, Y7
+	VPSIGNB        Y6, Y5, Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       160(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPSRLW         $0x04, Y8, Y5
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   168(DX), Y6
+	VPABSB         Y8, Y7
+	VPSIGNB        Y8, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       160(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   184(DX), Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       160(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y5, Y3, Y5
+	PREFETCHT1     768(CX)
+	PREFETCHT0     768(CX)(R9*1)
+	VPBROADCASTD   172(DX), Y6
+	VPABSB         Y4, Y7
+	VPSIGNB        Y4, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       160(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   188(DX), Y4
+	VPABSB         Y5, Y6
+	VPSIGNB        Y5, Y4, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDWD       160(DI), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTI128 104(R10), Y4
+	VINSERTI128    $0x01, 104(R11), Y4, Y4
+	VBROADCASTI128 104(R10)(R12*1), Y5
+	VINSERTI128    $0x01, 104(R11)(R12*1), Y5, Y5
+	VBROADCASTI128 104(R10)(R12*2), Y6
+	VINSERTI128    $0x01, 104(R11)(R12*2), Y6, Y6
+	VBROADCASTI128 104(R10)(R13*1), Y7
+	VINSERTI128    $0x01, 104(R11)(R13*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   192(DX), Y9
+	VPABSB         Y7, Y10
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPMADDWD       192(DI), Y9, Y9
+	VPADDD         Y9, Y2, Y2
+	PREFETCHT1     832(CX)
+	PREFETCHT0     832(CX)(R9*1)
+	VPBROADCASTD   208(DX), Y7
+	VPABSB         Y6, Y9
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       192(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   196(DX), Y7
+	VPABSB         Y5, Y9
+	VPSIGNB        Y5, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       192(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPBROADCASTD   212(DX), Y5
+	VPABSB         Y6, Y7
+	VPSIGNB        Y6, Y5, Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       192(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPSRLW         $0x04, Y8, Y5
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   200(DX), Y6
+	VPABSB         Y8, Y7
+	VPSIGNB        Y8, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       192(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	PREFETCHT1     896(CX)
+	PREFETCHT0     896(CX)(R9*1)
+	VPBROADCASTD   216(DX), Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       192(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   204(DX), Y6
+	VPABSB         Y4, Y7
+	VPSIGNB        Y4, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       192(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPBROADCASTD   220(DX), Y4
+	VPABSB         Y5, Y6
+	VPSIGNB        Y5, Y4, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDWD       192(DI), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTI128 120(R10), Y4
+	VINSERTI128    $0x01, 120(R11), Y4, Y4
+	VBROADCASTI128 120(R10)(R12*1), Y5
+	VINSERTI128    $0x01, 120(R11)(R12*1), Y5, Y5
+	VBROADCASTI128 120(R10)(R12*2), Y6
+	VINSERTI128    $0x01, 120(R11)(R12*2), Y6, Y6
+	VBROADCASTI128 120(R10)(R13*1), Y7
+	VINSERTI128    $0x01, 120(R11)(R13*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   224(DX), Y9
+	VPABSB         Y7, Y10
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPMADDWD       224(DI), Y9, Y9
+	VPADDD         Y9, Y2, Y2
+	PREFETCHT1     960(CX)
+	PREFETCHT0     960(CX)(R9*1)
+	VPBROADCASTD   240(DX), Y7
+	VPABSB         Y6, Y9
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       224(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   228(DX), Y7
+	VPABSB         Y5, Y9
+	VPSIGNB        Y5, Y7, Y7
+	VPMADDUBSW     Y7, Y9, Y7
+	VPMADDWD       224(DI), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPBROADCASTD   244(DX), Y5
+	VPABSB         Y6, Y7
+	VPSIGNB        Y6, Y5, Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       224(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPSRLW         $0x04, Y8, Y5
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   232(DX), Y6
+	VPABSB         Y8, Y7
+	VPSIGNB        Y8, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       224(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	PREFETCHT1     1024(CX)
+	PREFETCHT0     1024(CX)(R9*1)
+	VPBROADCASTD   248(DX), Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       224(DI), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPSRLW         $0x04, Y4, Y5
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y5, Y3, Y5
+	VPBROADCASTD   236(DX), Y3
+	VPABSB         Y4, Y6
+	VPSIGNB        Y4, Y3, Y3
+	VPMADDUBSW     Y3, Y6, Y3
+	VPMADDWD       224(DI), Y3, Y3
+	VPADDD         Y3, Y2, Y2
+	VPBROADCASTD   252(DX), Y3
+	VPABSB         Y5, Y4
+	VPSIGNB        Y5, Y3, Y3
+	VPMADDUBSW     Y3, Y4, Y3
+	VPMADDWD       224(DI), Y3, Y3
+	VPADDD         Y3, Y2, Y2
+	VBROADCASTSS   (BX), Y3
+	VMULPS         512(DI), Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VFMADD231PS    Y3, Y2, Y0
+	ADDQ           $0x00000100, DX
+	ADDQ           $0x04, BX
+	ADDQ           $0x20, SI
+	ADDQ           $0x00000440, CX
+	ADDQ           $0x00000088, R10
+	ADDQ           $0x00000088, R11
+	DECQ           R8
+	JNZ            block
+	MOVQ           dst+0(FP), DX
+	VMOVUPS        Y0, (DX)(AX*1)
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
+	VZEROUPPER
+	RET
+
+DATA signed<>+0(SB)/4, $0xbfad9881
+DATA signed<>+4(SB)/4, $0xf6eaddcf
+DATA signed<>+8(SB)/4, $0x26190d01
+DATA signed<>+12(SB)/4, $0x71594535
+DATA signed<>+16(SB)/4, $0xbfad9881
+DATA signed<>+20(SB)/4, $0xf6eaddcf
+DATA signed<>+24(SB)/4, $0x26190d01
+DATA signed<>+28(SB)/4, $0x71594535
+GLOBL signed<>(SB), RODATA|NOPTR, $32

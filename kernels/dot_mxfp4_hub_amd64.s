@@ -215,12 +215,13 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 // func dotMXFP4HubAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·dotMXFP4HubAVX2(SB), NOSPLIT, $8-80
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	MOVQ stride+16(FP), R8
-	SHLQ $0x03, R8
-	NEGQ R8
-	XORL AX, AX
+	VMOVDQU low4<>+0(SB), Y1
+	MOVQ    ahead+32(FP), CX
+	ADDQ    src+8(FP), CX
+	MOVQ    stride+16(FP), R8
+	SHLQ    $0x03, R8
+	NEGQ    R8
+	XORL    AX, AX
 
 half:
 	MOVQ  src+8(FP), R9
@@ -248,109 +249,109 @@ scales0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VXORPS         X1, X1, X1
-	VPINSRB        $0x00, (R13), X1, X1
-	VPINSRB        $0x01, (R13)(R15*1), X1, X1
-	VPINSRB        $0x02, (R13)(R15*2), X1, X1
-	VPINSRB        $0x03, (R13)(BP*1), X1, X1
-	VPINSRB        $0x04, (R14), X1, X1
-	VPINSRB        $0x05, (R14)(R15*1), X1, X1
-	VPINSRB        $0x06, (R14)(R15*2), X1, X1
-	VPINSRB        $0x07, (R14)(BP*1), X1, X1
-	VPMOVZXBD      X1, Y1
-	VPSLLD         $0x17, Y1, Y1
-	VMULPS         half<>+0(SB), Y1, Y1
-	VPMAXSD        least<>+0(SB), Y1, Y1
-	VPMINSD        most<>+0(SB), Y1, Y1
-	VMOVDQU        levels<>+0(SB), Y2
-	VBROADCASTI128 (R9), Y3
-	VINSERTI128    $0x01, (R10), Y3, Y3
-	VBROADCASTI128 (R9)(R11*1), Y4
-	VINSERTI128    $0x01, (R10)(R11*1), Y4, Y4
-	VBROADCASTI128 (R9)(R11*2), Y5
-	VINSERTI128    $0x01, (R10)(R11*2), Y5, Y5
-	VBROADCASTI128 (R9)(R12*1), Y6
-	VINSERTI128    $0x01, (R10)(R12*1), Y6, Y6
-	VPUNPCKLDQ     Y4, Y3, Y7
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLDQ     Y6, Y5, Y4
-	VPUNPCKHDQ     Y6, Y5, Y5
-	VPUNPCKLQDQ    Y4, Y7, Y6
-	VPUNPCKHQDQ    Y4, Y7, Y4
-	VPUNPCKLQDQ    Y5, Y3, Y7
-	VPUNPCKHQDQ    Y5, Y3, Y3
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        Y6, Y2, Y6
-	VPSHUFB        Y5, Y2, Y5
-	VPUNPCKHBW     Y5, Y6, Y8
-	VPUNPCKLBW     Y5, Y6, Y6
-	VSHUFPS        $0x88, Y8, Y6, Y5
+	VXORPS         X2, X2, X2
+	VPINSRB        $0x00, (R13), X2, X2
+	VPINSRB        $0x01, (R13)(R15*1), X2, X2
+	VPINSRB        $0x02, (R13)(R15*2), X2, X2
+	VPINSRB        $0x03, (R13)(BP*1), X2, X2
+	VPINSRB        $0x04, (R14), X2, X2
+	VPINSRB        $0x05, (R14)(R15*1), X2, X2
+	VPINSRB        $0x06, (R14)(R15*2), X2, X2
+	VPINSRB        $0x07, (R14)(BP*1), X2, X2
+	VPMOVZXBD      X2, Y2
+	VPSLLD         $0x17, Y2, Y2
+	VMULPS         half<>+0(SB), Y2, Y2
+	VPMAXSD        least<>+0(SB), Y2, Y2
+	VPMINSD        most<>+0(SB), Y2, Y2
+	VMOVDQU        levels<>+0(SB), Y3
+	VBROADCASTI128 (R9), Y4
+	VINSERTI128    $0x01, (R10), Y4, Y4
+	VBROADCASTI128 (R9)(R11*1), Y5
+	VINSERTI128    $0x01, (R10)(R11*1), Y5, Y5
+	VBROADCASTI128 (R9)(R11*2), Y6
+	VINSERTI128    $0x01, (R10)(R11*2), Y6, Y6
+	VBROADCASTI128 (R9)(R12*1), Y7
+	VINSERTI128    $0x01, (R10)(R12*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	VPUNPCKHBW     Y6, Y7, Y9
+	VPUNPCKLBW     Y6, Y7, Y7
+	VSHUFPS        $0x88, Y9, Y7, Y6
 	PREFETCHT1     (CX)
 	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y9
-	VPMADDUBSW     Y9, Y5, Y9
-	VSHUFPS        $0xdd, Y8, Y6, Y5
-	VPBROADCASTD   4(DX), Y6
-	VPMADDUBSW     Y6, Y5, Y6
-	VPADDW         Y9, Y6, Y6
-	VPSRLW         $0x04, Y4, Y5
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        Y4, Y2, Y4
-	VPSHUFB        Y5, Y2, Y5
-	VPUNPCKHBW     Y5, Y4, Y8
-	VPUNPCKLBW     Y5, Y4, Y4
-	VSHUFPS        $0x88, Y8, Y4, Y5
-	VPBROADCASTD   8(DX), Y9
-	VPMADDUBSW     Y9, Y5, Y9
-	VPADDW         Y6, Y9, Y9
-	VSHUFPS        $0xdd, Y8, Y4, Y5
-	VPBROADCASTD   12(DX), Y4
-	VPMADDUBSW     Y4, Y5, Y4
-	VPADDW         Y9, Y4, Y4
-	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPSRLW         $0x04, Y7, Y5
-	VPAND          low4<>+0(SB), Y7, Y7
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        Y7, Y2, Y7
-	VPSHUFB        Y5, Y2, Y5
-	VPUNPCKHBW     Y5, Y7, Y6
-	VPUNPCKLBW     Y5, Y7, Y7
-	VSHUFPS        $0x88, Y6, Y7, Y5
+	VPBROADCASTD   (DX), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VSHUFPS        $0xdd, Y9, Y7, Y6
+	VPBROADCASTD   4(DX), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPADDW         Y10, Y7, Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	VPUNPCKHBW     Y6, Y5, Y9
+	VPUNPCKLBW     Y6, Y5, Y5
+	VSHUFPS        $0x88, Y9, Y5, Y6
+	VPBROADCASTD   8(DX), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPADDW         Y7, Y10, Y10
+	VSHUFPS        $0xdd, Y9, Y5, Y6
+	VPBROADCASTD   12(DX), Y5
+	VPMADDUBSW     Y5, Y6, Y5
+	VPADDW         Y10, Y5, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPSRLW         $0x04, Y8, Y6
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y6, Y3, Y6
+	VPUNPCKHBW     Y6, Y8, Y7
+	VPUNPCKLBW     Y6, Y8, Y8
+	VSHUFPS        $0x88, Y7, Y8, Y6
 	PREFETCHT1     64(CX)
 	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   16(DX), Y8
-	VPMADDUBSW     Y8, Y5, Y8
-	VSHUFPS        $0xdd, Y6, Y7, Y5
-	VPBROADCASTD   20(DX), Y6
-	VPMADDUBSW     Y6, Y5, Y6
-	VPADDW         Y8, Y6, Y6
-	VPSRLW         $0x04, Y3, Y5
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        Y3, Y2, Y3
-	VPSHUFB        Y5, Y2, Y5
-	VPUNPCKHBW     Y5, Y3, Y2
-	VPUNPCKLBW     Y5, Y3, Y3
-	VSHUFPS        $0x88, Y2, Y3, Y5
-	VPBROADCASTD   24(DX), Y7
-	VPMADDUBSW     Y7, Y5, Y7
-	VPADDW         Y6, Y7, Y7
-	VSHUFPS        $0xdd, Y2, Y3, Y5
-	VPBROADCASTD   28(DX), Y2
-	VPMADDUBSW     Y2, Y5, Y2
-	VPADDW         Y7, Y2, Y2
-	VPMADDWD       ones<>+0(SB), Y2, Y2
-	VPADDD         Y4, Y2, Y2
-	VPBROADCASTD   (SI), Y3
-	VPMADDWD       bias0<>+0(SB), Y3, Y3
-	VPADDD         Y3, Y2, Y2
-	VBROADCASTSS   (BX), Y3
-	VMULPS         Y1, Y3, Y3
-	VCVTDQ2PS      Y2, Y2
-	VFMADD231PS    Y3, Y2, Y0
+	VPBROADCASTD   16(DX), Y9
+	VPMADDUBSW     Y9, Y6, Y9
+	VSHUFPS        $0xdd, Y7, Y8, Y6
+	VPBROADCASTD   20(DX), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPADDW         Y9, Y7, Y7
+	VPSRLW         $0x04, Y4, Y6
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y6, Y3, Y6
+	VPUNPCKHBW     Y6, Y4, Y3
+	VPUNPCKLBW     Y6, Y4, Y4
+	VSHUFPS        $0x88, Y3, Y4, Y6
+	VPBROADCASTD   24(DX), Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPADDW         Y7, Y8, Y8
+	VSHUFPS        $0xdd, Y3, Y4, Y6
+	VPBROADCASTD   28(DX), Y3
+	VPMADDUBSW     Y3, Y6, Y3
+	VPADDW         Y8, Y3, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VPBROADCASTD   (SI), Y4
+	VPMADDWD       bias0<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTSS   (BX), Y4
+	VMULPS         Y2, Y4, Y4
+	VCVTDQ2PS      Y3, Y3
+	VFMADD231PS    Y4, Y3, Y0
 	ADDQ           $0x20, DX
 	ADDQ           $0x04, BX
 	ADDQ           $0x04, SI

@@ -297,12 +297,13 @@ GLOBL bias1<>(SB), RODATA|NOPTR, $32
 // func dotNVFP4AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·dotNVFP4AVX2(SB), NOSPLIT, $0-64
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	MOVQ stride+16(FP), R8
-	SHLQ $0x03, R8
-	NEGQ R8
-	XORL AX, AX
+	VMOVDQU low4<>+0(SB), Y1
+	MOVQ    ahead+32(FP), CX
+	ADDQ    src+8(FP), CX
+	MOVQ    stride+16(FP), R8
+	SHLQ    $0x03, R8
+	NEGQ    R8
+	XORL    AX, AX
 
 half:
 	MOVQ  src+8(FP), R9
@@ -321,26 +322,16 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD   (R9), Y1
-	VPINSRD        $0x01, (R9)(R11*1), X1, X1
-	VPINSRD        $0x02, (R9)(R11*2), X1, X1
-	VPINSRD        $0x03, (R9)(R12*1), X1, X1
-	VPBROADCASTD   (R10), Y2
-	VPINSRD        $0x01, (R10)(R11*1), X2, X2
-	VPINSRD        $0x02, (R10)(R11*2), X2, X2
-	VPINSRD        $0x03, (R10)(R12*1), X2, X2
-	VINSERTI128    $0x01, X2, Y1, Y1
-	VPSLLD         $0x18, Y1, Y2
-	VPSLLD         $0x01, Y2, Y2
-	VPSRLD         $0x19, Y2, Y2
-	VPADDD         d1<>+0(SB), Y2, Y3
-	VPSRLD         $0x07, Y3, Y3
-	VXORPS         Y4, Y4, Y4
-	VPSUBD         Y3, Y4, Y3
-	VPSLLD         $0x14, Y2, Y2
-	VMULPS         scale<>+0(SB), Y2, Y2
-	VPOR           Y3, Y2, Y2
-	VPSLLD         $0x10, Y1, Y3
+	VPBROADCASTD   (R9), Y2
+	VPINSRD        $0x01, (R9)(R11*1), X2, X2
+	VPINSRD        $0x02, (R9)(R11*2), X2, X2
+	VPINSRD        $0x03, (R9)(R12*1), X2, X2
+	VPBROADCASTD   (R10), Y3
+	VPINSRD        $0x01, (R10)(R11*1), X3, X3
+	VPINSRD        $0x02, (R10)(R11*2), X3, X3
+	VPINSRD        $0x03, (R10)(R12*1), X3, X3
+	VINSERTI128    $0x01, X3, Y2, Y2
+	VPSLLD         $0x18, Y2, Y3
 	VPSLLD         $0x01, Y3, Y3
 	VPSRLD         $0x19, Y3, Y3
 	VPADDD         d1<>+0(SB), Y3, Y4
@@ -350,7 +341,7 @@ block:
 	VPSLLD         $0x14, Y3, Y3
 	VMULPS         scale<>+0(SB), Y3, Y3
 	VPOR           Y4, Y3, Y3
-	VPSLLD         $0x08, Y1, Y4
+	VPSLLD         $0x10, Y2, Y4
 	VPSLLD         $0x01, Y4, Y4
 	VPSRLD         $0x19, Y4, Y4
 	VPADDD         d1<>+0(SB), Y4, Y5
@@ -360,175 +351,185 @@ block:
 	VPSLLD         $0x14, Y4, Y4
 	VMULPS         scale<>+0(SB), Y4, Y4
 	VPOR           Y5, Y4, Y4
-	VPSLLD         $0x00, Y1, Y1
-	VPSLLD         $0x01, Y1, Y1
-	VPSRLD         $0x19, Y1, Y1
-	VPADDD         d1<>+0(SB), Y1, Y5
-	VPSRLD         $0x07, Y5, Y5
-	VXORPS         Y6, Y6, Y6
-	VPSUBD         Y5, Y6, Y5
-	VPSLLD         $0x14, Y1, Y1
-	VMULPS         scale<>+0(SB), Y1, Y1
-	VPOR           Y5, Y1, Y1
-	VMOVDQU        levels<>+0(SB), Y5
-	VBROADCASTI128 4(R9), Y6
-	VINSERTI128    $0x01, 4(R10), Y6, Y6
-	VBROADCASTI128 4(R9)(R11*1), Y7
-	VINSERTI128    $0x01, 4(R10)(R11*1), Y7, Y7
-	VBROADCASTI128 4(R9)(R11*2), Y8
-	VINSERTI128    $0x01, 4(R10)(R11*2), Y8, Y8
-	VBROADCASTI128 4(R9)(R12*1), Y9
-	VINSERTI128    $0x01, 4(R10)(R12*1), Y9, Y9
-	VPUNPCKLDQ     Y7, Y6, Y10
-	VPUNPCKHDQ     Y7, Y6, Y6
-	VPUNPCKLDQ     Y9, Y8, Y7
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKLQDQ    Y7, Y10, Y9
-	VPUNPCKHQDQ    Y7, Y10, Y7
-	VPUNPCKLQDQ    Y8, Y6, Y10
-	VPUNPCKHQDQ    Y8, Y6, Y6
-	VPSRLW         $0x04, Y9, Y8
-	VPAND          low4<>+0(SB), Y9, Y9
-	VPAND          low4<>+0(SB), Y8, Y8
-	VPSHUFB        Y9, Y5, Y9
-	VPSHUFB        Y8, Y5, Y8
+	VPSLLD         $0x08, Y2, Y5
+	VPSLLD         $0x01, Y5, Y5
+	VPSRLD         $0x19, Y5, Y5
+	VPADDD         d1<>+0(SB), Y5, Y6
+	VPSRLD         $0x07, Y6, Y6
+	VXORPS         Y7, Y7, Y7
+	VPSUBD         Y6, Y7, Y6
+	VPSLLD         $0x14, Y5, Y5
+	VMULPS         scale<>+0(SB), Y5, Y5
+	VPOR           Y6, Y5, Y5
+	VPSLLD         $0x00, Y2, Y2
+	VPSLLD         $0x01, Y2, Y2
+	VPSRLD         $0x19, Y2, Y2
+	VPADDD         d1<>+0(SB), Y2, Y6
+	VPSRLD         $0x07, Y6, Y6
+	VXORPS         Y7, Y7, Y7
+	VPSUBD         Y6, Y7, Y6
+	VPSLLD         $0x14, Y2, Y2
+	VMULPS         scale<>+0(SB), Y2, Y2
+	VPOR           Y6, Y2, Y2
+	VMOVDQU        levels<>+0(SB), Y6
+	VBROADCASTI128 4(R9), Y7
+	VINSERTI128    $0x01, 4(R10), Y7, Y7
+	VBROADCASTI128 4(R9)(R11*1), Y8
+	VINSERTI128    $0x01, 4(R10)(R11*1), Y8, Y8
+	VBROADCASTI128 4(R9)(R11*2), Y9
+	VINSERTI128    $0x01, 4(R10)(R11*2), Y9, Y9
+	VBROADCASTI128 4(R9)(R12*1), Y10
+	VINSERTI128    $0x01, 4(R10)(R12*1), Y10, Y10
+	VPUNPCKLDQ     Y8, Y7, Y11
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLDQ     Y10, Y9, Y8
+	VPUNPCKHDQ     Y10, Y9, Y9
+	VPUNPCKLQDQ    Y8, Y11, Y10
+	VPUNPCKHQDQ    Y8, Y11, Y8
+	VPUNPCKLQDQ    Y9, Y7, Y11
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPSRLW         $0x04, Y10, Y9
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y9, Y9
+	VPSHUFB        Y10, Y6, Y10
+	VPSHUFB        Y9, Y6, Y9
 	PREFETCHT1     (CX)
 	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y11
-	VPMADDUBSW     Y11, Y9, Y11
-	VPBROADCASTD   8(DX), Y9
-	VPMADDUBSW     Y9, Y8, Y9
-	VPADDW         Y11, Y9, Y9
-	VPSRLW         $0x04, Y7, Y8
-	VPAND          low4<>+0(SB), Y7, Y7
-	VPAND          low4<>+0(SB), Y8, Y8
-	VPSHUFB        Y7, Y5, Y7
-	VPSHUFB        Y8, Y5, Y8
-	VPBROADCASTD   4(DX), Y11
-	VPMADDUBSW     Y11, Y7, Y11
-	VPADDW         Y9, Y11, Y11
-	VPBROADCASTD   12(DX), Y7
-	VPMADDUBSW     Y7, Y8, Y7
-	VPADDW         Y11, Y7, Y7
-	VPMADDWD       ones<>+0(SB), Y7, Y7
-	VPBROADCASTD   (SI), Y8
-	VPMADDWD       bias0<>+0(SB), Y8, Y8
-	VPADDD         Y8, Y7, Y7
-	VBROADCASTSS   (BX), Y8
-	VMULPS         Y2, Y8, Y8
-	VCVTDQ2PS      Y7, Y7
-	VFMADD231PS    Y8, Y7, Y0
-	VPSRLW         $0x04, Y10, Y2
-	VPAND          low4<>+0(SB), Y10, Y10
-	VPAND          low4<>+0(SB), Y2, Y2
-	VPSHUFB        Y10, Y5, Y10
-	VPSHUFB        Y2, Y5, Y2
+	VPBROADCASTD   (DX), Y12
+	VPMADDUBSW     Y12, Y10, Y12
+	VPBROADCASTD   8(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y12, Y10, Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y9, Y9
+	VPSHUFB        Y8, Y6, Y8
+	VPSHUFB        Y9, Y6, Y9
+	VPBROADCASTD   4(DX), Y12
+	VPMADDUBSW     Y12, Y8, Y12
+	VPADDW         Y10, Y12, Y12
+	VPBROADCASTD   12(DX), Y8
+	VPMADDUBSW     Y8, Y9, Y8
+	VPADDW         Y12, Y8, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPBROADCASTD   (SI), Y9
+	VPMADDWD       bias0<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VBROADCASTSS   (BX), Y9
+	VMULPS         Y3, Y9, Y9
+	VCVTDQ2PS      Y8, Y8
+	VFMADD231PS    Y9, Y8, Y0
+	VPSRLW         $0x04, Y11, Y3
+	VPAND          Y1, Y11, Y11
+	VPAND          Y1, Y3, Y3
+	VPSHUFB        Y11, Y6, Y11
+	VPSHUFB        Y3, Y6, Y3
 	PREFETCHT1     64(CX)
 	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   16(DX), Y7
-	VPMADDUBSW     Y7, Y10, Y7
-	VPBROADCASTD   24(DX), Y8
-	VPMADDUBSW     Y8, Y2, Y8
-	VPADDW         Y7, Y8, Y8
-	VPSRLW         $0x04, Y6, Y2
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y2, Y2
-	VPSHUFB        Y6, Y5, Y6
-	VPSHUFB        Y2, Y5, Y2
-	VPBROADCASTD   20(DX), Y7
-	VPMADDUBSW     Y7, Y6, Y7
-	VPADDW         Y8, Y7, Y7
+	VPBROADCASTD   16(DX), Y8
+	VPMADDUBSW     Y8, Y11, Y8
+	VPBROADCASTD   24(DX), Y9
+	VPMADDUBSW     Y9, Y3, Y9
+	VPADDW         Y8, Y9, Y9
+	VPSRLW         $0x04, Y7, Y3
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y3, Y3
+	VPSHUFB        Y7, Y6, Y7
+	VPSHUFB        Y3, Y6, Y3
+	VPBROADCASTD   20(DX), Y8
+	VPMADDUBSW     Y8, Y7, Y8
+	VPADDW         Y9, Y8, Y8
 	PREFETCHT1     128(CX)
 	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   28(DX), Y6
-	VPMADDUBSW     Y6, Y2, Y6
-	VPADDW         Y7, Y6, Y6
-	VPMADDWD       ones<>+0(SB), Y6, Y6
-	VPBROADCASTD   (SI), Y2
-	VPMADDWD       bias1<>+0(SB), Y2, Y2
-	VPADDD         Y2, Y6, Y6
-	VBROADCASTSS   (BX), Y2
-	VMULPS         Y3, Y2, Y2
-	VCVTDQ2PS      Y6, Y6
-	VFMADD231PS    Y2, Y6, Y0
-	VBROADCASTI128 20(R9), Y2
-	VINSERTI128    $0x01, 20(R10), Y2, Y2
-	VBROADCASTI128 20(R9)(R11*1), Y3
-	VINSERTI128    $0x01, 20(R10)(R11*1), Y3, Y3
-	VBROADCASTI128 20(R9)(R11*2), Y6
-	VINSERTI128    $0x01, 20(R10)(R11*2), Y6, Y6
-	VBROADCASTI128 20(R9)(R12*1), Y7
-	VINSERTI128    $0x01, 20(R10)(R12*1), Y7, Y7
-	VPUNPCKLDQ     Y3, Y2, Y8
-	VPUNPCKHDQ     Y3, Y2, Y2
-	VPUNPCKLDQ     Y7, Y6, Y3
-	VPUNPCKHDQ     Y7, Y6, Y6
-	VPUNPCKLQDQ    Y3, Y8, Y7
-	VPUNPCKHQDQ    Y3, Y8, Y3
-	VPUNPCKLQDQ    Y6, Y2, Y8
-	VPUNPCKHQDQ    Y6, Y2, Y2
-	VPSRLW         $0x04, Y7, Y6
-	VPAND          low4<>+0(SB), Y7, Y7
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPSHUFB        Y7, Y5, Y7
-	VPSHUFB        Y6, Y5, Y6
-	VPBROADCASTD   32(DX), Y9
-	VPMADDUBSW     Y9, Y7, Y9
-	VPBROADCASTD   40(DX), Y7
-	VPMADDUBSW     Y7, Y6, Y7
-	VPADDW         Y9, Y7, Y7
-	VPSRLW         $0x04, Y3, Y6
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPSHUFB        Y3, Y5, Y3
-	VPSHUFB        Y6, Y5, Y6
+	VPBROADCASTD   28(DX), Y7
+	VPMADDUBSW     Y7, Y3, Y7
+	VPADDW         Y8, Y7, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPBROADCASTD   (SI), Y3
+	VPMADDWD       bias1<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y7, Y7
+	VBROADCASTSS   (BX), Y3
+	VMULPS         Y4, Y3, Y3
+	VCVTDQ2PS      Y7, Y7
+	VFMADD231PS    Y3, Y7, Y0
+	VBROADCASTI128 20(R9), Y3
+	VINSERTI128    $0x01, 20(R10), Y3, Y3
+	VBROADCASTI128 20(R9)(R11*1), Y4
+	VINSERTI128    $0x01, 20(R10)(R11*1), Y4, Y4
+	VBROADCASTI128 20(R9)(R11*2), Y7
+	VINSERTI128    $0x01, 20(R10)(R11*2), Y7, Y7
+	VBROADCASTI128 20(R9)(R12*1), Y8
+	VINSERTI128    $0x01, 20(R10)(R12*1), Y8, Y8
+	VPUNPCKLDQ     Y4, Y3, Y9
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLQDQ    Y4, Y9, Y8
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y7, Y3, Y9
+	VPUNPCKHQDQ    Y7, Y3, Y3
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VPSHUFB        Y8, Y6, Y8
+	VPSHUFB        Y7, Y6, Y7
+	VPBROADCASTD   32(DX), Y10
+	VPMADDUBSW     Y10, Y8, Y10
+	VPBROADCASTD   40(DX), Y8
+	VPMADDUBSW     Y8, Y7, Y8
+	VPADDW         Y10, Y8, Y8
+	VPSRLW         $0x04, Y4, Y7
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y7, Y7
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y7, Y6, Y7
 	PREFETCHT1     192(CX)
 	PREFETCHT0     192(CX)(R8*1)
-	VPBROADCASTD   36(DX), Y9
-	VPMADDUBSW     Y9, Y3, Y9
-	VPADDW         Y7, Y9, Y9
-	VPBROADCASTD   44(DX), Y3
-	VPMADDUBSW     Y3, Y6, Y3
-	VPADDW         Y9, Y3, Y3
-	VPMADDWD       ones<>+0(SB), Y3, Y3
-	VPBROADCASTD   4(SI), Y6
-	VPMADDWD       bias0<>+0(SB), Y6, Y6
-	VPADDD         Y6, Y3, Y3
-	VBROADCASTSS   4(BX), Y6
-	VMULPS         Y4, Y6, Y6
-	VCVTDQ2PS      Y3, Y3
-	VFMADD231PS    Y6, Y3, Y0
-	VPSRLW         $0x04, Y8, Y3
-	VPAND          low4<>+0(SB), Y8, Y8
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y8, Y5, Y8
-	VPSHUFB        Y3, Y5, Y3
-	VPBROADCASTD   48(DX), Y4
-	VPMADDUBSW     Y4, Y8, Y4
+	VPBROADCASTD   36(DX), Y10
+	VPMADDUBSW     Y10, Y4, Y10
+	VPADDW         Y8, Y10, Y10
+	VPBROADCASTD   44(DX), Y4
+	VPMADDUBSW     Y4, Y7, Y4
+	VPADDW         Y10, Y4, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPBROADCASTD   4(SI), Y7
+	VPMADDWD       bias0<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y4, Y4
+	VBROADCASTSS   4(BX), Y7
+	VMULPS         Y5, Y7, Y7
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y7, Y4, Y0
+	VPSRLW         $0x04, Y9, Y4
+	VPAND          Y1, Y9, Y9
+	VPAND          Y1, Y4, Y4
+	VPSHUFB        Y9, Y6, Y9
+	VPSHUFB        Y4, Y6, Y4
+	VPBROADCASTD   48(DX), Y5
+	VPMADDUBSW     Y5, Y9, Y5
 	PREFETCHT1     256(CX)
 	PREFETCHT0     256(CX)(R8*1)
-	VPBROADCASTD   56(DX), Y6
-	VPMADDUBSW     Y6, Y3, Y6
-	VPADDW         Y4, Y6, Y6
-	VPSRLW         $0x04, Y2, Y3
-	VPAND          low4<>+0(SB), Y2, Y2
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        Y2, Y5, Y2
-	VPSHUFB        Y3, Y5, Y3
-	VPBROADCASTD   52(DX), Y4
-	VPMADDUBSW     Y4, Y2, Y4
-	VPADDW         Y6, Y4, Y4
-	VPBROADCASTD   60(DX), Y2
-	VPMADDUBSW     Y2, Y3, Y2
-	VPADDW         Y4, Y2, Y2
-	VPMADDWD       ones<>+0(SB), Y2, Y2
-	VPBROADCASTD   4(SI), Y3
-	VPMADDWD       bias1<>+0(SB), Y3, Y3
-	VPADDD         Y3, Y2, Y2
-	VBROADCASTSS   4(BX), Y3
-	VMULPS         Y1, Y3, Y3
-	VCVTDQ2PS      Y2, Y2
-	VFMADD231PS    Y3, Y2, Y0
+	VPBROADCASTD   56(DX), Y7
+	VPMADDUBSW     Y7, Y4, Y7
+	VPADDW         Y5, Y7, Y7
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          Y1, Y3, Y3
+	VPAND          Y1, Y4, Y4
+	VPSHUFB        Y3, Y6, Y3
+	VPSHUFB        Y4, Y6, Y4
+	VPBROADCASTD   52(DX), Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPADDW         Y7, Y5, Y5
+	VPBROADCASTD   60(DX), Y3
+	VPMADDUBSW     Y3, Y4, Y3
+	VPADDW         Y5, Y3, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPBROADCASTD   4(SI), Y4
+	VPMADDWD       bias1<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTSS   4(BX), Y4
+	VMULPS         Y2, Y4, Y4
+	VCVTDQ2PS      Y3, Y3
+	VFMADD231PS    Y4, Y3, Y0
 	ADDQ           $0x40, DX
 	ADDQ           $0x08, BX
 	ADDQ           $0x08, SI

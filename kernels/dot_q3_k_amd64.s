@@ -832,3 +832,853 @@ DATA top3<>+20(SB)/4, $0x07800780
 DATA top3<>+24(SB)/4, $0x0b800b80
 DATA top3<>+28(SB)/4, $0x0f800f80
 GLOBL top3<>(SB), RODATA|NOPTR, $32
+
+// func dotQ3KAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, room *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·dotQ3KAVX2(SB), NOSPLIT, $0-72
+	MOVQ    room+64(FP), DI
+	VMOVDQU low4<>+0(SB), Y1
+	VMOVDQU mid2<>+0(SB), Y2
+	VMOVDQU low2<>+0(SB), Y3
+	VMOVDQU bit2<>+0(SB), Y4
+	MOVQ    ahead+32(FP), CX
+	ADDQ    src+8(FP), CX
+	MOVQ    stride+16(FP), R9
+	SHLQ    $0x03, R9
+	NEGQ    R9
+	XORL    AX, AX
+
+half:
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R12
+	LEAQ  (R12)(R12*2), R13
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (R10)(R12*8), R10
+
+src0:
+	LEAQ   (R10)(R12*4), R11
+	MOVQ   q+40(FP), DX
+	MOVQ   d+48(FP), BX
+	MOVQ   sums+56(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   blocks+24(FP), R8
+
+block:
+	VXORPS         Y5, Y5, Y5
+	VXORPS         X6, X6, X6
+	VPINSRW        $0x00, 108(R10), X6, X6
+	VPINSRW        $0x01, 108(R10)(R12*1), X6, X6
+	VPINSRW        $0x02, 108(R10)(R12*2), X6, X6
+	VPINSRW        $0x03, 108(R10)(R13*1), X6, X6
+	VPINSRW        $0x04, 108(R11), X6, X6
+	VPINSRW        $0x05, 108(R11)(R12*1), X6, X6
+	VPINSRW        $0x06, 108(R11)(R12*2), X6, X6
+	VPINSRW        $0x07, 108(R11)(R13*1), X6, X6
+	VCVTPH2PS      X6, Y6
+	VMOVDQU        Y6, 512(DI)
+	VBROADCASTI128 92(R10), Y6
+	VINSERTI128    $0x01, 92(R11), Y6, Y6
+	VBROADCASTI128 92(R10)(R12*1), Y7
+	VINSERTI128    $0x01, 92(R11)(R12*1), Y7, Y7
+	VBROADCASTI128 92(R10)(R12*2), Y8
+	VINSERTI128    $0x01, 92(R11)(R12*2), Y8, Y8
+	VBROADCASTI128 92(R10)(R13*1), Y9
+	VINSERTI128    $0x01, 92(R11)(R13*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y6, Y10
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLDQ     Y9, Y8, Y7
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKLQDQ    Y7, Y10, Y9
+	VPUNPCKHQDQ    Y7, Y10, Y7
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPAND          Y1, Y7, Y8
+	VPSLLW         $0x04, Y6, Y10
+	VPAND          Y2, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSUBB         c32<>+0(SB), Y8, Y8
+	VPAND          Y1, Y9, Y10
+	VPSLLW         $0x02, Y6, Y11
+	VPAND          Y2, Y11, Y11
+	VPOR           Y11, Y10, Y10
+	VPSUBB         c32<>+0(SB), Y10, Y10
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPAND          Y2, Y6, Y11
+	VPOR           Y11, Y7, Y7
+	VPSUBB         c32<>+0(SB), Y7, Y7
+	VPSRLW         $0x04, Y9, Y9
+	VPAND          Y1, Y9, Y9
+	VPSRLW         $0x02, Y6, Y6
+	VPAND          Y2, Y6, Y6
+	VPOR           Y6, Y9, Y9
+	VPSUBB         c32<>+0(SB), Y9, Y9
+	VXORPS         Y6, Y6, Y6
+	VPSHUFB        top0<>+0(SB), Y8, Y11
+	VPSRAW         $0x08, Y11, Y11
+	VMOVDQU        Y11, (DI)
+	VPSHUFB        top1<>+0(SB), Y8, Y11
+	VPSRAW         $0x08, Y11, Y11
+	VMOVDQU        Y11, 32(DI)
+	VPSHUFB        top2<>+0(SB), Y8, Y11
+	VPSRAW         $0x08, Y11, Y11
+	VMOVDQU        Y11, 64(DI)
+	VPSHUFB        top3<>+0(SB), Y8, Y11
+	VPSRAW         $0x08, Y11, Y11
+	VMOVDQU        Y11, 96(DI)
+	VPSHUFB        two0<>+0(SB), Y8, Y11
+	VPSRAW         $0x06, Y11, Y11
+	VPSUBW         Y11, Y6, Y11
+	VPBROADCASTD   (SI), Y12
+	VPMADDWD       Y11, Y12, Y12
+	VPADDD         Y12, Y5, Y5
+	VPSHUFB        two1<>+0(SB), Y8, Y8
+	VPSRAW         $0x06, Y8, Y8
+	VPSUBW         Y8, Y6, Y8
+	VPBROADCASTD   4(SI), Y11
+	VPMADDWD       Y8, Y11, Y11
+	VPADDD         Y11, Y5, Y5
+	VPSHUFB        top0<>+0(SB), Y10, Y8
+	VPSRAW         $0x08, Y8, Y8
+	VMOVDQU        Y8, 128(DI)
+	VPSHUFB        top1<>+0(SB), Y10, Y8
+	VPSRAW         $0x08, Y8, Y8
+	VMOVDQU        Y8, 160(DI)
+	VPSHUFB        top2<>+0(SB), Y10, Y8
+	VPSRAW         $0x08, Y8, Y8
+	VMOVDQU        Y8, 192(DI)
+	VPSHUFB        top3<>+0(SB), Y10, Y8
+	VPSRAW         $0x08, Y8, Y8
+	VMOVDQU        Y8, 224(DI)
+	VPSHUFB        two0<>+0(SB), Y10, Y8
+	VPSRAW         $0x06, Y8, Y8
+	VPSUBW         Y8, Y6, Y8
+	VPBROADCASTD   8(SI), Y11
+	VPMADDWD       Y8, Y11, Y11
+	VPADDD         Y11, Y5, Y5
+	VPSHUFB        two1<>+0(SB), Y10, Y8
+	VPSRAW         $0x06, Y8, Y8
+	VPSUBW         Y8, Y6, Y8
+	VPBROADCASTD   12(SI), Y10
+	VPMADDWD       Y8, Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSHUFB        top0<>+0(SB), Y7, Y8
+	VPSRAW         $0x08, Y8, Y8
+	VMOVDQU        Y8, 256(DI)
+	VPSHUFB        top1<>+0(SB), Y7, Y8
+	VPSRAW         $0x08, Y8, Y8
+	VMOVDQU        Y8, 288(DI)
+	VPSHUFB        top2<>+0(SB), Y7, Y8
+	VPSRAW         $0x08, Y8, Y8
+	VMOVDQU        Y8, 320(DI)
+	VPSHUFB        top3<>+0(SB), Y7, Y8
+	VPSRAW         $0x08, Y8, Y8
+	VMOVDQU        Y8, 352(DI)
+	VPSHUFB        two0<>+0(SB), Y7, Y8
+	VPSRAW         $0x06, Y8, Y8
+	VPSUBW         Y8, Y6, Y8
+	VPBROADCASTD   16(SI), Y10
+	VPMADDWD       Y8, Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSHUFB        two1<>+0(SB), Y7, Y7
+	VPSRAW         $0x06, Y7, Y7
+	VPSUBW         Y7, Y6, Y7
+	VPBROADCASTD   20(SI), Y8
+	VPMADDWD       Y7, Y8, Y8
+	VPADDD         Y8, Y5, Y5
+	VPSHUFB        top0<>+0(SB), Y9, Y7
+	VPSRAW         $0x08, Y7, Y7
+	VMOVDQU        Y7, 384(DI)
+	VPSHUFB        top1<>+0(SB), Y9, Y7
+	VPSRAW         $0x08, Y7, Y7
+	VMOVDQU        Y7, 416(DI)
+	VPSHUFB        top2<>+0(SB), Y9, Y7
+	VPSRAW         $0x08, Y7, Y7
+	VMOVDQU        Y7, 448(DI)
+	VPSHUFB        top3<>+0(SB), Y9, Y7
+	VPSRAW         $0x08, Y7, Y7
+	VMOVDQU        Y7, 480(DI)
+	VPSHUFB        two0<>+0(SB), Y9, Y7
+	VPSRAW         $0x06, Y7, Y7
+	VPSUBW         Y7, Y6, Y7
+	VPBROADCASTD   24(SI), Y8
+	VPMADDWD       Y7, Y8, Y8
+	VPADDD         Y8, Y5, Y5
+	VPSHUFB        two1<>+0(SB), Y9, Y7
+	VPSRAW         $0x06, Y7, Y7
+	VPSUBW         Y7, Y6, Y7
+	VPBROADCASTD   28(SI), Y6
+	VPMADDWD       Y7, Y6, Y6
+	VPADDD         Y6, Y5, Y5
+	VBROADCASTI128 (R10), Y6
+	VINSERTI128    $0x01, (R11), Y6, Y6
+	VBROADCASTI128 (R10)(R12*1), Y7
+	VINSERTI128    $0x01, (R11)(R12*1), Y7, Y7
+	VBROADCASTI128 (R10)(R12*2), Y8
+	VINSERTI128    $0x01, (R11)(R12*2), Y8, Y8
+	VBROADCASTI128 (R10)(R13*1), Y9
+	VINSERTI128    $0x01, (R11)(R13*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y6, Y10
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLDQ     Y9, Y8, Y7
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKLQDQ    Y7, Y10, Y9
+	VPUNPCKHQDQ    Y7, Y10, Y7
+	VPUNPCKLQDQ    Y8, Y6, Y10
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VMOVDQU        Y9, 608(DI)
+	VMOVDQU        Y7, 640(DI)
+	VMOVDQU        Y10, 672(DI)
+	VMOVDQU        Y6, 704(DI)
+	VBROADCASTI128 32(R10), Y6
+	VINSERTI128    $0x01, 32(R11), Y6, Y6
+	VBROADCASTI128 32(R10)(R12*1), Y7
+	VINSERTI128    $0x01, 32(R11)(R12*1), Y7, Y7
+	VBROADCASTI128 32(R10)(R12*2), Y8
+	VINSERTI128    $0x01, 32(R11)(R12*2), Y8, Y8
+	VBROADCASTI128 32(R10)(R13*1), Y9
+	VINSERTI128    $0x01, 32(R11)(R13*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y6, Y10
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLDQ     Y9, Y8, Y7
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKLQDQ    Y7, Y10, Y9
+	VPUNPCKHQDQ    Y7, Y10, Y7
+	VPUNPCKLQDQ    Y8, Y6, Y10
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VMOVDQU        608(DI), Y8
+	VPAND          Y3, Y9, Y11
+	VPSLLW         $0x02, Y8, Y12
+	VPAND          Y4, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	PREFETCHT1     (CX)
+	PREFETCHT0     (CX)(R9*1)
+	VPBROADCASTD   (DX), Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPSRLW         $0x02, Y9, Y11
+	VPAND          Y3, Y11, Y11
+	VPSLLW         $0x01, Y8, Y13
+	VPAND          Y4, Y13, Y13
+	VPOR           Y13, Y11, Y11
+	VPBROADCASTD   32(DX), Y13
+	VPMADDUBSW     Y13, Y11, Y13
+	VPSRLW         $0x04, Y9, Y11
+	VPAND          Y3, Y11, Y11
+	VPAND          Y4, Y8, Y14
+	VPOR           Y14, Y11, Y11
+	VPBROADCASTD   64(DX), Y14
+	VPMADDUBSW     Y14, Y11, Y14
+	VPSRLW         $0x06, Y9, Y9
+	VPAND          Y3, Y9, Y9
+	VPSRLW         $0x01, Y8, Y8
+	VPAND          Y4, Y8, Y8
+	VPOR           Y8, Y9, Y9
+	VPBROADCASTD   96(DX), Y8
+	VPMADDUBSW     Y8, Y9, Y8
+	VMOVDQU        640(DI), Y9
+	VPAND          Y3, Y7, Y11
+	VPSLLW         $0x02, Y9, Y15
+	VPAND          Y4, Y15, Y15
+	VPOR           Y15, Y11, Y11
+	VPBROADCASTD   4(DX), Y15
+	VPMADDUBSW     Y15, Y11, Y15
+	VPADDW         Y12, Y15, Y15
+	VPSRLW         $0x02, Y7, Y11
+	VPAND          Y3, Y11, Y11
+	VPSLLW         $0x01, Y9, Y12
+	VPAND          Y4, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	PREFETCHT1     64(CX)
+	PREFETCHT0     64(CX)(R9*1)
+	VPBROADCASTD   36(DX), Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPADDW         Y13, Y12, Y12
+	VPSRLW         $0x04, Y7, Y11
+	VPAND          Y3, Y11, Y11
+	VPAND          Y4, Y9, Y13
+	VPOR           Y13, Y11, Y11
+	VPBROADCASTD   68(DX), Y13
+	VPMADDUBSW     Y13, Y11, Y13
+	VPADDW         Y14, Y13, Y13
+	VPSRLW         $0x06, Y7, Y7
+	VPAND          Y3, Y7, Y7
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          Y4, Y9, Y9
+	VPOR           Y9, Y7, Y7
+	VPBROADCASTD   100(DX), Y9
+	VPMADDUBSW     Y9, Y7, Y9
+	VPADDW         Y8, Y9, Y9
+	VMOVDQU        672(DI), Y7
+	VPAND          Y3, Y10, Y8
+	VPSLLW         $0x02, Y7, Y11
+	VPAND          Y4, Y11, Y11
+	VPOR           Y11, Y8, Y8
+	VPBROADCASTD   8(DX), Y11
+	VPMADDUBSW     Y11, Y8, Y11
+	VPADDW         Y15, Y11, Y11
+	VPSRLW         $0x02, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPSLLW         $0x01, Y7, Y14
+	VPAND          Y4, Y14, Y14
+	VPOR           Y14, Y8, Y8
+	VPBROADCASTD   40(DX), Y14
+	VPMADDUBSW     Y14, Y8, Y14
+	VPADDW         Y12, Y14, Y14
+	VPSRLW         $0x04, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPAND          Y4, Y7, Y12
+	VPOR           Y12, Y8, Y8
+	PREFETCHT1     128(CX)
+	PREFETCHT0     128(CX)(R9*1)
+	VPBROADCASTD   72(DX), Y12
+	VPMADDUBSW     Y12, Y8, Y12
+	VPADDW         Y13, Y12, Y12
+	VPSRLW         $0x06, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPSRLW         $0x01, Y7, Y7
+	VPAND          Y4, Y7, Y7
+	VPOR           Y7, Y8, Y8
+	VPBROADCASTD   104(DX), Y7
+	VPMADDUBSW     Y7, Y8, Y7
+	VPADDW         Y9, Y7, Y7
+	VMOVDQU        704(DI), Y8
+	VPAND          Y3, Y6, Y9
+	VPSLLW         $0x02, Y8, Y10
+	VPAND          Y4, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPBROADCASTD   12(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y11, Y10, Y10
+	VPMADDWD       (DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x02, Y6, Y9
+	VPAND          Y3, Y9, Y9
+	VPSLLW         $0x01, Y8, Y10
+	VPAND          Y4, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPBROADCASTD   44(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y14, Y10, Y10
+	VPMADDWD       64(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x04, Y6, Y9
+	VPAND          Y3, Y9, Y9
+	VPAND          Y4, Y8, Y10
+	VPOR           Y10, Y9, Y9
+	PREFETCHT1     192(CX)
+	PREFETCHT0     192(CX)(R9*1)
+	VPBROADCASTD   76(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y12, Y10, Y10
+	VPMADDWD       128(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x06, Y6, Y6
+	VPAND          Y3, Y6, Y6
+	VPSRLW         $0x01, Y8, Y8
+	VPAND          Y4, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPBROADCASTD   108(DX), Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPADDW         Y7, Y8, Y8
+	VPMADDWD       192(DI), Y8, Y8
+	VPADDD         Y8, Y5, Y5
+	VBROADCASTI128 64(R10), Y6
+	VINSERTI128    $0x01, 64(R11), Y6, Y6
+	VBROADCASTI128 64(R10)(R12*1), Y7
+	VINSERTI128    $0x01, 64(R11)(R12*1), Y7, Y7
+	VBROADCASTI128 64(R10)(R12*2), Y8
+	VINSERTI128    $0x01, 64(R11)(R12*2), Y8, Y8
+	VBROADCASTI128 64(R10)(R13*1), Y9
+	VINSERTI128    $0x01, 64(R11)(R13*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y6, Y10
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLDQ     Y9, Y8, Y7
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKLQDQ    Y7, Y10, Y9
+	VPUNPCKHQDQ    Y7, Y10, Y7
+	VPUNPCKLQDQ    Y8, Y6, Y10
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VMOVDQU        608(DI), Y8
+	VPAND          Y3, Y9, Y11
+	VPSRLW         $0x02, Y8, Y12
+	VPAND          Y4, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	VPBROADCASTD   128(DX), Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPSRLW         $0x02, Y9, Y11
+	VPAND          Y3, Y11, Y11
+	VPSRLW         $0x03, Y8, Y13
+	VPAND          Y4, Y13, Y13
+	VPOR           Y13, Y11, Y11
+	VPBROADCASTD   160(DX), Y13
+	VPMADDUBSW     Y13, Y11, Y13
+	VPSRLW         $0x04, Y9, Y11
+	VPAND          Y3, Y11, Y11
+	VPSRLW         $0x04, Y8, Y14
+	VPAND          Y4, Y14, Y14
+	VPOR           Y14, Y11, Y11
+	VPBROADCASTD   192(DX), Y14
+	VPMADDUBSW     Y14, Y11, Y14
+	VPSRLW         $0x06, Y9, Y9
+	VPAND          Y3, Y9, Y9
+	VPSRLW         $0x05, Y8, Y8
+	VPAND          Y4, Y8, Y8
+	VPOR           Y8, Y9, Y9
+	PREFETCHT1     256(CX)
+	PREFETCHT0     256(CX)(R9*1)
+	VPBROADCASTD   224(DX), Y8
+	VPMADDUBSW     Y8, Y9, Y8
+	VMOVDQU        640(DI), Y9
+	VPAND          Y3, Y7, Y11
+	VPSRLW         $0x02, Y9, Y15
+	VPAND          Y4, Y15, Y15
+	VPOR           Y15, Y11, Y11
+	VPBROADCASTD   132(DX), Y15
+	VPMADDUBSW     Y15, Y11, Y15
+	VPADDW         Y12, Y15, Y15
+	VPSRLW         $0x02, Y7, Y11
+	VPAND          Y3, Y11, Y11
+	VPSRLW         $0x03, Y9, Y12
+	VPAND          Y4, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	VPBROADCASTD   164(DX), Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPADDW         Y13, Y12, Y12
+	VPSRLW         $0x04, Y7, Y11
+	VPAND          Y3, Y11, Y11
+	VPSRLW         $0x04, Y9, Y13
+	VPAND          Y4, Y13, Y13
+	VPOR           Y13, Y11, Y11
+	VPBROADCASTD   196(DX), Y13
+	VPMADDUBSW     Y13, Y11, Y13
+	VPADDW         Y14, Y13, Y13
+	VPSRLW         $0x06, Y7, Y7
+	VPAND          Y3, Y7, Y7
+	VPSRLW         $0x05, Y9, Y9
+	VPAND          Y4, Y9, Y9
+	VPOR           Y9, Y7, Y7
+	PREFETCHT1     320(CX)
+	PREFETCHT0     320(CX)(R9*1)
+	VPBROADCASTD   228(DX), Y9
+	VPMADDUBSW     Y9, Y7, Y9
+	VPADDW         Y8, Y9, Y9
+	VMOVDQU        672(DI), Y7
+	VPAND          Y3, Y10, Y8
+	VPSRLW         $0x02, Y7, Y11
+	VPAND          Y4, Y11, Y11
+	VPOR           Y11, Y8, Y8
+	VPBROADCASTD   136(DX), Y11
+	VPMADDUBSW     Y11, Y8, Y11
+	VPADDW         Y15, Y11, Y11
+	VPSRLW         $0x02, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPSRLW         $0x03, Y7, Y14
+	VPAND          Y4, Y14, Y14
+	VPOR           Y14, Y8, Y8
+	VPBROADCASTD   168(DX), Y14
+	VPMADDUBSW     Y14, Y8, Y14
+	VPADDW         Y12, Y14, Y14
+	VPSRLW         $0x04, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPSRLW         $0x04, Y7, Y12
+	VPAND          Y4, Y12, Y12
+	VPOR           Y12, Y8, Y8
+	VPBROADCASTD   200(DX), Y12
+	VPMADDUBSW     Y12, Y8, Y12
+	VPADDW         Y13, Y12, Y12
+	VPSRLW         $0x06, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPSRLW         $0x05, Y7, Y7
+	VPAND          Y4, Y7, Y7
+	VPOR           Y7, Y8, Y8
+	VPBROADCASTD   232(DX), Y7
+	VPMADDUBSW     Y7, Y8, Y7
+	VPADDW         Y9, Y7, Y7
+	VMOVDQU        704(DI), Y8
+	VPAND          Y3, Y6, Y9
+	VPSRLW         $0x02, Y8, Y10
+	VPAND          Y4, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	PREFETCHT1     384(CX)
+	PREFETCHT0     384(CX)(R9*1)
+	VPBROADCASTD   140(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y11, Y10, Y10
+	VPMADDWD       256(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x02, Y6, Y9
+	VPAND          Y3, Y9, Y9
+	VPSRLW         $0x03, Y8, Y10
+	VPAND          Y4, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPBROADCASTD   172(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y14, Y10, Y10
+	VPMADDWD       320(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x04, Y6, Y9
+	VPAND          Y3, Y9, Y9
+	VPSRLW         $0x04, Y8, Y10
+	VPAND          Y4, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPBROADCASTD   204(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y12, Y10, Y10
+	VPMADDWD       384(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x06, Y6, Y6
+	VPAND          Y3, Y6, Y6
+	VPSRLW         $0x05, Y8, Y8
+	VPAND          Y4, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPBROADCASTD   236(DX), Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPADDW         Y7, Y8, Y8
+	VPMADDWD       448(DI), Y8, Y8
+	VPADDD         Y8, Y5, Y5
+	VBROADCASTI128 16(R10), Y6
+	VINSERTI128    $0x01, 16(R11), Y6, Y6
+	VBROADCASTI128 16(R10)(R12*1), Y7
+	VINSERTI128    $0x01, 16(R11)(R12*1), Y7, Y7
+	VBROADCASTI128 16(R10)(R12*2), Y8
+	VINSERTI128    $0x01, 16(R11)(R12*2), Y8, Y8
+	VBROADCASTI128 16(R10)(R13*1), Y9
+	VINSERTI128    $0x01, 16(R11)(R13*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y6, Y10
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLDQ     Y9, Y8, Y7
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKLQDQ    Y7, Y10, Y9
+	VPUNPCKHQDQ    Y7, Y10, Y7
+	VPUNPCKLQDQ    Y8, Y6, Y10
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VMOVDQU        Y9, 608(DI)
+	VMOVDQU        Y7, 640(DI)
+	VMOVDQU        Y10, 672(DI)
+	VMOVDQU        Y6, 704(DI)
+	VBROADCASTI128 48(R10), Y6
+	VINSERTI128    $0x01, 48(R11), Y6, Y6
+	VBROADCASTI128 48(R10)(R12*1), Y7
+	VINSERTI128    $0x01, 48(R11)(R12*1), Y7, Y7
+	VBROADCASTI128 48(R10)(R12*2), Y8
+	VINSERTI128    $0x01, 48(R11)(R12*2), Y8, Y8
+	VBROADCASTI128 48(R10)(R13*1), Y9
+	VINSERTI128    $0x01, 48(R11)(R13*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y6, Y10
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLDQ     Y9, Y8, Y7
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKLQDQ    Y7, Y10, Y9
+	VPUNPCKHQDQ    Y7, Y10, Y7
+	VPUNPCKLQDQ    Y8, Y6, Y10
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VMOVDQU        608(DI), Y8
+	VPAND          Y3, Y9, Y11
+	VPSLLW         $0x02, Y8, Y12
+	VPAND          Y4, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	PREFETCHT1     448(CX)
+	PREFETCHT0     448(CX)(R9*1)
+	VPBROADCASTD   16(DX), Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPSRLW         $0x02, Y9, Y11
+	VPAND          Y3, Y11, Y11
+	VPSLLW         $0x01, Y8, Y13
+	VPAND          Y4, Y13, Y13
+	VPOR           Y13, Y11, Y11
+	VPBROADCASTD   48(DX), Y13
+	VPMADDUBSW     Y13, Y11, Y13
+	VPSRLW         $0x04, Y9, Y11
+	VPAND          Y3, Y11, Y11
+	VPAND          Y4, Y8, Y14
+	VPOR           Y14, Y11, Y11
+	VPBROADCASTD   80(DX), Y14
+	VPMADDUBSW     Y14, Y11, Y14
+	VPSRLW         $0x06, Y9, Y9
+	VPAND          Y3, Y9, Y9
+	VPSRLW         $0x01, Y8, Y8
+	VPAND          Y4, Y8, Y8
+	VPOR           Y8, Y9, Y9
+	VPBROADCASTD   112(DX), Y8
+	VPMADDUBSW     Y8, Y9, Y8
+	VMOVDQU        640(DI), Y9
+	VPAND          Y3, Y7, Y11
+	VPSLLW         $0x02, Y9, Y15
+	VPAND          Y4, Y15, Y15
+	VPOR           Y15, Y11, Y11
+	VPBROADCASTD   20(DX), Y15
+	VPMADDUBSW     Y15, Y11, Y15
+	VPADDW         Y12, Y15, Y15
+	VPSRLW         $0x02, Y7, Y11
+	VPAND          Y3, Y11, Y11
+	VPSLLW         $0x01, Y9, Y12
+	VPAND          Y4, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	PREFETCHT1     512(CX)
+	PREFETCHT0     512(CX)(R9*1)
+	VPBROADCASTD   52(DX), Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPADDW         Y13, Y12, Y12
+	VPSRLW         $0x04, Y7, Y11
+	VPAND          Y3, Y11, Y11
+	VPAND          Y4, Y9, Y13
+	VPOR           Y13, Y11, Y11
+	VPBROADCASTD   84(DX), Y13
+	VPMADDUBSW     Y13, Y11, Y13
+	VPADDW         Y14, Y13, Y13
+	VPSRLW         $0x06, Y7, Y7
+	VPAND          Y3, Y7, Y7
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          Y4, Y9, Y9
+	VPOR           Y9, Y7, Y7
+	VPBROADCASTD   116(DX), Y9
+	VPMADDUBSW     Y9, Y7, Y9
+	VPADDW         Y8, Y9, Y9
+	VMOVDQU        672(DI), Y7
+	VPAND          Y3, Y10, Y8
+	VPSLLW         $0x02, Y7, Y11
+	VPAND          Y4, Y11, Y11
+	VPOR           Y11, Y8, Y8
+	VPBROADCASTD   24(DX), Y11
+	VPMADDUBSW     Y11, Y8, Y11
+	VPADDW         Y15, Y11, Y11
+	VPSRLW         $0x02, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPSLLW         $0x01, Y7, Y14
+	VPAND          Y4, Y14, Y14
+	VPOR           Y14, Y8, Y8
+	VPBROADCASTD   56(DX), Y14
+	VPMADDUBSW     Y14, Y8, Y14
+	VPADDW         Y12, Y14, Y14
+	VPSRLW         $0x04, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPAND          Y4, Y7, Y12
+	VPOR           Y12, Y8, Y8
+	PREFETCHT1     576(CX)
+	PREFETCHT0     576(CX)(R9*1)
+	VPBROADCASTD   88(DX), Y12
+	VPMADDUBSW     Y12, Y8, Y12
+	VPADDW         Y13, Y12, Y12
+	VPSRLW         $0x06, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPSRLW         $0x01, Y7, Y7
+	VPAND          Y4, Y7, Y7
+	VPOR           Y7, Y8, Y8
+	VPBROADCASTD   120(DX), Y7
+	VPMADDUBSW     Y7, Y8, Y7
+	VPADDW         Y9, Y7, Y7
+	VMOVDQU        704(DI), Y8
+	VPAND          Y3, Y6, Y9
+	VPSLLW         $0x02, Y8, Y10
+	VPAND          Y4, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPBROADCASTD   28(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y11, Y10, Y10
+	VPMADDWD       32(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x02, Y6, Y9
+	VPAND          Y3, Y9, Y9
+	VPSLLW         $0x01, Y8, Y10
+	VPAND          Y4, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPBROADCASTD   60(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y14, Y10, Y10
+	VPMADDWD       96(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x04, Y6, Y9
+	VPAND          Y3, Y9, Y9
+	VPAND          Y4, Y8, Y10
+	VPOR           Y10, Y9, Y9
+	PREFETCHT1     640(CX)
+	PREFETCHT0     640(CX)(R9*1)
+	VPBROADCASTD   92(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y12, Y10, Y10
+	VPMADDWD       160(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x06, Y6, Y6
+	VPAND          Y3, Y6, Y6
+	VPSRLW         $0x01, Y8, Y8
+	VPAND          Y4, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPBROADCASTD   124(DX), Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPADDW         Y7, Y8, Y8
+	VPMADDWD       224(DI), Y8, Y8
+	VPADDD         Y8, Y5, Y5
+	VBROADCASTI128 80(R10), Y6
+	VINSERTI128    $0x01, 80(R11), Y6, Y6
+	VBROADCASTI128 80(R10)(R12*1), Y7
+	VINSERTI128    $0x01, 80(R11)(R12*1), Y7, Y7
+	VBROADCASTI128 80(R10)(R12*2), Y8
+	VINSERTI128    $0x01, 80(R11)(R12*2), Y8, Y8
+	VBROADCASTI128 80(R10)(R13*1), Y9
+	VINSERTI128    $0x01, 80(R11)(R13*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y6, Y10
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLDQ     Y9, Y8, Y7
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKLQDQ    Y7, Y10, Y9
+	VPUNPCKHQDQ    Y7, Y10, Y7
+	VPUNPCKLQDQ    Y8, Y6, Y10
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VMOVDQU        608(DI), Y8
+	VPAND          Y3, Y9, Y11
+	VPSRLW         $0x02, Y8, Y12
+	VPAND          Y4, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	VPBROADCASTD   144(DX), Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPSRLW         $0x02, Y9, Y11
+	VPAND          Y3, Y11, Y11
+	VPSRLW         $0x03, Y8, Y13
+	VPAND          Y4, Y13, Y13
+	VPOR           Y13, Y11, Y11
+	VPBROADCASTD   176(DX), Y13
+	VPMADDUBSW     Y13, Y11, Y13
+	VPSRLW         $0x04, Y9, Y11
+	VPAND          Y3, Y11, Y11
+	VPSRLW         $0x04, Y8, Y14
+	VPAND          Y4, Y14, Y14
+	VPOR           Y14, Y11, Y11
+	VPBROADCASTD   208(DX), Y14
+	VPMADDUBSW     Y14, Y11, Y14
+	VPSRLW         $0x06, Y9, Y9
+	VPAND          Y3, Y9, Y9
+	VPSRLW         $0x05, Y8, Y8
+	VPAND          Y4, Y8, Y8
+	VPOR           Y8, Y9, Y9
+	PREFETCHT1     704(CX)
+	PREFETCHT0     704(CX)(R9*1)
+	VPBROADCASTD   240(DX), Y8
+	VPMADDUBSW     Y8, Y9, Y8
+	VMOVDQU        640(DI), Y9
+	VPAND          Y3, Y7, Y11
+	VPSRLW         $0x02, Y9, Y15
+	VPAND          Y4, Y15, Y15
+	VPOR           Y15, Y11, Y11
+	VPBROADCASTD   148(DX), Y15
+	VPMADDUBSW     Y15, Y11, Y15
+	VPADDW         Y12, Y15, Y15
+	VPSRLW         $0x02, Y7, Y11
+	VPAND          Y3, Y11, Y11
+	VPSRLW         $0x03, Y9, Y12
+	VPAND          Y4, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	VPBROADCASTD   180(DX), Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPADDW         Y13, Y12, Y12
+	VPSRLW         $0x04, Y7, Y11
+	VPAND          Y3, Y11, Y11
+	VPSRLW         $0x04, Y9, Y13
+	VPAND          Y4, Y13, Y13
+	VPOR           Y13, Y11, Y11
+	VPBROADCASTD   212(DX), Y13
+	VPMADDUBSW     Y13, Y11, Y13
+	VPADDW         Y14, Y13, Y13
+	VPSRLW         $0x06, Y7, Y7
+	VPAND          Y3, Y7, Y7
+	VPSRLW         $0x05, Y9, Y9
+	VPAND          Y4, Y9, Y9
+	VPOR           Y9, Y7, Y7
+	PREFETCHT1     768(CX)
+	PREFETCHT0     768(CX)(R9*1)
+	VPBROADCASTD   244(DX), Y9
+	VPMADDUBSW     Y9, Y7, Y9
+	VPADDW         Y8, Y9, Y9
+	VMOVDQU        672(DI), Y7
+	VPAND          Y3, Y10, Y8
+	VPSRLW         $0x02, Y7, Y11
+	VPAND          Y4, Y11, Y11
+	VPOR           Y11, Y8, Y8
+	VPBROADCASTD   152(DX), Y11
+	VPMADDUBSW     Y11, Y8, Y11
+	VPADDW         Y15, Y11, Y11
+	VPSRLW         $0x02, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPSRLW         $0x03, Y7, Y14
+	VPAND          Y4, Y14, Y14
+	VPOR           Y14, Y8, Y8
+	VPBROADCASTD   184(DX), Y14
+	VPMADDUBSW     Y14, Y8, Y14
+	VPADDW         Y12, Y14, Y14
+	VPSRLW         $0x04, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPSRLW         $0x04, Y7, Y12
+	VPAND          Y4, Y12, Y12
+	VPOR           Y12, Y8, Y8
+	VPBROADCASTD   216(DX), Y12
+	VPMADDUBSW     Y12, Y8, Y12
+	VPADDW         Y13, Y12, Y12
+	VPSRLW         $0x06, Y10, Y8
+	VPAND          Y3, Y8, Y8
+	VPSRLW         $0x05, Y7, Y7
+	VPAND          Y4, Y7, Y7
+	VPOR           Y7, Y8, Y8
+	VPBROADCASTD   248(DX), Y7
+	VPMADDUBSW     Y7, Y8, Y7
+	VPADDW         Y9, Y7, Y7
+	VMOVDQU        704(DI), Y8
+	VPAND          Y3, Y6, Y9
+	VPSRLW         $0x02, Y8, Y10
+	VPAND          Y4, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	PREFETCHT1     832(CX)
+	PREFETCHT0     832(CX)(R9*1)
+	VPBROADCASTD   156(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y11, Y10, Y10
+	VPMADDWD       288(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x02, Y6, Y9
+	VPAND          Y3, Y9, Y9
+	VPSRLW         $0x03, Y8, Y10
+	VPAND          Y4, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPBROADCASTD   188(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y14, Y10, Y10
+	VPMADDWD       352(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x04, Y6, Y9
+	VPAND          Y3, Y9, Y9
+	VPSRLW         $0x04, Y8, Y10
+	VPAND          Y4, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPBROADCASTD   220(DX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y12, Y10, Y10
+	VPMADDWD       416(DI), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPSRLW         $0x06, Y6, Y6
+	VPAND          Y3, Y6, Y6
+	VPSRLW         $0x05, Y8, Y8
+	VPAND          Y4, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPBROADCASTD   252(DX), Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPADDW         Y7, Y8, Y8
+	VPMADDWD       480(DI), Y8, Y8
+	VPADDD         Y8, Y5, Y5
+	VBROADCASTSS   (BX), Y6
+	VMULPS         512(DI), Y6, Y6
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y6, Y5, Y0
+	ADDQ           $0x00000100, DX
+	ADDQ           $0x04, BX
+	ADDQ           $0x20, SI
+	ADDQ           $0x00000370, CX
+	ADDQ           $0x0000006e, R10
+	ADDQ           $0x0000006e, R11
+	DECQ           R8
+	JNZ            block
+	MOVQ           dst+0(FP), DX
+	VMOVUPS        Y0, (DX)(AX*1)
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
+	VZEROUPPER
+	RET

@@ -8,3 +8,8 @@ package kernels
 //
 //go:noescape
 func dotQ3KAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
+
+// dotQ3KAVX2 sets dst to the products of 16 rows of q3_K blocks with one column. It asks for the cache lines that many bytes ahead.
+//
+//go:noescape
+func dotQ3KAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, room *byte)

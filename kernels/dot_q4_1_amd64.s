@@ -155,12 +155,13 @@ GLOBL ones<>(SB), RODATA|NOPTR, $32
 // func dotQ4_1AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ4_1AVX2(SB), NOSPLIT, $0-64
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	MOVQ stride+16(FP), R8
-	SHLQ $0x03, R8
-	NEGQ R8
-	XORL AX, AX
+	VMOVDQU low4<>+0(SB), Y1
+	MOVQ    ahead+32(FP), CX
+	ADDQ    src+8(FP), CX
+	MOVQ    stride+16(FP), R8
+	SHLQ    $0x03, R8
+	NEGQ    R8
+	XORL    AX, AX
 
 half:
 	MOVQ  src+8(FP), R9
@@ -179,91 +180,90 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD   (R9), Y1
-	VPINSRD        $0x01, (R9)(R11*1), X1, X1
-	VPINSRD        $0x02, (R9)(R11*2), X1, X1
-	VPINSRD        $0x03, (R9)(R12*1), X1, X1
-	VPBROADCASTD   (R10), Y2
-	VPINSRD        $0x01, (R10)(R11*1), X2, X2
-	VPINSRD        $0x02, (R10)(R11*2), X2, X2
-	VPINSRD        $0x03, (R10)(R12*1), X2, X2
-	VINSERTI128    $0x01, X2, Y1, Y1
-	VPSHUFB        unzip<>+0(SB), Y1, Y1
-	VPERMQ         $0xd8, Y1, Y1
-	VEXTRACTI128   $0x01, Y1, X2
-	VCVTPH2PS      X1, Y1
+	VPBROADCASTD   (R9), Y2
+	VPINSRD        $0x01, (R9)(R11*1), X2, X2
+	VPINSRD        $0x02, (R9)(R11*2), X2, X2
+	VPINSRD        $0x03, (R9)(R12*1), X2, X2
+	VPBROADCASTD   (R10), Y3
+	VPINSRD        $0x01, (R10)(R11*1), X3, X3
+	VPINSRD        $0x02, (R10)(R11*2), X3, X3
+	VPINSRD        $0x03, (R10)(R12*1), X3, X3
+	VINSERTI128    $0x01, X3, Y2, Y2
+	VPSHUFB        unzip<>+0(SB), Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VEXTRACTI128   $0x01, Y2, X3
 	VCVTPH2PS      X2, Y2
-	VBROADCASTI128 4(R9), Y3
-	VINSERTI128    $0x01, 4(R10), Y3, Y3
-	VBROADCASTI128 4(R9)(R11*1), Y4
-	VINSERTI128    $0x01, 4(R10)(R11*1), Y4, Y4
-	VBROADCASTI128 4(R9)(R11*2), Y5
-	VINSERTI128    $0x01, 4(R10)(R11*2), Y5, Y5
-	VBROADCASTI128 4(R9)(R12*1), Y6
-	VINSERTI128    $0x01, 4(R10)(R12*1), Y6, Y6
-	VPUNPCKLDQ     Y4, Y3, Y7
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLDQ     Y6, Y5, Y4
-	VPUNPCKHDQ     Y6, Y5, Y5
-	VPUNPCKLQDQ    Y4, Y7, Y6
-	VPUNPCKHQDQ    Y4, Y7, Y4
-	VPUNPCKLQDQ    Y5, Y3, Y7
-	VPUNPCKHQDQ    Y5, Y3, Y3
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y5, Y5
+	VCVTPH2PS      X3, Y3
+	VBROADCASTI128 4(R9), Y4
+	VINSERTI128    $0x01, 4(R10), Y4, Y4
+	VBROADCASTI128 4(R9)(R11*1), Y5
+	VINSERTI128    $0x01, 4(R10)(R11*1), Y5, Y5
+	VBROADCASTI128 4(R9)(R11*2), Y6
+	VINSERTI128    $0x01, 4(R10)(R11*2), Y6, Y6
+	VBROADCASTI128 4(R9)(R12*1), Y7
+	VINSERTI128    $0x01, 4(R10)(R12*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
 	PREFETCHT1     (CX)
 	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y8
-	VPMADDUBSW     Y8, Y6, Y8
-	VPBROADCASTD   16(DX), Y6
-	VPMADDUBSW     Y6, Y5, Y6
-	VPADDW         Y8, Y6, Y6
-	VPSRLW         $0x04, Y4, Y5
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPBROADCASTD   4(DX), Y8
-	VPMADDUBSW     Y8, Y4, Y8
-	VPADDW         Y6, Y8, Y8
+	VPBROADCASTD   (DX), Y9
+	VPMADDUBSW     Y9, Y7, Y9
+	VPBROADCASTD   16(DX), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPADDW         Y9, Y7, Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPBROADCASTD   4(DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDW         Y7, Y9, Y9
 	PREFETCHT1     64(CX)
 	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   20(DX), Y4
-	VPMADDUBSW     Y4, Y5, Y4
-	VPADDW         Y8, Y4, Y4
-	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPSRLW         $0x04, Y7, Y5
-	VPAND          low4<>+0(SB), Y7, Y7
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPBROADCASTD   8(DX), Y6
-	VPMADDUBSW     Y6, Y7, Y6
-	VPBROADCASTD   24(DX), Y7
-	VPMADDUBSW     Y7, Y5, Y7
-	VPADDW         Y6, Y7, Y7
-	VPSRLW         $0x04, Y3, Y5
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y5, Y5
+	VPBROADCASTD   20(DX), Y5
+	VPMADDUBSW     Y5, Y6, Y5
+	VPADDW         Y9, Y5, Y5
+	VPSRLW         $0x04, Y8, Y6
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y6, Y6
+	VPBROADCASTD   8(DX), Y7
+	VPMADDUBSW     Y7, Y8, Y7
+	VPADDW         Y5, Y7, Y7
+	VPBROADCASTD   24(DX), Y5
+	VPMADDUBSW     Y5, Y6, Y5
+	VPADDW         Y7, Y5, Y5
+	VPSRLW         $0x04, Y4, Y6
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y6, Y6
 	PREFETCHT1     128(CX)
 	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   12(DX), Y6
-	VPMADDUBSW     Y6, Y3, Y6
-	VPADDW         Y7, Y6, Y6
-	VPBROADCASTD   28(DX), Y3
-	VPMADDUBSW     Y3, Y5, Y3
-	VPADDW         Y6, Y3, Y3
-	VPMADDWD       ones<>+0(SB), Y3, Y3
-	VPADDD         Y4, Y3, Y3
+	VPBROADCASTD   12(DX), Y7
+	VPMADDUBSW     Y7, Y4, Y7
+	VPADDW         Y5, Y7, Y7
+	VPBROADCASTD   28(DX), Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPADDW         Y7, Y4, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VBROADCASTSS   (BX), Y5
+	VMULPS         Y2, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y5, Y4, Y0
+	VXORPS         Y2, Y2, Y2
+	VPBROADCASTD   (SI), Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y2, Y2
 	VBROADCASTSS   (BX), Y4
-	VMULPS         Y1, Y4, Y4
-	VCVTDQ2PS      Y3, Y3
-	VFMADD231PS    Y4, Y3, Y0
-	VXORPS         Y1, Y1, Y1
-	VPBROADCASTD   (SI), Y3
-	VPMADDWD       ones<>+0(SB), Y3, Y3
-	VPADDD         Y3, Y1, Y1
-	VBROADCASTSS   (BX), Y3
-	VMULPS         Y2, Y3, Y3
-	VCVTDQ2PS      Y1, Y1
-	VFMADD231PS    Y3, Y1, Y0
+	VMULPS         Y3, Y4, Y4
+	VCVTDQ2PS      Y2, Y2
+	VFMADD231PS    Y4, Y2, Y0
 	ADDQ           $0x20, DX
 	ADDQ           $0x04, BX
 	ADDQ           $0x04, SI

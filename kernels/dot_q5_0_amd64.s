@@ -234,12 +234,16 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 // func dotQ5_0AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ5_0AVX2(SB), NOSPLIT, $0-64
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	MOVQ stride+16(FP), R8
-	SHLQ $0x03, R8
-	NEGQ R8
-	XORL AX, AX
+	VMOVDQU low4<>+0(SB), Y1
+	VMOVDQU bit0<>+0(SB), Y0
+	VMOVDQU sixteen<>+0(SB), Y2
+	VMOVDQU bit1<>+0(SB), Y0
+	MOVQ    ahead+32(FP), CX
+	ADDQ    src+8(FP), CX
+	MOVQ    stride+16(FP), R8
+	SHLQ    $0x03, R8
+	NEGQ    R8
+	XORL    AX, AX
 
 half:
 	MOVQ  src+8(FP), R9
@@ -258,127 +262,127 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VXORPS         X1, X1, X1
-	VPINSRW        $0x00, (R9), X1, X1
-	VPINSRW        $0x01, (R9)(R11*1), X1, X1
-	VPINSRW        $0x02, (R9)(R11*2), X1, X1
-	VPINSRW        $0x03, (R9)(R12*1), X1, X1
-	VPINSRW        $0x04, (R10), X1, X1
-	VPINSRW        $0x05, (R10)(R11*1), X1, X1
-	VPINSRW        $0x06, (R10)(R11*2), X1, X1
-	VPINSRW        $0x07, (R10)(R12*1), X1, X1
-	VCVTPH2PS      X1, Y1
-	VPBROADCASTD   2(R9), Y2
-	VPINSRD        $0x01, 2(R9)(R11*1), X2, X2
-	VPINSRD        $0x02, 2(R9)(R11*2), X2, X2
-	VPINSRD        $0x03, 2(R9)(R12*1), X2, X2
-	VPBROADCASTD   2(R10), Y3
-	VPINSRD        $0x01, 2(R10)(R11*1), X3, X3
-	VPINSRD        $0x02, 2(R10)(R11*2), X3, X3
-	VPINSRD        $0x03, 2(R10)(R12*1), X3, X3
-	VINSERTI128    $0x01, X3, Y2, Y2
-	VBROADCASTI128 6(R9), Y3
-	VINSERTI128    $0x01, 6(R10), Y3, Y3
-	VBROADCASTI128 6(R9)(R11*1), Y4
-	VINSERTI128    $0x01, 6(R10)(R11*1), Y4, Y4
-	VBROADCASTI128 6(R9)(R11*2), Y5
-	VINSERTI128    $0x01, 6(R10)(R11*2), Y5, Y5
-	VBROADCASTI128 6(R9)(R12*1), Y6
-	VINSERTI128    $0x01, 6(R10)(R12*1), Y6, Y6
-	VPUNPCKLDQ     Y4, Y3, Y7
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLDQ     Y6, Y5, Y4
+	VXORPS         X3, X3, X3
+	VPINSRW        $0x00, (R9), X3, X3
+	VPINSRW        $0x01, (R9)(R11*1), X3, X3
+	VPINSRW        $0x02, (R9)(R11*2), X3, X3
+	VPINSRW        $0x03, (R9)(R12*1), X3, X3
+	VPINSRW        $0x04, (R10), X3, X3
+	VPINSRW        $0x05, (R10)(R11*1), X3, X3
+	VPINSRW        $0x06, (R10)(R11*2), X3, X3
+	VPINSRW        $0x07, (R10)(R12*1), X3, X3
+	VCVTPH2PS      X3, Y3
+	VPBROADCASTD   2(R9), Y4
+	VPINSRD        $0x01, 2(R9)(R11*1), X4, X4
+	VPINSRD        $0x02, 2(R9)(R11*2), X4, X4
+	VPINSRD        $0x03, 2(R9)(R12*1), X4, X4
+	VPBROADCASTD   2(R10), Y5
+	VPINSRD        $0x01, 2(R10)(R11*1), X5, X5
+	VPINSRD        $0x02, 2(R10)(R11*2), X5, X5
+	VPINSRD        $0x03, 2(R10)(R12*1), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VBROADCASTI128 6(R9), Y5
+	VINSERTI128    $0x01, 6(R10), Y5, Y5
+	VBROADCASTI128 6(R9)(R11*1), Y6
+	VINSERTI128    $0x01, 6(R10)(R11*1), Y6, Y6
+	VBROADCASTI128 6(R9)(R11*2), Y7
+	VINSERTI128    $0x01, 6(R10)(R11*2), Y7, Y7
+	VBROADCASTI128 6(R9)(R12*1), Y8
+	VINSERTI128    $0x01, 6(R10)(R12*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y5, Y9
 	VPUNPCKHDQ     Y6, Y5, Y5
-	VPUNPCKLQDQ    Y4, Y7, Y6
-	VPUNPCKHQDQ    Y4, Y7, Y4
-	VPUNPCKLQDQ    Y5, Y3, Y7
-	VPUNPCKHQDQ    Y5, Y3, Y3
-	VPSRLW         $0x04, Y6, Y5
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        byte0<>+0(SB), Y2, Y8
-	VPSLLW         $0x04, Y8, Y8
-	VPAND          top4<>+0(SB), Y8, Y8
-	VPMINUB        sixteen<>+0(SB), Y8, Y8
-	VPOR           Y8, Y6, Y6
-	VPSHUFB        byte2<>+0(SB), Y2, Y8
-	VPSLLW         $0x04, Y8, Y8
-	VPAND          top4<>+0(SB), Y8, Y8
-	VPMINUB        sixteen<>+0(SB), Y8, Y8
-	VPOR           Y8, Y5, Y5
+	VPUNPCKLDQ     Y8, Y7, Y6
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLQDQ    Y6, Y9, Y8
+	VPUNPCKHQDQ    Y6, Y9, Y6
+	VPUNPCKLQDQ    Y7, Y5, Y9
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VPSHUFB        byte0<>+0(SB), Y4, Y10
+	VPSLLW         $0x04, Y10, Y10
+	VPAND          top4<>+0(SB), Y10, Y10
+	VPMINUB        Y2, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSHUFB        byte2<>+0(SB), Y4, Y10
+	VPSLLW         $0x04, Y10, Y10
+	VPAND          top4<>+0(SB), Y10, Y10
+	VPMINUB        Y2, Y10, Y10
+	VPOR           Y10, Y7, Y7
 	PREFETCHT1     (CX)
 	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y8
-	VPMADDUBSW     Y8, Y6, Y8
-	VPBROADCASTD   16(DX), Y6
-	VPMADDUBSW     Y6, Y5, Y6
-	VPADDW         Y8, Y6, Y6
-	VPSRLW         $0x04, Y4, Y5
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        byte0<>+0(SB), Y2, Y8
-	VPAND          top4<>+0(SB), Y8, Y8
-	VPMINUB        sixteen<>+0(SB), Y8, Y8
-	VPOR           Y8, Y4, Y4
-	VPSHUFB        byte2<>+0(SB), Y2, Y8
-	VPAND          top4<>+0(SB), Y8, Y8
-	VPMINUB        sixteen<>+0(SB), Y8, Y8
-	VPOR           Y8, Y5, Y5
-	VPBROADCASTD   4(DX), Y8
-	VPMADDUBSW     Y8, Y4, Y8
-	VPADDW         Y6, Y8, Y8
+	VPBROADCASTD   (DX), Y10
+	VPMADDUBSW     Y10, Y8, Y10
+	VPBROADCASTD   16(DX), Y8
+	VPMADDUBSW     Y8, Y7, Y8
+	VPADDW         Y10, Y8, Y8
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          Y1, Y6, Y6
+	VPAND          Y1, Y7, Y7
+	VPSHUFB        byte0<>+0(SB), Y4, Y10
+	VPAND          top4<>+0(SB), Y10, Y10
+	VPMINUB        Y2, Y10, Y10
+	VPOR           Y10, Y6, Y6
+	VPSHUFB        byte2<>+0(SB), Y4, Y10
+	VPAND          top4<>+0(SB), Y10, Y10
+	VPMINUB        Y2, Y10, Y10
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   4(DX), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPADDW         Y8, Y10, Y10
 	PREFETCHT1     64(CX)
 	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   20(DX), Y4
-	VPMADDUBSW     Y4, Y5, Y4
-	VPADDW         Y8, Y4, Y4
-	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPSRLW         $0x04, Y7, Y5
-	VPAND          low4<>+0(SB), Y7, Y7
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        byte1<>+0(SB), Y2, Y6
-	VPSLLW         $0x04, Y6, Y6
-	VPAND          top4<>+0(SB), Y6, Y6
-	VPMINUB        sixteen<>+0(SB), Y6, Y6
-	VPOR           Y6, Y7, Y7
-	VPSHUFB        byte3<>+0(SB), Y2, Y6
-	VPSLLW         $0x04, Y6, Y6
-	VPAND          top4<>+0(SB), Y6, Y6
-	VPMINUB        sixteen<>+0(SB), Y6, Y6
-	VPOR           Y6, Y5, Y5
-	VPBROADCASTD   8(DX), Y6
+	VPBROADCASTD   20(DX), Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPBROADCASTD   24(DX), Y7
-	VPMADDUBSW     Y7, Y5, Y7
-	VPADDW         Y6, Y7, Y7
-	VPSRLW         $0x04, Y3, Y5
-	VPAND          low4<>+0(SB), Y3, Y3
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPSHUFB        byte1<>+0(SB), Y2, Y6
-	VPAND          top4<>+0(SB), Y6, Y6
-	VPMINUB        sixteen<>+0(SB), Y6, Y6
-	VPOR           Y6, Y3, Y3
-	VPSHUFB        byte3<>+0(SB), Y2, Y2
-	VPAND          top4<>+0(SB), Y2, Y2
-	VPMINUB        sixteen<>+0(SB), Y2, Y2
-	VPOR           Y2, Y5, Y5
+	VPADDW         Y10, Y6, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPSRLW         $0x04, Y9, Y7
+	VPAND          Y1, Y9, Y9
+	VPAND          Y1, Y7, Y7
+	VPSHUFB        byte1<>+0(SB), Y4, Y8
+	VPSLLW         $0x04, Y8, Y8
+	VPAND          top4<>+0(SB), Y8, Y8
+	VPMINUB        Y2, Y8, Y8
+	VPOR           Y8, Y9, Y9
+	VPSHUFB        byte3<>+0(SB), Y4, Y8
+	VPSLLW         $0x04, Y8, Y8
+	VPAND          top4<>+0(SB), Y8, Y8
+	VPMINUB        Y2, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPBROADCASTD   8(DX), Y8
+	VPMADDUBSW     Y8, Y9, Y8
+	VPBROADCASTD   24(DX), Y9
+	VPMADDUBSW     Y9, Y7, Y9
+	VPADDW         Y8, Y9, Y9
+	VPSRLW         $0x04, Y5, Y7
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y7, Y7
+	VPSHUFB        byte1<>+0(SB), Y4, Y8
+	VPAND          top4<>+0(SB), Y8, Y8
+	VPMINUB        Y2, Y8, Y8
+	VPOR           Y8, Y5, Y5
+	VPSHUFB        byte3<>+0(SB), Y4, Y4
+	VPAND          top4<>+0(SB), Y4, Y4
+	VPMINUB        Y2, Y4, Y4
+	VPOR           Y4, Y7, Y7
 	PREFETCHT1     128(CX)
 	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   12(DX), Y2
-	VPMADDUBSW     Y2, Y3, Y2
-	VPADDW         Y7, Y2, Y2
-	VPBROADCASTD   28(DX), Y3
-	VPMADDUBSW     Y3, Y5, Y3
-	VPADDW         Y2, Y3, Y3
-	VPMADDWD       ones<>+0(SB), Y3, Y3
-	VPADDD         Y4, Y3, Y3
-	VPBROADCASTD   (SI), Y2
-	VPMADDWD       bias0<>+0(SB), Y2, Y2
-	VPADDD         Y2, Y3, Y3
-	VBROADCASTSS   (BX), Y2
-	VMULPS         Y1, Y2, Y2
-	VCVTDQ2PS      Y3, Y3
-	VFMADD231PS    Y2, Y3, Y0
+	VPBROADCASTD   12(DX), Y4
+	VPMADDUBSW     Y4, Y5, Y4
+	VPADDW         Y9, Y4, Y4
+	VPBROADCASTD   28(DX), Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPADDW         Y4, Y5, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y6, Y5, Y5
+	VPBROADCASTD   (SI), Y4
+	VPMADDWD       bias0<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y5, Y5
+	VBROADCASTSS   (BX), Y4
+	VMULPS         Y3, Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y4, Y5, Y0
 	ADDQ           $0x20, DX
 	ADDQ           $0x04, BX
 	ADDQ           $0x04, SI

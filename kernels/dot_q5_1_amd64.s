@@ -249,12 +249,16 @@ GLOBL ones<>(SB), RODATA|NOPTR, $32
 // func dotQ5_1AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ5_1AVX2(SB), NOSPLIT, $0-64
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	MOVQ stride+16(FP), R8
-	SHLQ $0x03, R8
-	NEGQ R8
-	XORL AX, AX
+	VMOVDQU low4<>+0(SB), Y1
+	VMOVDQU bit0<>+0(SB), Y0
+	VMOVDQU sixteen<>+0(SB), Y2
+	VMOVDQU bit1<>+0(SB), Y0
+	MOVQ    ahead+32(FP), CX
+	ADDQ    src+8(FP), CX
+	MOVQ    stride+16(FP), R8
+	SHLQ    $0x03, R8
+	NEGQ    R8
+	XORL    AX, AX
 
 half:
 	MOVQ  src+8(FP), R9
@@ -273,136 +277,136 @@ src0:
 	MOVQ   blocks+24(FP), DI
 
 block:
-	VPBROADCASTD   (R9), Y1
-	VPINSRD        $0x01, (R9)(R11*1), X1, X1
-	VPINSRD        $0x02, (R9)(R11*2), X1, X1
-	VPINSRD        $0x03, (R9)(R12*1), X1, X1
-	VPBROADCASTD   (R10), Y2
-	VPINSRD        $0x01, (R10)(R11*1), X2, X2
-	VPINSRD        $0x02, (R10)(R11*2), X2, X2
-	VPINSRD        $0x03, (R10)(R12*1), X2, X2
-	VINSERTI128    $0x01, X2, Y1, Y1
-	VPSHUFB        unzip<>+0(SB), Y1, Y1
-	VPERMQ         $0xd8, Y1, Y1
-	VEXTRACTI128   $0x01, Y1, X2
-	VCVTPH2PS      X1, Y1
-	VCVTPH2PS      X2, Y2
-	VPBROADCASTD   4(R9), Y3
-	VPINSRD        $0x01, 4(R9)(R11*1), X3, X3
-	VPINSRD        $0x02, 4(R9)(R11*2), X3, X3
-	VPINSRD        $0x03, 4(R9)(R12*1), X3, X3
-	VPBROADCASTD   4(R10), Y4
-	VPINSRD        $0x01, 4(R10)(R11*1), X4, X4
-	VPINSRD        $0x02, 4(R10)(R11*2), X4, X4
-	VPINSRD        $0x03, 4(R10)(R12*1), X4, X4
+	VPBROADCASTD   (R9), Y3
+	VPINSRD        $0x01, (R9)(R11*1), X3, X3
+	VPINSRD        $0x02, (R9)(R11*2), X3, X3
+	VPINSRD        $0x03, (R9)(R12*1), X3, X3
+	VPBROADCASTD   (R10), Y4
+	VPINSRD        $0x01, (R10)(R11*1), X4, X4
+	VPINSRD        $0x02, (R10)(R11*2), X4, X4
+	VPINSRD        $0x03, (R10)(R12*1), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
-	VBROADCASTI128 8(R9), Y4
-	VINSERTI128    $0x01, 8(R10), Y4, Y4
-	VBROADCASTI128 8(R9)(R11*1), Y5
-	VINSERTI128    $0x01, 8(R10)(R11*1), Y5, Y5
-	VBROADCASTI128 8(R9)(R11*2), Y6
-	VINSERTI128    $0x01, 8(R10)(R11*2), Y6, Y6
-	VBROADCASTI128 8(R9)(R12*1), Y7
-	VINSERTI128    $0x01, 8(R10)(R12*1), Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLDQ     Y7, Y6, Y5
+	VPSHUFB        unzip<>+0(SB), Y3, Y3
+	VPERMQ         $0xd8, Y3, Y3
+	VEXTRACTI128   $0x01, Y3, X4
+	VCVTPH2PS      X3, Y3
+	VCVTPH2PS      X4, Y4
+	VPBROADCASTD   4(R9), Y5
+	VPINSRD        $0x01, 4(R9)(R11*1), X5, X5
+	VPINSRD        $0x02, 4(R9)(R11*2), X5, X5
+	VPINSRD        $0x03, 4(R9)(R12*1), X5, X5
+	VPBROADCASTD   4(R10), Y6
+	VPINSRD        $0x01, 4(R10)(R11*1), X6, X6
+	VPINSRD        $0x02, 4(R10)(R11*2), X6, X6
+	VPINSRD        $0x03, 4(R10)(R12*1), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VBROADCASTI128 8(R9), Y6
+	VINSERTI128    $0x01, 8(R10), Y6, Y6
+	VBROADCASTI128 8(R9)(R11*1), Y7
+	VINSERTI128    $0x01, 8(R10)(R11*1), Y7, Y7
+	VBROADCASTI128 8(R9)(R11*2), Y8
+	VINSERTI128    $0x01, 8(R10)(R11*2), Y8, Y8
+	VBROADCASTI128 8(R9)(R12*1), Y9
+	VINSERTI128    $0x01, 8(R10)(R12*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y6, Y10
 	VPUNPCKHDQ     Y7, Y6, Y6
-	VPUNPCKLQDQ    Y5, Y8, Y7
-	VPUNPCKHQDQ    Y5, Y8, Y5
-	VPUNPCKLQDQ    Y6, Y4, Y8
-	VPUNPCKHQDQ    Y6, Y4, Y4
-	VPSRLW         $0x04, Y7, Y6
-	VPAND          low4<>+0(SB), Y7, Y7
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPSHUFB        byte0<>+0(SB), Y3, Y9
-	VPSLLW         $0x04, Y9, Y9
-	VPAND          top4<>+0(SB), Y9, Y9
-	VPMINUB        sixteen<>+0(SB), Y9, Y9
-	VPOR           Y9, Y7, Y7
-	VPSHUFB        byte2<>+0(SB), Y3, Y9
-	VPSLLW         $0x04, Y9, Y9
-	VPAND          top4<>+0(SB), Y9, Y9
-	VPMINUB        sixteen<>+0(SB), Y9, Y9
-	VPOR           Y9, Y6, Y6
+	VPUNPCKLDQ     Y9, Y8, Y7
+	VPUNPCKHDQ     Y9, Y8, Y8
+	VPUNPCKLQDQ    Y7, Y10, Y9
+	VPUNPCKHQDQ    Y7, Y10, Y7
+	VPUNPCKLQDQ    Y8, Y6, Y10
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPSRLW         $0x04, Y9, Y8
+	VPAND          Y1, Y9, Y9
+	VPAND          Y1, Y8, Y8
+	VPSHUFB        byte0<>+0(SB), Y5, Y11
+	VPSLLW         $0x04, Y11, Y11
+	VPAND          top4<>+0(SB), Y11, Y11
+	VPMINUB        Y2, Y11, Y11
+	VPOR           Y11, Y9, Y9
+	VPSHUFB        byte2<>+0(SB), Y5, Y11
+	VPSLLW         $0x04, Y11, Y11
+	VPAND          top4<>+0(SB), Y11, Y11
+	VPMINUB        Y2, Y11, Y11
+	VPOR           Y11, Y8, Y8
 	PREFETCHT1     (CX)
 	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y9
-	VPMADDUBSW     Y9, Y7, Y9
-	VPBROADCASTD   16(DX), Y7
-	VPMADDUBSW     Y7, Y6, Y7
-	VPADDW         Y9, Y7, Y7
-	VPSRLW         $0x04, Y5, Y6
-	VPAND          low4<>+0(SB), Y5, Y5
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPSHUFB        byte0<>+0(SB), Y3, Y9
-	VPAND          top4<>+0(SB), Y9, Y9
-	VPMINUB        sixteen<>+0(SB), Y9, Y9
-	VPOR           Y9, Y5, Y5
-	VPSHUFB        byte2<>+0(SB), Y3, Y9
-	VPAND          top4<>+0(SB), Y9, Y9
-	VPMINUB        sixteen<>+0(SB), Y9, Y9
-	VPOR           Y9, Y6, Y6
-	VPBROADCASTD   4(DX), Y9
-	VPMADDUBSW     Y9, Y5, Y9
-	VPADDW         Y7, Y9, Y9
+	VPBROADCASTD   (DX), Y11
+	VPMADDUBSW     Y11, Y9, Y11
+	VPBROADCASTD   16(DX), Y9
+	VPMADDUBSW     Y9, Y8, Y9
+	VPADDW         Y11, Y9, Y9
+	VPSRLW         $0x04, Y7, Y8
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y8, Y8
+	VPSHUFB        byte0<>+0(SB), Y5, Y11
+	VPAND          top4<>+0(SB), Y11, Y11
+	VPMINUB        Y2, Y11, Y11
+	VPOR           Y11, Y7, Y7
+	VPSHUFB        byte2<>+0(SB), Y5, Y11
+	VPAND          top4<>+0(SB), Y11, Y11
+	VPMINUB        Y2, Y11, Y11
+	VPOR           Y11, Y8, Y8
+	VPBROADCASTD   4(DX), Y11
+	VPMADDUBSW     Y11, Y7, Y11
+	VPADDW         Y9, Y11, Y11
 	PREFETCHT1     64(CX)
 	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   20(DX), Y5
-	VPMADDUBSW     Y5, Y6, Y5
-	VPADDW         Y9, Y5, Y5
-	VPMADDWD       ones<>+0(SB), Y5, Y5
-	VPSRLW         $0x04, Y8, Y6
-	VPAND          low4<>+0(SB), Y8, Y8
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPSHUFB        byte1<>+0(SB), Y3, Y7
-	VPSLLW         $0x04, Y7, Y7
-	VPAND          top4<>+0(SB), Y7, Y7
-	VPMINUB        sixteen<>+0(SB), Y7, Y7
-	VPOR           Y7, Y8, Y8
-	VPSHUFB        byte3<>+0(SB), Y3, Y7
-	VPSLLW         $0x04, Y7, Y7
-	VPAND          top4<>+0(SB), Y7, Y7
-	VPMINUB        sixteen<>+0(SB), Y7, Y7
-	VPOR           Y7, Y6, Y6
-	VPBROADCASTD   8(DX), Y7
+	VPBROADCASTD   20(DX), Y7
 	VPMADDUBSW     Y7, Y8, Y7
-	VPBROADCASTD   24(DX), Y8
-	VPMADDUBSW     Y8, Y6, Y8
-	VPADDW         Y7, Y8, Y8
-	VPSRLW         $0x04, Y4, Y6
-	VPAND          low4<>+0(SB), Y4, Y4
-	VPAND          low4<>+0(SB), Y6, Y6
-	VPSHUFB        byte1<>+0(SB), Y3, Y7
-	VPAND          top4<>+0(SB), Y7, Y7
-	VPMINUB        sixteen<>+0(SB), Y7, Y7
-	VPOR           Y7, Y4, Y4
-	VPSHUFB        byte3<>+0(SB), Y3, Y3
-	VPAND          top4<>+0(SB), Y3, Y3
-	VPMINUB        sixteen<>+0(SB), Y3, Y3
-	VPOR           Y3, Y6, Y6
+	VPADDW         Y11, Y7, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPSRLW         $0x04, Y10, Y8
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y8, Y8
+	VPSHUFB        byte1<>+0(SB), Y5, Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          top4<>+0(SB), Y9, Y9
+	VPMINUB        Y2, Y9, Y9
+	VPOR           Y9, Y10, Y10
+	VPSHUFB        byte3<>+0(SB), Y5, Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          top4<>+0(SB), Y9, Y9
+	VPMINUB        Y2, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPBROADCASTD   8(DX), Y9
+	VPMADDUBSW     Y9, Y10, Y9
+	VPBROADCASTD   24(DX), Y10
+	VPMADDUBSW     Y10, Y8, Y10
+	VPADDW         Y9, Y10, Y10
+	VPSRLW         $0x04, Y6, Y8
+	VPAND          Y1, Y6, Y6
+	VPAND          Y1, Y8, Y8
+	VPSHUFB        byte1<>+0(SB), Y5, Y9
+	VPAND          top4<>+0(SB), Y9, Y9
+	VPMINUB        Y2, Y9, Y9
+	VPOR           Y9, Y6, Y6
+	VPSHUFB        byte3<>+0(SB), Y5, Y5
+	VPAND          top4<>+0(SB), Y5, Y5
+	VPMINUB        Y2, Y5, Y5
+	VPOR           Y5, Y8, Y8
 	PREFETCHT1     128(CX)
 	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   12(DX), Y3
-	VPMADDUBSW     Y3, Y4, Y3
-	VPADDW         Y8, Y3, Y3
-	VPBROADCASTD   28(DX), Y4
-	VPMADDUBSW     Y4, Y6, Y4
-	VPADDW         Y3, Y4, Y4
-	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPADDD         Y5, Y4, Y4
-	VBROADCASTSS   (BX), Y3
-	VMULPS         Y1, Y3, Y3
-	VCVTDQ2PS      Y4, Y4
-	VFMADD231PS    Y3, Y4, Y0
-	VXORPS         Y1, Y1, Y1
-	VPBROADCASTD   (SI), Y3
-	VPMADDWD       ones<>+0(SB), Y3, Y3
-	VPADDD         Y3, Y1, Y1
-	VBROADCASTSS   (BX), Y3
-	VMULPS         Y2, Y3, Y3
-	VCVTDQ2PS      Y1, Y1
-	VFMADD231PS    Y3, Y1, Y0
+	VPBROADCASTD   12(DX), Y5
+	VPMADDUBSW     Y5, Y6, Y5
+	VPADDW         Y10, Y5, Y5
+	VPBROADCASTD   28(DX), Y6
+	VPMADDUBSW     Y6, Y8, Y6
+	VPADDW         Y5, Y6, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y7, Y6, Y6
+	VBROADCASTSS   (BX), Y5
+	VMULPS         Y3, Y5, Y5
+	VCVTDQ2PS      Y6, Y6
+	VFMADD231PS    Y5, Y6, Y0
+	VXORPS         Y3, Y3, Y3
+	VPBROADCASTD   (SI), Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y3, Y3
+	VBROADCASTSS   (BX), Y5
+	VMULPS         Y4, Y5, Y5
+	VCVTDQ2PS      Y3, Y3
+	VFMADD231PS    Y5, Y3, Y0
 	ADDQ           $0x20, DX
 	ADDQ           $0x04, BX
 	ADDQ           $0x04, SI

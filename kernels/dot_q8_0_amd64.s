@@ -154,12 +154,13 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 // func dotQ8_0AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ8_0AVX2(SB), NOSPLIT, $0-64
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
-	MOVQ stride+16(FP), R8
-	SHLQ $0x03, R8
-	NEGQ R8
-	XORL AX, AX
+	VMOVDQU flip<>+0(SB), Y0
+	MOVQ    ahead+32(FP), CX
+	ADDQ    src+8(FP), CX
+	MOVQ    stride+16(FP), R8
+	SHLQ    $0x03, R8
+	NEGQ    R8
+	XORL    AX, AX
 
 half:
 	MOVQ  src+8(FP), R9
@@ -204,36 +205,28 @@ block:
 	VPUNPCKHQDQ    Y3, Y6, Y3
 	VPUNPCKLQDQ    Y4, Y2, Y6
 	VPUNPCKHQDQ    Y4, Y2, Y2
-	VPXOR          flip<>+0(SB), Y5, Y5
 	PREFETCHT1     (CX)
 	PREFETCHT0     (CX)(R8*1)
 	VPBROADCASTD   (DX), Y4
-	VPXOR          flip<>+0(SB), Y5, Y5
 	VPABSB         Y5, Y7
 	VPSIGNB        Y5, Y4, Y4
 	VPMADDUBSW     Y4, Y7, Y4
 	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPXOR          flip<>+0(SB), Y3, Y3
 	VPBROADCASTD   4(DX), Y5
-	VPXOR          flip<>+0(SB), Y3, Y3
 	VPABSB         Y3, Y7
 	VPSIGNB        Y3, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
 	VPMADDWD       ones<>+0(SB), Y5, Y5
 	VPADDD         Y4, Y5, Y5
-	VPXOR          flip<>+0(SB), Y6, Y6
 	PREFETCHT1     64(CX)
 	PREFETCHT0     64(CX)(R8*1)
 	VPBROADCASTD   8(DX), Y3
-	VPXOR          flip<>+0(SB), Y6, Y6
 	VPABSB         Y6, Y4
 	VPSIGNB        Y6, Y3, Y3
 	VPMADDUBSW     Y3, Y4, Y3
 	VPMADDWD       ones<>+0(SB), Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	VPXOR          flip<>+0(SB), Y2, Y2
 	VPBROADCASTD   12(DX), Y4
-	VPXOR          flip<>+0(SB), Y2, Y2
 	VPABSB         Y2, Y5
 	VPSIGNB        Y2, Y4, Y4
 	VPMADDUBSW     Y4, Y5, Y4
@@ -255,39 +248,31 @@ block:
 	VPUNPCKHQDQ    Y3, Y7, Y3
 	VPUNPCKLQDQ    Y5, Y2, Y7
 	VPUNPCKHQDQ    Y5, Y2, Y2
-	VPXOR          flip<>+0(SB), Y6, Y6
 	PREFETCHT1     128(CX)
 	PREFETCHT0     128(CX)(R8*1)
 	VPBROADCASTD   16(DX), Y5
-	VPXOR          flip<>+0(SB), Y6, Y6
 	VPABSB         Y6, Y8
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y8, Y5
 	VPMADDWD       ones<>+0(SB), Y5, Y5
 	VPADDD         Y4, Y5, Y5
-	VPXOR          flip<>+0(SB), Y3, Y3
 	PREFETCHT1     192(CX)
 	PREFETCHT0     192(CX)(R8*1)
 	VPBROADCASTD   20(DX), Y4
-	VPXOR          flip<>+0(SB), Y3, Y3
 	VPABSB         Y3, Y6
 	VPSIGNB        Y3, Y4, Y4
 	VPMADDUBSW     Y4, Y6, Y4
 	VPMADDWD       ones<>+0(SB), Y4, Y4
 	VPADDD         Y5, Y4, Y4
-	VPXOR          flip<>+0(SB), Y7, Y7
 	VPBROADCASTD   24(DX), Y3
-	VPXOR          flip<>+0(SB), Y7, Y7
 	VPABSB         Y7, Y5
 	VPSIGNB        Y7, Y3, Y3
 	VPMADDUBSW     Y3, Y5, Y3
 	VPMADDWD       ones<>+0(SB), Y3, Y3
 	VPADDD         Y4, Y3, Y3
-	VPXOR          flip<>+0(SB), Y2, Y2
 	PREFETCHT1     256(CX)
 	PREFETCHT0     256(CX)(R8*1)
 	VPBROADCASTD   28(DX), Y4
-	VPXOR          flip<>+0(SB), Y2, Y2
 	VPABSB         Y2, Y5
 	VPSIGNB        Y2, Y4, Y4
 	VPMADDUBSW     Y4, Y5, Y4

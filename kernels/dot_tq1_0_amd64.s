@@ -718,3 +718,791 @@ DATA thirds<>+20(SB)/4, $0xaaaaaaaa
 DATA thirds<>+24(SB)/4, $0xaaaaaaaa
 DATA thirds<>+28(SB)/4, $0xaaaaaaaa
 GLOBL thirds<>(SB), RODATA|NOPTR, $32
+
+// func dotTQ1_0AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, room *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·dotTQ1_0AVX2(SB), NOSPLIT, $0-72
+	MOVQ    room+64(FP), DI
+	VMOVDQU b1<>+0(SB), Y1
+	MOVQ    ahead+32(FP), CX
+	ADDQ    src+8(FP), CX
+	MOVQ    stride+16(FP), R9
+	SHLQ    $0x03, R9
+	NEGQ    R9
+	XORL    AX, AX
+
+half:
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R12
+	LEAQ  (R12)(R12*2), R13
+	TESTQ AX, AX
+	JZ    src0
+	LEAQ  (R10)(R12*8), R10
+
+src0:
+	LEAQ   (R10)(R12*4), R11
+	MOVQ   q+40(FP), DX
+	MOVQ   d+48(FP), BX
+	MOVQ   sums+56(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   blocks+24(FP), R8
+
+block:
+	VXORPS         Y2, Y2, Y2
+	VXORPS         X3, X3, X3
+	VPINSRW        $0x00, 52(R10), X3, X3
+	VPINSRW        $0x01, 52(R10)(R12*1), X3, X3
+	VPINSRW        $0x02, 52(R10)(R12*2), X3, X3
+	VPINSRW        $0x03, 52(R10)(R13*1), X3, X3
+	VPINSRW        $0x04, 52(R11), X3, X3
+	VPINSRW        $0x05, 52(R11)(R12*1), X3, X3
+	VPINSRW        $0x06, 52(R11)(R12*2), X3, X3
+	VPINSRW        $0x07, 52(R11)(R13*1), X3, X3
+	VCVTPH2PS      X3, Y3
+	VMOVDQU        Y3, 512(DI)
+	VMOVDQU        plus1<>+0(SB), Y3
+	VMOVDQU        Y3, (DI)
+	VMOVDQU        Y3, 32(DI)
+	VMOVDQU        Y3, 64(DI)
+	VMOVDQU        Y3, 96(DI)
+	VMOVDQU        Y3, 128(DI)
+	VMOVDQU        Y3, 160(DI)
+	VMOVDQU        Y3, 192(DI)
+	VMOVDQU        Y3, 224(DI)
+	VMOVDQU        minus<>+0(SB), Y3
+	VPBROADCASTD   (SI), Y4
+	VPMADDWD       Y3, Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VPBROADCASTD   4(SI), Y4
+	VPMADDWD       Y3, Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VPBROADCASTD   8(SI), Y4
+	VPMADDWD       Y3, Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VPBROADCASTD   12(SI), Y4
+	VPMADDWD       Y3, Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VPBROADCASTD   16(SI), Y4
+	VPMADDWD       Y3, Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VPBROADCASTD   20(SI), Y4
+	VPMADDWD       Y3, Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VPBROADCASTD   24(SI), Y4
+	VPMADDWD       Y3, Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VPBROADCASTD   28(SI), Y4
+	VPMADDWD       Y3, Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTI128 (R10), Y3
+	VINSERTI128    $0x01, (R11), Y3, Y3
+	VBROADCASTI128 (R10)(R12*1), Y4
+	VINSERTI128    $0x01, (R11)(R12*1), Y4, Y4
+	VBROADCASTI128 (R10)(R12*2), Y5
+	VINSERTI128    $0x01, (R11)(R12*2), Y5, Y5
+	VBROADCASTI128 (R10)(R13*1), Y6
+	VINSERTI128    $0x01, (R11)(R13*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLQDQ    Y4, Y7, Y6
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y5, Y3, Y7
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y6, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y6, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	PREFETCHT1     (CX)
+	PREFETCHT0     (CX)(R9*1)
+	VPBROADCASTD   (DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDB         Y6, Y6, Y8
+	VPADDB         Y8, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y6, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y6, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   32(DX), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPADDB         Y6, Y6, Y8
+	VPADDB         Y8, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y6, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y6, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   64(DX), Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPADDB         Y6, Y6, Y8
+	VPADDB         Y8, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y6, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y6, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   96(DX), Y12
+	VPMADDUBSW     Y12, Y5, Y12
+	VPADDB         Y6, Y6, Y8
+	VPADDB         Y8, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y6, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y6, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   128(DX), Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   4(DX), Y13
+	VPMADDUBSW     Y13, Y5, Y13
+	VPADDW         Y9, Y13, Y13
+	VPADDB         Y4, Y4, Y8
+	VPADDB         Y8, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   36(DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDW         Y10, Y9, Y9
+	VPADDB         Y4, Y4, Y8
+	VPADDB         Y8, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   68(DX), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPADDW         Y11, Y10, Y10
+	VPADDB         Y4, Y4, Y8
+	VPADDB         Y8, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   100(DX), Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPADDW         Y12, Y11, Y11
+	VPADDB         Y4, Y4, Y8
+	VPADDB         Y8, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPADDB         Y5, Y4, Y5
+	VPBROADCASTD   132(DX), Y4
+	VPMADDUBSW     Y4, Y5, Y4
+	VPADDW         Y6, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y7, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y7, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	PREFETCHT1     64(CX)
+	PREFETCHT0     64(CX)(R9*1)
+	VPBROADCASTD   8(DX), Y8
+	VPMADDUBSW     Y8, Y5, Y8
+	VPADDW         Y13, Y8, Y8
+	VPADDB         Y7, Y7, Y6
+	VPADDB         Y6, Y7, Y7
+	VPSUBUSB       third<>+0(SB), Y7, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y7, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   40(DX), Y12
+	VPMADDUBSW     Y12, Y5, Y12
+	VPADDW         Y9, Y12, Y12
+	VPADDB         Y7, Y7, Y6
+	VPADDB         Y6, Y7, Y7
+	VPSUBUSB       third<>+0(SB), Y7, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y7, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   72(DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDW         Y10, Y9, Y9
+	VPADDB         Y7, Y7, Y6
+	VPADDB         Y6, Y7, Y7
+	VPSUBUSB       third<>+0(SB), Y7, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y7, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   104(DX), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPADDW         Y11, Y10, Y10
+	VPADDB         Y7, Y7, Y6
+	VPADDB         Y6, Y7, Y7
+	VPSUBUSB       third<>+0(SB), Y7, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y7, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   136(DX), Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPADDW         Y4, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y3, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y4, Y5, Y4
+	VPBROADCASTD   12(DX), Y7
+	VPMADDUBSW     Y7, Y4, Y7
+	VPADDW         Y8, Y7, Y7
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y4, Y5, Y4
+	VPBROADCASTD   44(DX), Y8
+	VPMADDUBSW     Y8, Y4, Y8
+	VPADDW         Y12, Y8, Y8
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y4, Y5, Y4
+	VPBROADCASTD   76(DX), Y11
+	VPMADDUBSW     Y11, Y4, Y11
+	VPADDW         Y9, Y11, Y11
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y4, Y5, Y4
+	VPBROADCASTD   108(DX), Y9
+	VPMADDUBSW     Y9, Y4, Y9
+	VPADDW         Y10, Y9, Y9
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPSUBUSB       thirds<>+0(SB), Y3, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPADDB         Y4, Y3, Y4
+	PREFETCHT1     128(CX)
+	PREFETCHT0     128(CX)(R9*1)
+	VPBROADCASTD   140(DX), Y3
+	VPMADDUBSW     Y3, Y4, Y3
+	VPADDW         Y6, Y3, Y3
+	VBROADCASTI128 16(R10), Y4
+	VINSERTI128    $0x01, 16(R11), Y4, Y4
+	VBROADCASTI128 16(R10)(R12*1), Y5
+	VINSERTI128    $0x01, 16(R11)(R12*1), Y5, Y5
+	VBROADCASTI128 16(R10)(R12*2), Y6
+	VINSERTI128    $0x01, 16(R11)(R12*2), Y6, Y6
+	VBROADCASTI128 16(R10)(R13*1), Y10
+	VINSERTI128    $0x01, 16(R11)(R13*1), Y10, Y10
+	VPUNPCKLDQ     Y5, Y4, Y12
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y10, Y6, Y5
+	VPUNPCKHDQ     Y10, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y12, Y10
+	VPUNPCKHQDQ    Y5, Y12, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y12
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y10, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPSUBUSB       thirds<>+0(SB), Y10, Y13
+	VPMINUB        Y1, Y13, Y13
+	VPADDB         Y6, Y13, Y6
+	VPBROADCASTD   16(DX), Y14
+	VPMADDUBSW     Y14, Y6, Y14
+	VPADDW         Y7, Y14, Y14
+	VPADDB         Y10, Y10, Y13
+	VPADDB         Y13, Y10, Y10
+	VPSUBUSB       third<>+0(SB), Y10, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPSUBUSB       thirds<>+0(SB), Y10, Y7
+	VPMINUB        Y1, Y7, Y7
+	VPADDB         Y6, Y7, Y6
+	VPBROADCASTD   48(DX), Y13
+	VPMADDUBSW     Y13, Y6, Y13
+	VPADDW         Y8, Y13, Y13
+	VPADDB         Y10, Y10, Y7
+	VPADDB         Y7, Y10, Y10
+	VPSUBUSB       third<>+0(SB), Y10, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPSUBUSB       thirds<>+0(SB), Y10, Y7
+	VPMINUB        Y1, Y7, Y7
+	VPADDB         Y6, Y7, Y6
+	VPBROADCASTD   80(DX), Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPADDW         Y11, Y8, Y8
+	VPADDB         Y10, Y10, Y7
+	VPADDB         Y7, Y10, Y10
+	VPSUBUSB       third<>+0(SB), Y10, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPSUBUSB       thirds<>+0(SB), Y10, Y7
+	VPMINUB        Y1, Y7, Y7
+	VPADDB         Y6, Y7, Y6
+	VPBROADCASTD   112(DX), Y11
+	VPMADDUBSW     Y11, Y6, Y11
+	VPADDW         Y9, Y11, Y11
+	VPADDB         Y10, Y10, Y7
+	VPADDB         Y7, Y10, Y10
+	VPSUBUSB       third<>+0(SB), Y10, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPSUBUSB       thirds<>+0(SB), Y10, Y7
+	VPMINUB        Y1, Y7, Y7
+	VPADDB         Y6, Y7, Y6
+	VPBROADCASTD   144(DX), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPADDW         Y3, Y7, Y7
+	VPSUBUSB       third<>+0(SB), Y5, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y5, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y3, Y6, Y3
+	VPBROADCASTD   20(DX), Y9
+	VPMADDUBSW     Y9, Y3, Y9
+	VPADDW         Y14, Y9, Y9
+	VPADDB         Y5, Y5, Y6
+	VPADDB         Y6, Y5, Y5
+	VPSUBUSB       third<>+0(SB), Y5, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y5, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y3, Y6, Y3
+	VPBROADCASTD   52(DX), Y10
+	VPMADDUBSW     Y10, Y3, Y10
+	VPADDW         Y13, Y10, Y10
+	VPADDB         Y5, Y5, Y6
+	VPADDB         Y6, Y5, Y5
+	VPSUBUSB       third<>+0(SB), Y5, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y5, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y3, Y6, Y3
+	VPBROADCASTD   84(DX), Y13
+	VPMADDUBSW     Y13, Y3, Y13
+	VPADDW         Y8, Y13, Y13
+	VPADDB         Y5, Y5, Y6
+	VPADDB         Y6, Y5, Y5
+	VPSUBUSB       third<>+0(SB), Y5, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y5, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y3, Y6, Y3
+	PREFETCHT1     192(CX)
+	PREFETCHT0     192(CX)(R9*1)
+	VPBROADCASTD   116(DX), Y8
+	VPMADDUBSW     Y8, Y3, Y8
+	VPADDW         Y11, Y8, Y8
+	VPADDB         Y5, Y5, Y6
+	VPADDB         Y6, Y5, Y5
+	VPSUBUSB       third<>+0(SB), Y5, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y5, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y3, Y5, Y3
+	VPBROADCASTD   148(DX), Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPADDW         Y7, Y5, Y5
+	VPSUBUSB       third<>+0(SB), Y12, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y12, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y3, Y6, Y3
+	VPBROADCASTD   24(DX), Y7
+	VPMADDUBSW     Y7, Y3, Y7
+	VPADDW         Y9, Y7, Y7
+	VPADDB         Y12, Y12, Y6
+	VPADDB         Y6, Y12, Y12
+	VPSUBUSB       third<>+0(SB), Y12, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y12, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y3, Y6, Y3
+	VPBROADCASTD   56(DX), Y9
+	VPMADDUBSW     Y9, Y3, Y9
+	VPADDW         Y10, Y9, Y9
+	VPADDB         Y12, Y12, Y6
+	VPADDB         Y6, Y12, Y12
+	VPSUBUSB       third<>+0(SB), Y12, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y12, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y3, Y6, Y3
+	VPBROADCASTD   88(DX), Y10
+	VPMADDUBSW     Y10, Y3, Y10
+	VPADDW         Y13, Y10, Y10
+	VPADDB         Y12, Y12, Y6
+	VPADDB         Y6, Y12, Y12
+	VPSUBUSB       third<>+0(SB), Y12, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y12, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y3, Y6, Y3
+	VPBROADCASTD   120(DX), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPADDW         Y8, Y11, Y11
+	VPADDB         Y12, Y12, Y6
+	VPADDB         Y6, Y12, Y12
+	VPSUBUSB       third<>+0(SB), Y12, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y12, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y3, Y6, Y3
+	VPBROADCASTD   152(DX), Y6
+	VPMADDUBSW     Y6, Y3, Y6
+	VPADDW         Y5, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y3, Y5, Y3
+	VPBROADCASTD   28(DX), Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPADDW         Y7, Y5, Y5
+	VPMADDWD       (DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPADDB         Y4, Y4, Y5
+	VPADDB         Y5, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y3, Y5, Y3
+	VPBROADCASTD   60(DX), Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPADDW         Y9, Y5, Y5
+	VPMADDWD       32(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPADDB         Y4, Y4, Y5
+	VPADDB         Y5, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y3, Y5, Y3
+	PREFETCHT1     256(CX)
+	PREFETCHT0     256(CX)(R9*1)
+	VPBROADCASTD   92(DX), Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPADDW         Y10, Y5, Y5
+	VPMADDWD       64(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPADDB         Y4, Y4, Y5
+	VPADDB         Y5, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y3, Y5, Y3
+	VPBROADCASTD   124(DX), Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPADDW         Y11, Y5, Y5
+	VPMADDWD       96(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPADDB         Y4, Y4, Y5
+	VPADDB         Y5, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPADDB         Y3, Y4, Y3
+	VPBROADCASTD   156(DX), Y4
+	VPMADDUBSW     Y4, Y3, Y4
+	VPADDW         Y6, Y4, Y4
+	VPMADDWD       128(DI), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTI128 32(R10), Y3
+	VINSERTI128    $0x01, 32(R11), Y3, Y3
+	VBROADCASTI128 32(R10)(R12*1), Y4
+	VINSERTI128    $0x01, 32(R11)(R12*1), Y4, Y4
+	VBROADCASTI128 32(R10)(R12*2), Y5
+	VINSERTI128    $0x01, 32(R11)(R12*2), Y5, Y5
+	VBROADCASTI128 32(R10)(R13*1), Y6
+	VINSERTI128    $0x01, 32(R11)(R13*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLQDQ    Y4, Y7, Y6
+	VPUNPCKHQDQ    Y4, Y7, Y4
+	VPUNPCKLQDQ    Y5, Y3, Y7
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y6, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y6, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   160(DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDB         Y6, Y6, Y8
+	VPADDB         Y8, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y6, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y6, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   176(DX), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPADDW         Y9, Y10, Y10
+	VPADDB         Y6, Y6, Y8
+	VPADDB         Y8, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y6, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y6, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   192(DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDB         Y6, Y6, Y8
+	VPADDB         Y8, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y6, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y6, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   208(DX), Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPADDW         Y9, Y11, Y11
+	VPADDB         Y6, Y6, Y8
+	VPADDB         Y8, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y6, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y6, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   224(DX), Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   164(DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDW         Y10, Y9, Y9
+	VPADDB         Y4, Y4, Y8
+	VPADDB         Y8, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	PREFETCHT1     320(CX)
+	PREFETCHT0     320(CX)(R9*1)
+	VPBROADCASTD   180(DX), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPADDW         Y9, Y10, Y10
+	VPADDB         Y4, Y4, Y8
+	VPADDB         Y8, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   196(DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDW         Y11, Y9, Y9
+	VPADDB         Y4, Y4, Y8
+	VPADDB         Y8, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y8
+	VPMINUB        Y1, Y8, Y8
+	VPADDB         Y5, Y8, Y5
+	VPBROADCASTD   212(DX), Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPADDW         Y9, Y11, Y11
+	VPADDB         Y4, Y4, Y8
+	VPADDB         Y8, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPADDB         Y5, Y4, Y5
+	VPBROADCASTD   228(DX), Y4
+	VPMADDUBSW     Y4, Y5, Y4
+	VPADDW         Y6, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y7, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y7, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   168(DX), Y8
+	VPMADDUBSW     Y8, Y5, Y8
+	VPADDW         Y10, Y8, Y8
+	VPADDB         Y7, Y7, Y6
+	VPADDB         Y6, Y7, Y7
+	VPSUBUSB       third<>+0(SB), Y7, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y7, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   184(DX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDW         Y8, Y9, Y9
+	VPADDB         Y7, Y7, Y6
+	VPADDB         Y6, Y7, Y7
+	VPSUBUSB       third<>+0(SB), Y7, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y7, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   200(DX), Y8
+	VPMADDUBSW     Y8, Y5, Y8
+	VPADDW         Y11, Y8, Y8
+	VPADDB         Y7, Y7, Y6
+	VPADDB         Y6, Y7, Y7
+	VPSUBUSB       third<>+0(SB), Y7, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y7, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   216(DX), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPADDW         Y8, Y10, Y10
+	VPADDB         Y7, Y7, Y6
+	VPADDB         Y6, Y7, Y7
+	VPSUBUSB       third<>+0(SB), Y7, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y7, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   232(DX), Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPADDW         Y4, Y6, Y6
+	VPSUBUSB       third<>+0(SB), Y3, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y4, Y5, Y4
+	PREFETCHT1     384(CX)
+	PREFETCHT0     384(CX)(R9*1)
+	VPBROADCASTD   172(DX), Y7
+	VPMADDUBSW     Y7, Y4, Y7
+	VPADDW         Y9, Y7, Y7
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y4, Y5, Y4
+	VPBROADCASTD   188(DX), Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPADDW         Y7, Y5, Y5
+	VPMADDWD       160(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y4, Y5, Y4
+	VPBROADCASTD   204(DX), Y7
+	VPMADDUBSW     Y7, Y4, Y7
+	VPADDW         Y10, Y7, Y7
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPSUBUSB       thirds<>+0(SB), Y3, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y4, Y5, Y4
+	VPBROADCASTD   220(DX), Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPADDW         Y7, Y5, Y5
+	VPMADDWD       192(DI), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPADDB         Y3, Y3, Y5
+	VPADDB         Y5, Y3, Y3
+	VPSUBUSB       third<>+0(SB), Y3, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPSUBUSB       thirds<>+0(SB), Y3, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPADDB         Y4, Y3, Y4
+	VPBROADCASTD   236(DX), Y3
+	VPMADDUBSW     Y3, Y4, Y3
+	VPADDW         Y6, Y3, Y3
+	VPBROADCASTD   48(R10), Y4
+	VPINSRD        $0x01, 48(R10)(R12*1), X4, X4
+	VPINSRD        $0x02, 48(R10)(R12*2), X4, X4
+	VPINSRD        $0x03, 48(R10)(R13*1), X4, X4
+	VPBROADCASTD   48(R11), Y5
+	VPINSRD        $0x01, 48(R11)(R12*1), X5, X5
+	VPINSRD        $0x02, 48(R11)(R12*2), X5, X5
+	VPINSRD        $0x03, 48(R11)(R13*1), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPSUBUSB       thirds<>+0(SB), Y4, Y6
+	VPMINUB        Y1, Y6, Y6
+	VPADDB         Y5, Y6, Y5
+	VPBROADCASTD   240(DX), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPADDW         Y3, Y7, Y7
+	VPADDB         Y4, Y4, Y6
+	VPADDB         Y6, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y3, Y5, Y3
+	VPBROADCASTD   244(DX), Y6
+	VPMADDUBSW     Y6, Y3, Y6
+	VPADDW         Y7, Y6, Y6
+	VPADDB         Y4, Y4, Y5
+	VPADDB         Y5, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y5
+	VPMINUB        Y1, Y5, Y5
+	VPADDB         Y3, Y5, Y3
+	VPBROADCASTD   248(DX), Y7
+	VPMADDUBSW     Y7, Y3, Y7
+	VPADDW         Y6, Y7, Y7
+	VPADDB         Y4, Y4, Y5
+	VPADDB         Y5, Y4, Y4
+	VPSUBUSB       third<>+0(SB), Y4, Y3
+	VPMINUB        Y1, Y3, Y3
+	VPSUBUSB       thirds<>+0(SB), Y4, Y4
+	VPMINUB        Y1, Y4, Y4
+	VPADDB         Y3, Y4, Y3
+	VPBROADCASTD   252(DX), Y4
+	VPMADDUBSW     Y4, Y3, Y4
+	VPADDW         Y7, Y4, Y4
+	VPMADDWD       224(DI), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTSS   (BX), Y3
+	VMULPS         512(DI), Y3, Y3
+	VCVTDQ2PS      Y2, Y2
+	VFMADD231PS    Y3, Y2, Y0
+	ADDQ           $0x00000100, DX
+	ADDQ           $0x04, BX
+	ADDQ           $0x20, SI
+	ADDQ           $0x000001b0, CX
+	ADDQ           $0x00000036, R10
+	ADDQ           $0x00000036, R11
+	DECQ           R8
+	JNZ            block
+	MOVQ           dst+0(FP), DX
+	VMOVUPS        Y0, (DX)(AX*1)
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
+	VZEROUPPER
+	RET

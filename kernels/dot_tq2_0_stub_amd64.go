@@ -8,3 +8,8 @@ package kernels
 //
 //go:noescape
 func dotTQ2_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
+
+// dotTQ2_0AVX2 sets dst to the products of 16 rows of tq2_0 blocks with one column. It asks for the cache lines that many bytes ahead.
+//
+//go:noescape
+func dotTQ2_0AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, room *byte)

@@ -109,6 +109,43 @@ func TestMulQ8(t *testing.T) {
 	})
 }
 
+// Rows of one byte have the greatest codes of every format among them, and with
+// activations at one end the greatest sums, which must fit the bits they are added in.
+func TestMulQ8OfGreatestSums(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa *table) {
+		for _, f := range integerFormats {
+			block, _ := f.Integer()
+			k := max(f.Block, block)
+			rng := rand.New(rand.NewPCG(1, 2))
+			w := randomWeights(t, rng, f, 16, k, 0)
+			x := randomQ8(t, rng, block, 2, k, testkit.Normal)
+			got, want := make([]float32, 32), make([]float32, 32)
+			var s, s2 Scratch
+			for b := range 256 {
+				for i := range w.Data {
+					w.Data[i] = byte(b)
+				}
+				for i := range w.Scale8 {
+					w.Scale8[i] = 127
+				}
+				for _, q := range []int8{127, -127} {
+					for i := range x.Q {
+						x.Q[i] = q
+					}
+					for i := range x.Sums {
+						x.Sums[i] = 16 * int16(q)
+					}
+					for n := 1; n <= 2; n++ {
+						isa.mulQ8(got, 16, w, x, nil, n, &s)
+						mulQ8(want, 16, w, x, nil, n, &s2)
+						testkit.SameBits(t, got[:16*n], want[:16*n], "%s, bytes %#x, activations %d, %d columns", f.Name, b, q, n)
+					}
+				}
+			}
+		}
+	})
+}
+
 // A format that no table knows goes the portable way.
 func TestMulQ8OfUnknownFormat(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa *table) {

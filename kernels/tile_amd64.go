@@ -160,8 +160,8 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 	return true
 }
 
-// dotAVX2 is dotAVX512 for blocks of 32 and 64 values; those of 256 need more than
-// 16 registers.
+// dotAVX2 is dotAVX512 for AVX2. Blocks of 256 values need more than 16 registers, so
+// scales and floats wait in s.
 func (w *Weights) dotAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
 	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/w.Format.Block
 	q, d, sums := &x.Q[c*w.K], &x.D[c*(w.K/x.Block)], &x.Sums[c*(w.K/16)]
@@ -184,6 +184,22 @@ func (w *Weights) dotAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead i
 		dotMXFP4HubAVX2(dst, src, stride, n, ahead, q, d, sums, &w.Scale8[r*w.ScaleStride], w.ScaleStride)
 	case kindNVFP4:
 		dotNVFP4AVX2(dst, src, stride, n, ahead, q, d, sums)
+	case kindQ2K:
+		dotQ2KAVX2(dst, src, stride, n, ahead, q, d, sums, s.tiles())
+	case kindQ3K:
+		dotQ3KAVX2(dst, src, stride, n, ahead, q, d, sums, s.tiles())
+	case kindQ4K:
+		dotQ4KAVX2(dst, src, stride, n, ahead, q, d, sums, s.tiles())
+	case kindQ5K:
+		dotQ5KAVX2(dst, src, stride, n, ahead, q, d, sums, s.tiles())
+	case kindQ6K:
+		dotQ6KAVX2(dst, src, stride, n, ahead, q, d, sums, s.tiles())
+	case kindIQ4XS:
+		dotIQ4XSAVX2(dst, src, stride, n, ahead, q, d, sums, s.tiles())
+	case kindTQ1_0:
+		dotTQ1_0AVX2(dst, src, stride, n, ahead, q, d, sums, s.tiles())
+	case kindTQ2_0:
+		dotTQ2_0AVX2(dst, src, stride, n, ahead, q, d, sums, s.tiles())
 	default:
 		return w.dotRowsAVX2(s, dst, r, x, c, ahead)
 	}

@@ -101,6 +101,7 @@ type layout struct {
 	values int // of a block: 32 or 64 for smallTiles, 256 for superTiles
 	sub    int // values that share a scale
 	bias   int
+	most   int // greatest code, bias included, unless of 8 bits
 	min    bool
 	beside bool           // e8m0 scales lie beside the blocks
 	block  func(t *tiler) // emits the code for one block of eight rows
@@ -212,8 +213,11 @@ func (t *tiler) code(x reg.VecVirtual, v int) {
 
 // scale takes scale s of a super-block: pair emits it, twice in a dword.
 func (t *tiler) scale(s int, pair func() reg.VecVirtual) {
-	if t.column != nil {
-		t.column.scale[s] = pair
+	if v := t.column; v != nil {
+		v.scale[s] = pair
+		if v.room != nil {
+			v.keep(t, pair(), roomScale+32*s)
+		}
 		return
 	}
 	s *= t.layout.sub / 16
@@ -232,11 +236,16 @@ func (t *tiler) pair(i int, x reg.VecVirtual, off int) {
 		t.store(x, off+64*i)
 		return
 	}
-	sum := t.column.isum
-	if off == superMin {
-		sum = t.column.msum
+	v := t.column
+	if off == superCorr {
+		v.pair(t, i, x, v.isum)
+		return
 	}
-	t.VPDPWSSD_BCST(Mem{Base: t.column.sums, Disp: 4 * i}, x, sum)
+	sum := v.msum.(reg.VecVirtual)
+	v.pair(t, i, x, sum)
+	if i == 7 {
+		v.msum = v.keep(t, sum, roomMin)
+	}
 }
 
 // d takes the float scale of the s-th sub values of a block, m what belongs to its
@@ -244,7 +253,7 @@ func (t *tiler) pair(i int, x reg.VecVirtual, off int) {
 func (t *tiler) d(s int, x reg.VecVirtual) {
 	switch {
 	case t.column != nil:
-		t.column.ds[s] = x
+		t.column.ds[s] = t.column.keep(t, x, roomD)
 	case t.layout.super():
 		t.store(x, superD)
 	default:
@@ -256,7 +265,7 @@ func (t *tiler) d(s int, x reg.VecVirtual) {
 func (t *tiler) m(x reg.VecVirtual) {
 	switch {
 	case t.column != nil:
-		t.column.m = x
+		t.column.m = t.column.keep(t, x, roomM)
 	case t.layout.super():
 		t.store(x, superDMin)
 	default:

@@ -13,31 +13,67 @@ import (
 // in. Storing and loading them costs more than reading the blocks from memory
 // leaves room for.
 type column struct {
-	q, d, sums    reg.GPVirtual // the block's activations
-	acc           [16][]reg.VecVirtual
-	steps         [16]int // so far in acc
-	scale         [16]func() reg.VecVirtual
-	ds            [4]reg.VecVirtual
-	m             reg.VecVirtual
-	isum, msum, f reg.VecVirtual
-	words         reg.VecVirtual // sums in 16 bits, without VNNI
+	q, d, sums reg.GPVirtual // the block's activations
+	acc        [16][]reg.VecVirtual
+	steps      [16]int // so far in acc
+	scale      [16]func() reg.VecVirtual
+	ds         [4]Op
+	m, msum    Op
+	isum, f    reg.VecVirtual
+	words      [16]reg.VecVirtual // sums in 16 bits, without VNNI
+	room       reg.GPVirtual      // without AVX-512, of super-blocks
 }
 
-// dots writes the functions dot<name>AVX512 and, of formats whose blocks leave
-// 16 registers enough, dot<name>AVX2.
+// Offsets within the room, where a super-block's scales and floats wait for its codes:
+// in 16 registers there is no place for them.
+const (
+	roomScale = 0 // [16] eight pairs
+	roomD     = 512
+	roomM     = roomD + 32
+	roomMin   = roomM + 32
+	roomUnit  = roomMin + 32 // [4] a unit
+)
+
+// keep stores x in the room, if there is one, and returns where it is from then on.
+func (v *column) keep(t *tiler, x reg.VecVirtual, off int) Op {
+	if v.room == nil {
+		return x
+	}
+	m := Mem{Base: v.room, Disp: off}
+	t.VMOVDQU(x, m)
+	return m
+}
+
+// later stores a unit in the room, if there is one, and returns what loads its registers.
+func (t *tiler) later(x [4]reg.VecVirtual) func(j int) reg.VecVirtual {
+	if t.column == nil || t.column.room == nil {
+		return func(j int) reg.VecVirtual { return x[j] }
+	}
+	for j, x := range x {
+		t.column.keep(t, x, roomUnit+32*j)
+	}
+	return func(j int) reg.VecVirtual {
+		y := t.YMM()
+		t.VMOVDQU(Mem{Base: t.column.room, Disp: roomUnit + 32*j}, y)
+		return y
+	}
+}
+
+// dots writes the functions dot<name>AVX512 and dot<name>AVX2.
 func (l layout) dots(c *build.Context) {
 	data := map[string]Mem{}
 	dry := l.dot(build.NewContext(), map[string]Mem{}, true, nil)
 	l.dot(c, data, true, dry.wanted)
-	if !l.super() {
-		l.dot(c, data, false, nil)
-	}
+	l.dot(c, data, false, dry.wanted)
 }
 
 func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []constant) *tiler {
 	args := "dst *float32, src *byte, stride, blocks, ahead int, q *int8, d *float32, sums *int16"
 	if l.beside {
 		args += ", scales *byte, scaleStride int"
+	}
+	if l.super() && !evex {
+		args += ", room *byte"
 	}
 	name := "dot" + l.name + "AVX2"
 	if evex {
@@ -56,6 +92,10 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []con
 			c.KMOVD(dst.As32(), t.lane[r])
 		}
 	}
+	if l.super() && !evex {
+		v.room = c.GP64()
+		c.Load(c.Param("room"), v.room)
+	}
 	t.hold(hold)
 	t.eachHalf(func() {
 		c.Load(c.Param("q"), v.q)
@@ -67,8 +107,9 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []con
 			v.isum = c.YMM()
 			t.VPXOR(v.isum, v.isum, v.isum)
 			if l.min {
-				v.msum = c.YMM()
-				t.VPXOR(v.msum, v.msum, v.msum)
+				msum := c.YMM()
+				t.VPXOR(msum, msum, msum)
+				v.msum = msum
 			}
 		}
 		l.block(t)
@@ -111,6 +152,19 @@ func (v *column) sum(t *tiler, off int, name string, pair uint32, acc reg.VecVir
 	t.VPADDD(x, acc, acc)
 }
 
+// pair adds to acc the i-th pair of sums times the pairs x.
+func (v *column) pair(t *tiler, i int, x, acc reg.VecVirtual) {
+	m := Mem{Base: v.sums, Disp: 4 * i}
+	if t.evex {
+		t.VPDPWSSD_BCST(m, x, acc)
+		return
+	}
+	y := t.YMM()
+	t.VPBROADCASTD(m, y)
+	t.VPMADDWD(x, y, y)
+	t.VPADDD(y, acc, acc)
+}
+
 // code multiplies the codes of values i to i+3.
 func (v *column) code(t *tiler, x reg.VecVirtual, i int) {
 	l := &t.layout
@@ -122,7 +176,7 @@ func (v *column) code(t *tiler, x reg.VecVirtual, i int) {
 	} else {
 		v.madd(t, x, i, n)
 	}
-	if n+1 < l.sub/4 {
+	if n+1 < l.sub/4 || v.room != nil {
 		return
 	}
 	acc := v.acc[s][0]
@@ -136,7 +190,7 @@ func (v *column) code(t *tiler, x reg.VecVirtual, i int) {
 		t.VPADDD(acc, v.isum, v.isum)
 		return
 	}
-	if l.bias != 0 && (t.evex || l.bias != 128) {
+	if l.bias != 0 && !t.signed() {
 		pair := uint32(uint16(-l.bias)) * 0x10001
 		switch {
 		case l.sub == 16 && s%2 == 0:
@@ -164,28 +218,34 @@ func (v *column) vnni(t *tiler, x reg.VecVirtual, i, n int) {
 	t.VPDPBUSD_BCST(Mem{Base: v.q, Disp: i}, x, v.acc[s][n%chains])
 }
 
-// madd is vnni by vpmaddubsw; see there how many may be added in 16 bits.
+// madd is vnni by vpmaddubsw, whose results are added in 16 bits while they fit.
+// vpmaddwd widens them and, in super-blocks, applies the scale.
 func (v *column) madd(t *tiler, x reg.VecVirtual, i, n int) {
-	y := t.YMM()
+	y, s := t.YMM(), i/t.layout.sub
 	t.VPBROADCASTD(Mem{Base: v.q, Disp: i}, y)
-	if t.layout.bias == 128 {
+	together := 1
+	if t.signed() {
 		abs := t.YMM()
-		t.VPXOR(t.hot("flip", 0x80808080), x, x)
 		t.VPABSB(x, abs)
 		t.VPSIGNB(x, y, y)
 		t.VPMADDUBSW(y, abs, y)
 	} else {
 		t.VPMADDUBSW(y, x, y)
-		if n%4 > 0 {
-			t.VPADDW(v.words, y, y)
-		}
-		v.words = y
-		if n%4 < 3 {
-			return
-		}
+		together = t.layout.together()
+	}
+	if n%together > 0 {
+		t.VPADDW(v.words[s], y, y)
+	}
+	v.words[s] = y
+	if n%together < together-1 {
+		return
+	}
+	if v.room != nil {
+		t.VPMADDWD(Mem{Base: v.room, Disp: roomScale + 32*s}, y, y)
+		t.VPADDD(y, v.isum, v.isum)
+		return
 	}
 	t.VPMADDWD(t.dwords("ones", 0x10001), y, y)
-	s := i / t.layout.sub
 	if len(v.acc[s]) == 0 {
 		v.acc[s] = append(v.acc[s], y)
 		return
@@ -194,8 +254,22 @@ func (v *column) madd(t *tiler, x reg.VecVirtual, i, n int) {
 	v.acc[s][0] = y
 }
 
+// signed says that code takes the codes without the bias of 128: vpmaddubsw is given
+// their absolute values, and their signs with the activations.
+func (t *tiler) signed() bool { return t.column != nil && !t.evex && t.layout.bias == 128 }
+
+// together is the number of results of vpmaddubsw that may be added in 16 bits, as a
+// power of two: two products of the greatest code and an activation each.
+func (l *layout) together() int {
+	n := 1
+	for 2*n <= l.sub/4 && 2*n*2*l.most*128 < 1<<15 {
+		n *= 2
+	}
+	return n
+}
+
 // step adds float32(sum)*(d*dy), dy at v.d+off.
-func (v *column) step(t *tiler, sum, d reg.VecVirtual, off int, minus bool) {
+func (v *column) step(t *tiler, sum, d Op, off int, minus bool) {
 	x, m := t.YMM(), Mem{Base: v.d, Disp: off}
 	if t.evex {
 		t.VMULPS_BCST(m, d, x)
@@ -203,10 +277,14 @@ func (v *column) step(t *tiler, sum, d reg.VecVirtual, off int, minus bool) {
 		t.VBROADCASTSS(m, x)
 		t.VMULPS(d, x, x)
 	}
-	t.VCVTDQ2PS(sum, sum)
+	y, ok := sum.(reg.VecVirtual)
+	if !ok {
+		y = t.YMM()
+	}
+	t.VCVTDQ2PS(sum, y)
 	if minus {
-		t.VFNMADD231PS(x, sum, v.f)
+		t.VFNMADD231PS(x, y, v.f)
 	} else {
-		t.VFMADD231PS(x, sum, v.f)
+		t.VFMADD231PS(x, y, v.f)
 	}
 }

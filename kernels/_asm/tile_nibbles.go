@@ -10,7 +10,7 @@ import (
 // Blocks of 32 values whose byte l holds values l, in its low half, and l+16.
 
 var q4_0 = layout{
-	name: "Q4_0", format: "q4_0", bytes: 18, values: 32, sub: 32, bias: 8,
+	name: "Q4_0", format: "q4_0", bytes: 18, values: 32, sub: 32, most: 15, bias: 8,
 	block: func(t *tiler) {
 		t.d(0, t.halves(0))
 		t.nibbles(2, nil)
@@ -18,7 +18,7 @@ var q4_0 = layout{
 }
 
 var q4_1 = layout{
-	name: "Q4_1", format: "q4_1", bytes: 20, values: 32, sub: 32, min: true,
+	name: "Q4_1", format: "q4_1", bytes: 20, values: 32, sub: 32, most: 15, min: true,
 	block: func(t *tiler) {
 		t.offsets(t.words(0))
 		t.nibbles(4, nil)
@@ -26,7 +26,7 @@ var q4_1 = layout{
 }
 
 var q5_0 = layout{
-	name: "Q5_0", format: "q5_0", bytes: 22, values: 32, sub: 32, bias: 16,
+	name: "Q5_0", format: "q5_0", bytes: 22, values: 32, sub: 32, most: 31, bias: 16,
 	block: func(t *tiler) {
 		if t.evex {
 			d, word := t.wordPairs(0, 2)
@@ -40,7 +40,7 @@ var q5_0 = layout{
 }
 
 var q5_1 = layout{
-	name: "Q5_1", format: "q5_1", bytes: 24, values: 32, sub: 32, min: true,
+	name: "Q5_1", format: "q5_1", bytes: 24, values: 32, sub: 32, most: 31, min: true,
 	block: func(t *tiler) {
 		if t.evex {
 			d, word := t.wordPairs(0, 4)
@@ -62,7 +62,7 @@ var iq4NL = layout{
 }
 
 var mxfp4 = layout{
-	name: "MXFP4", format: "mxfp4", bytes: 17, values: 32, sub: 32, bias: 12,
+	name: "MXFP4", format: "mxfp4", bytes: 17, values: 32, sub: 32, most: 24, bias: 12,
 	block: func(t *tiler) {
 		x := t.words(0)
 		t.VPAND(t.dwords("low8", 0xff), x, x)
@@ -72,7 +72,7 @@ var mxfp4 = layout{
 }
 
 var mxfp4Hub = layout{
-	name: "MXFP4Hub", format: "mxfp4_hub", bytes: 16, values: 32, sub: 32, bias: 12, beside: true,
+	name: "MXFP4Hub", format: "mxfp4_hub", bytes: 16, values: 32, sub: 32, most: 24, bias: 12, beside: true,
 	block: func(t *tiler) {
 		e, e32 := t.XMM(), t.YMM()
 		t.VPXOR(e, e, e)
@@ -99,7 +99,7 @@ var mxfp4Hub = layout{
 }
 
 var nvfp4 = layout{
-	name: "NVFP4", format: "nvfp4", bytes: 36, values: 64, sub: 16, bias: 12,
+	name: "NVFP4", format: "nvfp4", bytes: 36, values: 64, sub: 16, most: 24, bias: 12,
 	block: func(t *tiler) {
 		scales := t.words(0)
 		for s := range 4 { // half of an e4m3: its bits moved to a float32's place are 2**-120 times the value
@@ -151,6 +151,9 @@ var iq4XS = layout{
 			t.VPSUBD(t.dwords("d32", 32), x, x)
 			t.VPSHUFB(t.dwords("twice", 0x01000100, 0x05040504, 0x09080908, 0x0d0c0d0c), x, x)
 			t.scale(i, func() reg.VecVirtual { return x })
+			if t.signed() {
+				continue
+			}
 			z := t.YMM()
 			t.VPSLLW(U8(7), x, z)
 			t.VPSUBW(z, zero, z)
@@ -202,10 +205,17 @@ func (t *tiler) split(x, y reg.VecVirtual) {
 func (t *tiler) levels(level [16]byte) func(x reg.VecVirtual, _ int) {
 	var d [4]uint32
 	for i, b := range level {
+		if t.signed() {
+			b -= 128
+		}
 		d[i/4] |= uint32(b) << (i % 4 * 8)
 	}
 	table := t.YMM()
-	t.VMOVDQU(t.dwords("levels", d[:]...), table)
+	name := "levels"
+	if t.signed() {
+		name = "signed"
+	}
+	t.VMOVDQU(t.dwords(name, d[:]...), table)
 	return func(x reg.VecVirtual, _ int) { t.VPSHUFB(x, table, x) }
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 var q2K = layout{
-	name: "Q2K", format: "q2_K", bytes: 84, values: 256, sub: 16, min: true,
+	name: "Q2K", format: "q2_K", bytes: 84, values: 256, sub: 16, most: 3, min: true,
 	block: func(t *tiler) {
 		d, dmin := t.halfPairs(t.words(80))
 		t.d(0, d)

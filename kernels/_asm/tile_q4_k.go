@@ -8,7 +8,7 @@ import (
 )
 
 var q4K = layout{
-	name: "Q4K", format: "q4_K", bytes: 144, values: 256, sub: 32, min: true,
+	name: "Q4K", format: "q4_K", bytes: 144, values: 256, sub: 32, most: 15, min: true,
 	block: func(t *tiler) {
 		t.header()
 		low4 := t.hot("low4", 0x0f0f0f0f)

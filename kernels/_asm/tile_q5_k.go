@@ -6,7 +6,7 @@ import (
 )
 
 var q5K = layout{
-	name: "Q5K", format: "q5_K", bytes: 176, values: 256, sub: 32, min: true,
+	name: "Q5K", format: "q5_K", bytes: 176, values: 256, sub: 32, most: 31, min: true,
 	block: func(t *tiler) {
 		t.header()
 		low4, bit4 := t.hot("low4", 0x0f0f0f0f), t.hot("bit4", 0x10101010)

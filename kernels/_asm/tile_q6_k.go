@@ -8,7 +8,7 @@ import (
 )
 
 var q6K = layout{
-	name: "Q6K", format: "q6_K", bytes: 210, values: 256, sub: 16, bias: 32,
+	name: "Q6K", format: "q6_K", bytes: 210, values: 256, sub: 16, most: 63, bias: 32,
 	block: func(t *tiler) {
 		t.d(0, t.halves(208))
 		t.int8Scales(t.unit(192), 5)

@@ -3,7 +3,7 @@ package main
 import "github.com/mmcloughlin/avo/reg"
 
 var tq1_0 = layout{
-	name: "TQ1_0", format: "tq1_0", bytes: 54, values: 256, sub: 32, bias: 1,
+	name: "TQ1_0", format: "tq1_0", bytes: 54, values: 256, sub: 32, most: 2, bias: 1,
 	block: func(t *tiler) {
 		t.d(0, t.halves(52))
 		t.ternary()

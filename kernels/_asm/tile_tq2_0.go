@@ -3,7 +3,7 @@ package main
 import "github.com/mmcloughlin/avo/reg"
 
 var tq2_0 = layout{
-	name: "TQ2_0", format: "tq2_0", bytes: 66, values: 256, sub: 32, bias: 1,
+	name: "TQ2_0", format: "tq2_0", bytes: 66, values: 256, sub: 32, most: 2, bias: 1,
 	block: func(t *tiler) {
 		t.d(0, t.halves(64))
 		t.ternary()
