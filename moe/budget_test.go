@@ -348,3 +348,43 @@ func TestScratchEstimate(t *testing.T) {
 	require.Greater(t, took+apart, (onHeap+off)/3)
 	require.LessOrEqual(t, 2*onHeap+off, int64(Allowance))
 }
+
+// TestBudgetReadsOnce: a chunk of a prompt reads each expert that it chooses once, be
+// there room for a layer's experts or for no more than a token needs.
+func TestBudgetReadsOnce(t *testing.T) {
+	least := leastBudget(t, smallModel)
+	ids := make([]int32, 48)
+	for i := range ids {
+		ids[i] = int32(i*13%2000 + 3)
+	}
+	var once int64 // bytes of an expert, known where there is room for all
+	for _, budget := range []int64{64 * least, least, 2 * least} {
+		m, err := Open(smallModel, WithExpertBudget(budget), WithChunk(len(ids)))
+		require.NoError(t, err)
+		defer m.Close()
+		for chunk := range 3 {
+			before := m.ExpertMetrics()
+			_, err = m.Forward(context.Background(), m.NewState(), ids)
+			require.NoError(t, err)
+			read := 0
+			for i, layer := range m.ExpertMetrics().Layers {
+				for j, e := range layer.Experts {
+					was := before.Layers[i].Experts[j]
+					n := e.Bytes - was.Bytes
+					if n == 0 {
+						continue
+					}
+					read++
+					if once == 0 {
+						once = int64(n)
+					}
+					require.EqualValues(t, once, n, "budget %d, chunk %d, layer %d, expert %d", budget, chunk, i, j)
+					require.LessOrEqual(t, e.Misses-was.Misses, uint64(1))
+				}
+			}
+			if chunk == 0 || budget == least {
+				require.Positive(t, read)
+			}
+		}
+	}
+}
