@@ -210,6 +210,7 @@ func (r *runner) run(ctx context.Context) error {
 		}
 	}
 	r.badID = nil
+	r.askFirst()
 	if err := r.forward(ctx); err != nil {
 		return err
 	}

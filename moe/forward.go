@@ -134,6 +134,7 @@ func (r *runner) mix(ctx context.Context, l *layer, i int) error {
 	if r.m.budget != nil && len(l.experts) > 0 {
 		return r.leased(ctx, i)
 	}
+	r.askExperts(l, i)
 	r.experts.Run(r.pool, &r.m.cfg.Expert, in)
 	return nil
 }

@@ -21,6 +21,7 @@ type loader struct {
 
 // bind returns the checkpoint's weights as views of its files.
 func (c *checkpoint) bind() (*weights, error) {
+	c.askVectors()
 	ld := &loader{checkpoint: c}
 	cfg := &c.config
 	w := &weights{

@@ -29,6 +29,7 @@ type Model struct {
 	outputForms forms
 
 	budget   *budget // nil without one
+	asks     *asks   // nil with one, and for a model in memory
 	stopping atomic.Bool
 
 	mu      sync.Mutex // guards what follows
@@ -141,6 +142,9 @@ func newModel(c *checkpoint, opts []Option) (_ *Model, err error) {
 	if err = m.limit(); err != nil {
 		m.pool.Close()
 		return nil, err
+	}
+	if m.budget == nil && len(c.shards) > 0 {
+		m.asks = newAsks(c.shards, m.w)
 	}
 	return m, nil
 }

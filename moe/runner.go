@@ -70,6 +70,8 @@ type runner struct {
 	least int          // tokens that it makes room for at least
 	guess guess        // at the next layer's experts
 
+	asking asking // of mapped files
+
 	memory *mmap.Arena // for activations of a runner with a turn; nil for the heap
 
 	badID error
@@ -103,6 +105,7 @@ type wanted struct {
 
 func newRunner(m *Model) *runner {
 	r := &runner{m: m, pool: m.pool.View(), work: make([]attnWork, m.pool.Workers()), routing: make([]router.Scratch, m.pool.Workers())}
+	r.asking.asks = m.asks
 	r.mixture.Expert = func(id int) *expert.Expert { return &r.bank[id] }
 	r.guardedRun = func() error { return r.run(r.ctx) }
 	r.products.Observe, r.mixture.Observe = tensor.Observer(m.opts.activate), tensor.Observer(m.opts.activate)

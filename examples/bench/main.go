@@ -58,6 +58,7 @@ type config struct {
 	repeats, batch, before            int
 	json                              bool
 	cache                             string
+	start, promptSet                  bool // promptSet: by the caller
 }
 
 func main() {
@@ -75,11 +76,13 @@ func main() {
 	flag.IntVar(&c.before, "before", 0, "tokens in the context before generation is measured, if more than the prompt")
 	flag.StringVar(&c.cache, "cache", "", "type of keys and values, f16 if empty")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the runs to this file")
+	flag.BoolVar(&c.start, "start", false, "measure the time from storage to the first logits, of prompts of 1, 16 and 256 tokens or of -prompt")
 	flag.BoolVar(&c.json, "json", false, "one JSON object a line instead of text")
 	flag.Usage = func() {
 		fmt.Fprint(os.Stderr, `Measure prompt and generation speed, and what fraction of the machine's limits it is.
 
 usage: bench [-model M | -shape S -type T -layers N] [-prompt N] [-generate N] [-threads T] [-json]
+       bench -start [-model M.gguf | -shape S -type T -layers N] [-prompt N] [-threads T] [-json]
 
 Limits are measured in the same run on the same threads, before and after each
 repeat: bytes read a second from memory, multiply-adds of 8-bit integers and of floats
@@ -88,10 +91,26 @@ a second. The fractions, of each repeat with the higher of its two limits, are
   prefill: multiply-adds of all weight products / time / 8-bit multiply-adds a second
 Figures are medians over the repeats.
 
+With -start, how long it takes from a file on storage to the first logits, opening
+included, beside how long that takes at least. Each repeat measures
+  cold:   the file dropped from the page cache, the model opened, the prompt sent
+  read:   the file dropped again, then what the prompt needs read in file order and
+          pieces of up to 4 MB, by as many threads as the model has or four times as
+          many, whichever is faster. Needed are the headers, the embeddings of the
+          prompt's tokens, each expert that one of them is sent to, and all other
+          weights
+  cached: as cold, with all of that in memory: computing alone
+The limit is the longer of read and cached, as if computing and reading overlapped in
+full and reading took no processor; the fraction is limit / cold. What came into memory
+meanwhile is said beside what was needed. Of the repeats, every other one reads first,
+because storage may have a cache of its own. It needs Linux and a file of the caller's,
+of more than 1 GiB: smaller ones are read as a whole when opened, to be checked.
+
 `)
 		flag.PrintDefaults()
 	}
 	flag.Parse()
+	flag.Visit(func(f *flag.Flag) { c.promptSet = c.promptSet || f.Name == "prompt" })
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if *profile != "" {
@@ -113,12 +132,15 @@ Figures are medians over the repeats.
 }
 
 func run(ctx context.Context, c config, out io.Writer) error {
+	if c.start {
+		return c.starts(ctx, out)
+	}
 	path, err := c.path(ctx)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	m, err := open(path, c)
+	m, err := openModel(path, c)
 	if err != nil {
 		return err
 	}
@@ -199,8 +221,7 @@ func (c *config) path(ctx context.Context) (string, error) {
 	})
 }
 
-func open(path string, c config) (*moe.Model, error) {
-	var opts []moe.Option
+func openModel(path string, c config, opts ...moe.Option) (*moe.Model, error) {
 	if c.threads > 0 {
 		opts = append(opts, moe.WithThreads(c.threads))
 	}
@@ -216,24 +237,16 @@ func open(path string, c config) (*moe.Model, error) {
 // once measures prompt and generation in tokens a second. The first token after
 // the prompt belongs to the prompt.
 func (c *config) once(ctx context.Context, m *moe.Model) (prefill, decode float64, err error) {
-	vocab := uint32(m.Config().Vocab)
-	token := func(i int) int32 { return int32((uint32(i)*7919 + 13) % vocab) }
-	prompt := make([]int32, c.prompt)
-	for i := range prompt {
-		prompt[i] = token(i)
-	}
+	ids := tokens(max(c.prompt, c.before), m.Config().Vocab)
+	prompt, more := ids[:c.prompt], ids[c.prompt:]
 	s := m.NewState()
 	start := time.Now()
 	if _, err := m.Forward(ctx, s, prompt); err != nil {
 		return 0, 0, err
 	}
 	prefill = float64(c.prompt) / time.Since(start).Seconds()
-	if more := c.before - c.prompt; more > 0 {
-		ids := make([]int32, more)
-		for i := range ids {
-			ids[i] = token(i + c.prompt)
-		}
-		if _, err := m.Forward(ctx, s, ids); err != nil {
+	if len(more) > 0 {
+		if _, err := m.Forward(ctx, s, more); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -252,13 +265,24 @@ func (c *config) once(ctx context.Context, m *moe.Model) (prefill, decode float6
 			start = time.Now()
 		}
 		for i := range steps {
-			steps[i].Tokens[0] = token(n*31 + i*101 + 7)
+			steps[i].Tokens[0] = token(n*31+i*101+7, m.Config().Vocab)
 		}
 		if err := m.ForwardBatch(ctx, steps); err != nil {
 			return 0, 0, err
 		}
 	}
 	return prefill, float64(c.generate*c.batch) / time.Since(start).Seconds(), nil
+}
+
+// token returns the i-th of tokens that differ.
+func token(i, vocab int) int32 { return int32((uint32(i)*7919 + 13) % uint32(vocab)) }
+
+func tokens(n, vocab int) []int32 {
+	ids := make([]int32, n)
+	for i := range ids {
+		ids[i] = token(i, vocab)
+	}
+	return ids
 }
 
 func median(x []float64) (mid, spread float64) {

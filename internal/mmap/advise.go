@@ -21,18 +21,25 @@ const (
 func (f *File) Advise(off, n int64, a Advice) error {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
+	lo, hi, err := f.pages(off, n, a)
+	if err != nil || lo >= hi {
+		return err
+	}
+	return advise(f.file, f.data[lo:hi], lo, a)
+}
+
+// pages returns the pages of the n bytes at off that advice is about. The caller
+// holds f.mu.
+func (f *File) pages(off, n int64, a Advice) (lo, hi int64, err error) {
 	if f.closed {
-		return ErrClosed
+		return 0, 0, ErrClosed
 	}
 	size := int64(len(f.data))
 	if off < 0 || n < 0 || off > size || n > size-off {
-		return fmt.Errorf("%w: %s: %d bytes at %d, file holds %d", ErrRange, f.path, n, off, size)
+		return 0, 0, fmt.Errorf("%w: %s: %d bytes at %d, file holds %d", ErrRange, f.path, n, off, size)
 	}
-	lo, hi := pages(off, off+n, size, int64(os.Getpagesize()), a)
-	if lo >= hi {
-		return nil
-	}
-	return advise(f.file, f.data[lo:hi], lo, a)
+	lo, hi = pages(off, off+n, size, int64(os.Getpagesize()), a)
+	return lo, hi, nil
 }
 
 // pages widens [lo, hi) to whole pages, and narrows it for DontNeed, so that a

@@ -39,6 +39,10 @@ type File struct {
 	closed bool
 }
 
+// headBytes is what Open asks for: files begin with what says how to read the rest.
+// A fault there would read far ahead, of weights that may never be used.
+const headBytes = 256 << 10
+
 // Open maps the regular file at path. An empty file has no mapping and Bytes
 // of length 0.
 func Open(path string) (*File, error) {
@@ -72,6 +76,7 @@ func newFile(path string, file *os.File) (*File, error) {
 		if f.data, err = mapFile(file, int(n)); err != nil {
 			return nil, fmt.Errorf("mmap: %s: %w", path, err)
 		}
+		f.Advise(0, min(n, headBytes), WillNeed)
 	}
 	return f, nil
 }

@@ -258,3 +258,44 @@ func TestReadCached(t *testing.T) {
 	require.NoError(t, f.Close())
 	require.Zero(t, f.ReadCached(got, 0))
 }
+
+// TestResident: what was dropped is not in memory, what was read is, and Open asks for
+// the head of a file alone.
+func TestResident(t *testing.T) {
+	page := int64(os.Getpagesize())
+	path := write(t, pattern(int(4*headBytes+5)))
+	f, err := Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	_, err = f.Resident(1, f.Size())
+	require.ErrorIs(t, err, ErrRange)
+	all, err := f.Resident(0, f.Size())
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("a system that does not tell")
+	}
+	require.NoError(t, err)
+	require.Equal(t, f.Size(), all, "just written")
+	last, err := f.Resident(f.Size()-1, 1)
+	require.NoError(t, err)
+	require.Equal(t, int64(5), last, "a page that is not whole")
+	none, err := f.Resident(0, 0)
+	require.NoError(t, err)
+	require.Zero(t, none)
+
+	require.NoError(t, f.file.Sync())
+	require.NoError(t, f.Advise(0, f.Size(), DontNeed))
+	if n, _ := f.Resident(0, f.Size()); n > 0 {
+		t.Skip("a file system that keeps its cache")
+	}
+	again, err := Open(path)
+	require.NoError(t, err)
+	defer again.Close()
+	require.Equal(t, byte(0), again.Bytes()[0]) // has come by now
+	head, err := f.Resident(0, f.Size())
+	require.NoError(t, err)
+	require.True(t, page <= head && head <= headBytes, "found %d bytes, want a page to %d", head, headBytes)
+
+	require.NoError(t, f.Close())
+	_, err = f.Resident(0, 1)
+	require.ErrorIs(t, err, ErrClosed)
+}
