@@ -6,398 +6,578 @@
 
 // func dotIQ1MAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·dotIQ1MAVX2(SB), NOSPLIT, $0-80
-	VMOVDQU spread<>+0(SB), Y0
-	VMOVDQU b1<>+0(SB), Y1
-	VMOVDQU two<>+0(SB), Y2
-	MOVQ    dst+0(FP), R12
+TEXT ·dotIQ1MAVX2(SB), NOSPLIT, $8-80
+	VMOVDQU minus7<>+0(SB), Y0
+	VMOVDQU seven9<>+0(SB), Y1
+	VMOVDQU times8<>+0(SB), Y2
+	VMOVDQU ones16<>+0(SB), Y3
+	MOVQ    dst+0(FP), R14
 	MOVQ    src+8(FP), AX
 	MOVQ    stride+16(FP), CX
-	MOVQ    blocks+24(FP), R13
+	MOVQ    blocks+24(FP), R15
 	MOVQ    ahead+32(FP), DX
 	MOVQ    q+40(FP), SI
-	MOVQ    d+48(FP), R14
+	MOVQ    d+48(FP), BP
 	MOVQ    sums+56(FP), DI
-	MOVQ    grid+64(FP), R10
+	MOVQ    grid+64(FP), R12
 	MOVQ    room+72(FP), R8
 	ADDQ    AX, DX
-	VXORPS  Y3, Y3, Y3
-	VMOVUPS Y3, (R12)
-	VMOVUPS Y3, 32(R12)
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS Y4, (R14)
+	VMOVUPS Y4, 32(R14)
 
 block:
-	VMOVDQU (DI), Y3
-	VPMULLW bias<>+0(SB), Y3, Y3
-	MOVQ    AX, R9
-	MOVQ    $0x00000010, BX
+	MOVQ AX, R11
+	MOVQ R8, R9
+	MOVQ $-16, BX
 
-head:
-	MOVWLZX      54(R9), R15
-	SHRL         $0x0c, R15
-	MOVWLZX      52(R9), R11
-	SHRL         $0x0c, R11
-	SHLL         $0x04, R15
-	ORL          R11, R15
-	MOVWLZX      50(R9), R11
-	SHRL         $0x0c, R11
-	SHLL         $0x04, R15
-	ORL          R11, R15
-	MOVWLZX      48(R9), R11
-	SHRL         $0x0c, R11
-	SHLL         $0x04, R15
-	ORL          R11, R15
-	MOVL         R15, 160(R8)
-	VPBROADCASTQ 48(R9), Y5
-	VPSHUFB      words<>+0(SB), Y5, Y5
-	VPMULLW      place<>+0(SB), Y5, Y5
-	VPSRLW       $0x01, Y5, Y5
-	VPAND        field<>+0(SB), Y5, Y5
-	VPSRLW       $0x07, Y5, Y5
-	VPACKUSWB    Y5, Y5, Y5
-	VPERMQ       $0x08, Y5, Y5
-	VPOR         ones1<>+0(SB), Y5, Y5
-	VPMOVZXBW    X5, Y5
-	VMOVDQU      Y5, 128(R8)
-	VPMADDWD     Y3, Y5, Y5
-	VMOVQ        32(R9), X4
-	VPSRLW       $0x04, X4, X6
-	VPUNPCKLBW   X6, X4, X4
-	VPMOVZXBW    X4, Y6
-	VPSLLW       $0x0c, Y6, Y6
-	VPSRAW       $0x0f, Y6, Y7
-	VPACKSSWB    Y7, Y7, Y7
-	VPERMQ       $0x08, Y7, Y7
-	VMOVDQU      X7, 64(R8)
-	VPSRLW       $0x04, Y6, Y6
-	VPAND        field<>+0(SB), Y6, Y6
-	VPMOVZXBW    (R9), Y7
-	VPOR         Y6, Y7, Y7
-	VMOVDQU      Y7, (R8)
-	VMOVQ        40(R9), X4
-	VPSRLW       $0x04, X4, X6
-	VPUNPCKLBW   X6, X4, X4
-	VPMOVZXBW    X4, Y6
-	VPSLLW       $0x0c, Y6, Y6
-	VPSRAW       $0x0f, Y6, Y7
-	VPACKSSWB    Y7, Y7, Y7
-	VPERMQ       $0x08, Y7, Y7
-	VMOVDQU      X7, 80(R8)
-	VPSRLW       $0x04, Y6, Y6
-	VPAND        field<>+0(SB), Y6, Y6
-	VPMOVZXBW    16(R9), Y7
-	VPOR         Y6, Y7, Y7
-	VMOVDQU      Y7, 32(R8)
-	VMOVDQU      Y5, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          head
-	SUBQ         $0x00001000, R8
-	MOVQ         AX, R9
-	MOVQ         $0x00000010, BX
+numbers:
+	VBROADCASTI128 32(R11), Y4
+	VPSHUFB        wbytes<>+0(SB), Y4, Y4
+	VPMULLW        wplace<>+0(SB), Y4, Y4
+	VPMOVZXBW      (R11), Y5
+	VPAND          whigh<>+0(SB), Y4, Y4
+	VPOR           Y5, Y4, Y4
+	VMOVDQU        Y4, (R9)
+	VBROADCASTI128 32(R11), Y4
+	VPSHUFB        wbytes<>+32(SB), Y4, Y4
+	VPMULLW        wplace<>+32(SB), Y4, Y4
+	VPMOVZXBW      16(R11), Y5
+	VPAND          whigh<>+32(SB), Y4, Y4
+	VPOR           Y5, Y4, Y4
+	VMOVDQU        Y4, 32(R9)
+	ADDQ           CX, R11
+	ADDQ           $0x00000080, R9
+	INCQ           BX
+	JNZ            numbers
+	VBROADCASTI128 (SI), Y4
+	VINSERTI128    $0x01, 64(SI), Y4, Y4
+	VBROADCASTI128 16(SI), Y5
+	VINSERTI128    $0x01, 80(SI), Y5, Y5
+	VBROADCASTI128 32(SI), Y6
+	VINSERTI128    $0x01, 96(SI), Y6, Y6
+	VBROADCASTI128 48(SI), Y7
+	VINSERTI128    $0x01, 112(SI), Y7, Y7
+	VXORPS         Y8, Y8, Y8
+	VPXOR          top8<>+0(SB), Y4, Y9
+	VPSADBW        Y8, Y9, Y9
+	VPXOR          top8<>+0(SB), Y5, Y10
+	VPSADBW        Y8, Y10, Y10
+	VPXOR          top8<>+0(SB), Y6, Y11
+	VPSADBW        Y8, Y11, Y11
+	VPXOR          top8<>+0(SB), Y7, Y12
+	VPSADBW        Y8, Y12, Y12
+	VPACKSSDW      Y10, Y9, Y9
+	VPACKSSDW      Y12, Y11, Y11
+	VPACKSSDW      Y11, Y9, Y8
+	VPSUBW         sum8<>+0(SB), Y8, Y8
+	VPSHUFB        order<>+0(SB), Y4, Y4
+	VPSHUFB        order<>+0(SB), Y5, Y5
+	VPSHUFB        order<>+0(SB), Y6, Y6
+	VPSHUFB        order<>+0(SB), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y9
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y9, Y7
+	VPUNPCKHQDQ    Y5, Y9, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y9
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VMOVDQU        Y7, 2112(R8)
+	VMOVDQU        Y5, 2176(R8)
+	VMOVDQU        Y9, 2240(R8)
+	VMOVDQU        Y4, 2304(R8)
+	VMOVDQU        Y8, 2368(R8)
+	VBROADCASTI128 128(SI), Y4
+	VINSERTI128    $0x01, 192(SI), Y4, Y4
+	VBROADCASTI128 144(SI), Y5
+	VINSERTI128    $0x01, 208(SI), Y5, Y5
+	VBROADCASTI128 160(SI), Y6
+	VINSERTI128    $0x01, 224(SI), Y6, Y6
+	VBROADCASTI128 176(SI), Y7
+	VINSERTI128    $0x01, 240(SI), Y7, Y7
+	VXORPS         Y8, Y8, Y8
+	VPXOR          top8<>+0(SB), Y4, Y9
+	VPSADBW        Y8, Y9, Y9
+	VPXOR          top8<>+0(SB), Y5, Y10
+	VPSADBW        Y8, Y10, Y10
+	VPXOR          top8<>+0(SB), Y6, Y11
+	VPSADBW        Y8, Y11, Y11
+	VPXOR          top8<>+0(SB), Y7, Y12
+	VPSADBW        Y8, Y12, Y12
+	VPACKSSDW      Y10, Y9, Y9
+	VPACKSSDW      Y12, Y11, Y11
+	VPACKSSDW      Y11, Y9, Y8
+	VPSUBW         sum8<>+0(SB), Y8, Y8
+	VPSHUFB        order<>+0(SB), Y4, Y4
+	VPSHUFB        order<>+0(SB), Y5, Y5
+	VPSHUFB        order<>+0(SB), Y6, Y6
+	VPSHUFB        order<>+0(SB), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y9
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y9, Y7
+	VPUNPCKHQDQ    Y5, Y9, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y9
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VMOVDQU        Y7, 2144(R8)
+	VMOVDQU        Y5, 2208(R8)
+	VMOVDQU        Y9, 2272(R8)
+	VMOVDQU        Y4, 2336(R8)
+	VMOVDQU        Y8, 2400(R8)
+	MOVQ           AX, R11
+	MOVQ           R8, R9
+	MOVQ           $-16, BX
 
 points:
-	PREFETCHT1   (DX)
-	ADDQ         $0x00000038, DX
-	VMOVDQU      192(R8), Y3
-	MOVWLZX      (R8), R11
-	VMOVQ        (R10)(R11*8), X4
-	MOVWLZX      2(R8), R11
-	VMOVHPS      (R10)(R11*8), X4, X4
-	MOVWLZX      4(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      6(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y5
-	VPBROADCASTD 64(R8), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPOR         Y1, Y6, Y6
-	VPADDB       Y6, Y5, Y5
-	VPMADDUBSW   (SI), Y5, Y5
-	VPBROADCASTD 128(R8), Y6
-	VPSHUFB      Y2, Y6, Y6
-	VPMADDWD     Y6, Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	MOVWLZX      8(R8), R11
-	VMOVQ        (R10)(R11*8), X4
-	MOVWLZX      10(R8), R11
-	VMOVHPS      (R10)(R11*8), X4, X4
-	MOVWLZX      12(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      14(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y5
-	VPBROADCASTD 68(R8), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPOR         Y1, Y6, Y6
-	VPADDB       Y6, Y5, Y5
-	VPMADDUBSW   32(SI), Y5, Y5
-	VPBROADCASTD 132(R8), Y6
-	VPSHUFB      Y2, Y6, Y6
-	VPMADDWD     Y6, Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	MOVWLZX      16(R8), R11
-	VMOVQ        (R10)(R11*8), X4
-	MOVWLZX      18(R8), R11
-	VMOVHPS      (R10)(R11*8), X4, X4
-	MOVWLZX      20(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      22(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y5
-	VPBROADCASTD 72(R8), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPOR         Y1, Y6, Y6
-	VPADDB       Y6, Y5, Y5
-	VPMADDUBSW   64(SI), Y5, Y5
-	VPBROADCASTD 136(R8), Y6
-	VPSHUFB      Y2, Y6, Y6
-	VPMADDWD     Y6, Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	MOVWLZX      24(R8), R11
-	VMOVQ        (R10)(R11*8), X4
-	MOVWLZX      26(R8), R11
-	VMOVHPS      (R10)(R11*8), X4, X4
-	MOVWLZX      28(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      30(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y5
-	VPBROADCASTD 76(R8), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPOR         Y1, Y6, Y6
-	VPADDB       Y6, Y5, Y5
-	VPMADDUBSW   96(SI), Y5, Y5
-	VPBROADCASTD 140(R8), Y6
-	VPSHUFB      Y2, Y6, Y6
-	VPMADDWD     Y6, Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	MOVWLZX      32(R8), R11
-	VMOVQ        (R10)(R11*8), X4
-	MOVWLZX      34(R8), R11
-	VMOVHPS      (R10)(R11*8), X4, X4
-	MOVWLZX      36(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      38(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y5
-	VPBROADCASTD 80(R8), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPOR         Y1, Y6, Y6
-	VPADDB       Y6, Y5, Y5
-	VPMADDUBSW   128(SI), Y5, Y5
-	VPBROADCASTD 144(R8), Y6
-	VPSHUFB      Y2, Y6, Y6
-	VPMADDWD     Y6, Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	MOVWLZX      40(R8), R11
-	VMOVQ        (R10)(R11*8), X4
-	MOVWLZX      42(R8), R11
-	VMOVHPS      (R10)(R11*8), X4, X4
-	MOVWLZX      44(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      46(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y5
-	VPBROADCASTD 84(R8), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPOR         Y1, Y6, Y6
-	VPADDB       Y6, Y5, Y5
-	VPMADDUBSW   160(SI), Y5, Y5
-	VPBROADCASTD 148(R8), Y6
-	VPSHUFB      Y2, Y6, Y6
-	VPMADDWD     Y6, Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	MOVWLZX      48(R8), R11
-	VMOVQ        (R10)(R11*8), X4
-	MOVWLZX      50(R8), R11
-	VMOVHPS      (R10)(R11*8), X4, X4
-	MOVWLZX      52(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      54(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y5
-	VPBROADCASTD 88(R8), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPOR         Y1, Y6, Y6
-	VPADDB       Y6, Y5, Y5
-	VPMADDUBSW   192(SI), Y5, Y5
-	VPBROADCASTD 152(R8), Y6
-	VPSHUFB      Y2, Y6, Y6
-	VPMADDWD     Y6, Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	MOVWLZX      56(R8), R11
-	VMOVQ        (R10)(R11*8), X4
-	MOVWLZX      58(R8), R11
-	VMOVHPS      (R10)(R11*8), X4, X4
-	MOVWLZX      60(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      62(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	VINSERTI128  $0x01, X5, Y4, Y5
-	VPBROADCASTD 92(R8), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPOR         Y1, Y6, Y6
-	VPADDB       Y6, Y5, Y5
-	VPMADDUBSW   224(SI), Y5, Y5
-	VPBROADCASTD 156(R8), Y6
-	VPSHUFB      Y2, Y6, Y6
-	VPMADDWD     Y6, Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	VMOVDQU      Y3, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          points
-	SUBQ         $0x00001000, R8
-	VMOVDQU      192(R8), Y3
-	VPHADDD      448(R8), Y3, Y3
-	VMOVDQU      704(R8), Y5
-	VPHADDD      960(R8), Y5, Y5
-	VPHADDD      Y5, Y3, Y3
-	VMOVDQU      1216(R8), Y5
-	VPHADDD      1472(R8), Y5, Y5
-	VMOVDQU      1728(R8), Y6
-	VPHADDD      1984(R8), Y6, Y6
-	VPHADDD      Y6, Y5, Y5
-	VPERM2I128   $0x20, Y5, Y3, Y6
-	VPERM2I128   $0x31, Y5, Y3, Y3
-	VPADDD       Y3, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VXORPS       X3, X3, X3
-	VPINSRW      $0x00, 160(R8), X3, X3
-	VPINSRW      $0x01, 416(R8), X3, X3
-	VPINSRW      $0x02, 672(R8), X3, X3
-	VPINSRW      $0x03, 928(R8), X3, X3
-	VPINSRW      $0x04, 1184(R8), X3, X3
-	VPINSRW      $0x05, 1440(R8), X3, X3
-	VPINSRW      $0x06, 1696(R8), X3, X3
-	VPINSRW      $0x07, 1952(R8), X3, X3
-	VCVTPH2PS    X3, Y3
-	VMULPS       f3e000000<>+0(SB), Y3, Y3
-	VBROADCASTSS (R14), Y5
-	VMULPS       Y5, Y3, Y3
-	VMOVUPS      (R12), Y5
-	VFMADD231PS  Y3, Y6, Y5
-	VMOVUPS      Y5, (R12)
-	VMOVDQU      2240(R8), Y3
-	VPHADDD      2496(R8), Y3, Y3
-	VMOVDQU      2752(R8), Y5
-	VPHADDD      3008(R8), Y5, Y5
-	VPHADDD      Y5, Y3, Y3
-	VMOVDQU      3264(R8), Y5
-	VPHADDD      3520(R8), Y5, Y5
-	VMOVDQU      3776(R8), Y6
-	VPHADDD      4032(R8), Y6, Y6
-	VPHADDD      Y6, Y5, Y5
-	VPERM2I128   $0x20, Y5, Y3, Y6
-	VPERM2I128   $0x31, Y5, Y3, Y3
-	VPADDD       Y3, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VXORPS       X3, X3, X3
-	VPINSRW      $0x00, 2208(R8), X3, X3
-	VPINSRW      $0x01, 2464(R8), X3, X3
-	VPINSRW      $0x02, 2720(R8), X3, X3
-	VPINSRW      $0x03, 2976(R8), X3, X3
-	VPINSRW      $0x04, 3232(R8), X3, X3
-	VPINSRW      $0x05, 3488(R8), X3, X3
-	VPINSRW      $0x06, 3744(R8), X3, X3
-	VPINSRW      $0x07, 4000(R8), X3, X3
-	VCVTPH2PS    X3, Y3
-	VMULPS       f3e000000<>+0(SB), Y3, Y3
-	VBROADCASTSS (R14), Y5
-	VMULPS       Y5, Y3, Y3
-	VMOVUPS      32(R12), Y5
-	VFMADD231PS  Y3, Y6, Y5
-	VMOVUPS      Y5, 32(R12)
-	ADDQ         $0x00000038, AX
-	ADDQ         $0x00000100, SI
-	ADDQ         $0x04, R14
-	ADDQ         $0x20, DI
-	DECQ         R13
-	JNZ          block
+	PREFETCHT1     (DX)
+	ADDQ           $0x00000038, DX
+	MOVQ           48(R11), R13
+	ANDQ           tops<>+0(SB), R13
+	IMULQ          gather<>+0(SB), R13
+	SHRQ           $0x30, R13
+	MOVW           R13, 2080(R8)(BX*2)
+	MOVQ           (R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X4, X4
+	MOVQ           8(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X4, X4
+	MOVQ           16(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X5, X5
+	MOVQ           24(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VBROADCASTI128 32(R11), Y5
+	VPSHUFB        wbytes<>+0(SB), Y5, Y5
+	VPMULLW        wtop<>+0(SB), Y5, Y5
+	VPBROADCASTQ   48(R11), Y6
+	VPSHUFB        wfours<>+0(SB), Y6, Y6
+	VPSRLVD        wthrees<>+0(SB), Y6, Y6
+	VPAND          wscale<>+0(SB), Y6, Y6
+	VPOR           wone<>+0(SB), Y6, Y6
+	VPSRAW         $0x0f, Y5, Y5
+	VPAND          Y1, Y5, Y5
+	VPXOR          Y0, Y5, Y5
+	VPMADDWD       2368(R8), Y5, Y5
+	VPSLLW         $0x01, Y4, Y7
+	VPAND          Y2, Y7, Y7
+	VPMADDUBSW     2112(R8), Y7, Y7
+	VPSRLW         $0x03, Y4, Y8
+	VPAND          Y2, Y8, Y8
+	VPMADDUBSW     2176(R8), Y8, Y8
+	VPADDW         Y8, Y7, Y7
+	VPSLLW         $0x03, Y4, Y8
+	VPAND          Y2, Y8, Y8
+	VPMADDUBSW     2240(R8), Y8, Y8
+	VPADDW         Y8, Y7, Y7
+	VPSRLW         $0x01, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPMADDUBSW     2304(R8), Y4, Y4
+	VPADDW         Y4, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPADDD         Y7, Y5, Y5
+	VPMULLD        Y6, Y5, Y5
+	MOVQ           32(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X4, X4
+	MOVQ           40(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X4, X4
+	MOVQ           48(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X6, X6
+	MOVQ           56(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X6, X6
+	VINSERTI128    $0x01, X6, Y4, Y4
+	VBROADCASTI128 32(R11), Y6
+	VPSHUFB        wbytes<>+32(SB), Y6, Y6
+	VPMULLW        wtop<>+32(SB), Y6, Y6
+	VPBROADCASTQ   48(R11), Y7
+	VPSHUFB        wfours<>+32(SB), Y7, Y7
+	VPSRLVD        wthrees<>+32(SB), Y7, Y7
+	VPAND          wscale<>+32(SB), Y7, Y7
+	VPOR           wone<>+32(SB), Y7, Y7
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPXOR          Y0, Y6, Y6
+	VPMADDWD       2400(R8), Y6, Y6
+	VPSLLW         $0x01, Y4, Y8
+	VPAND          Y2, Y8, Y8
+	VPMADDUBSW     2144(R8), Y8, Y8
+	VPSRLW         $0x03, Y4, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2208(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSLLW         $0x03, Y4, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2272(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSRLW         $0x01, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPMADDUBSW     2336(R8), Y4, Y4
+	VPADDW         Y4, Y8, Y8
+	VPMADDWD       Y3, Y8, Y8
+	VPADDD         Y8, Y6, Y6
+	VPMULLD        Y7, Y6, Y6
+	VPADDD         Y6, Y5, Y5
+	VMOVDQU        Y5, (R9)
+	ADDQ           CX, R11
+	ADDQ           $0x00000080, R9
+	INCQ           BX
+	JNZ            points
+	VMOVDQU        (R8), Y4
+	VPHADDD        128(R8), Y4, Y4
+	VMOVDQU        256(R8), Y5
+	VPHADDD        384(R8), Y5, Y5
+	VPHADDD        Y5, Y4, Y4
+	VMOVDQU        512(R8), Y5
+	VPHADDD        640(R8), Y5, Y5
+	VMOVDQU        768(R8), Y6
+	VPHADDD        896(R8), Y6, Y6
+	VPHADDD        Y6, Y5, Y5
+	VPERM2I128     $0x20, Y5, Y4, Y6
+	VPERM2I128     $0x31, Y5, Y4, Y4
+	VPADDD         Y4, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VCVTPH2PS      2048(R8), Y4
+	VMULPS         f3e000000<>+0(SB), Y4, Y4
+	VBROADCASTSS   (BP), Y5
+	VMULPS         Y5, Y4, Y4
+	VMOVUPS        (R14), Y5
+	VFMADD231PS    Y4, Y6, Y5
+	VMOVUPS        Y5, (R14)
+	VMOVDQU        1024(R8), Y4
+	VPHADDD        1152(R8), Y4, Y4
+	VMOVDQU        1280(R8), Y5
+	VPHADDD        1408(R8), Y5, Y5
+	VPHADDD        Y5, Y4, Y4
+	VMOVDQU        1536(R8), Y5
+	VPHADDD        1664(R8), Y5, Y5
+	VMOVDQU        1792(R8), Y6
+	VPHADDD        1920(R8), Y6, Y6
+	VPHADDD        Y6, Y5, Y5
+	VPERM2I128     $0x20, Y5, Y4, Y6
+	VPERM2I128     $0x31, Y5, Y4, Y4
+	VPADDD         Y4, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VCVTPH2PS      2064(R8), Y4
+	VMULPS         f3e000000<>+0(SB), Y4, Y4
+	VBROADCASTSS   (BP), Y5
+	VMULPS         Y5, Y4, Y4
+	VMOVUPS        32(R14), Y5
+	VFMADD231PS    Y4, Y6, Y5
+	VMOVUPS        Y5, 32(R14)
+	ADDQ           $0x00000038, AX
+	ADDQ           $0x00000100, SI
+	ADDQ           $0x04, BP
+	ADDQ           $0x20, DI
+	DECQ           R15
+	JNZ            block
 	VZEROUPPER
 	RET
 
-DATA spread<>+0(SB)/4, $0x00000000
-DATA spread<>+4(SB)/4, $0x00000000
-DATA spread<>+8(SB)/4, $0x01010101
-DATA spread<>+12(SB)/4, $0x01010101
-DATA spread<>+16(SB)/4, $0x02020202
-DATA spread<>+20(SB)/4, $0x02020202
-DATA spread<>+24(SB)/4, $0x03030303
-DATA spread<>+28(SB)/4, $0x03030303
-GLOBL spread<>(SB), RODATA|NOPTR, $32
+DATA minus7<>+0(SB)/4, $0xfff9fff9
+DATA minus7<>+4(SB)/4, $0xfff9fff9
+DATA minus7<>+8(SB)/4, $0xfff9fff9
+DATA minus7<>+12(SB)/4, $0xfff9fff9
+DATA minus7<>+16(SB)/4, $0xfff9fff9
+DATA minus7<>+20(SB)/4, $0xfff9fff9
+DATA minus7<>+24(SB)/4, $0xfff9fff9
+DATA minus7<>+28(SB)/4, $0xfff9fff9
+GLOBL minus7<>(SB), RODATA|NOPTR, $32
 
-DATA b1<>+0(SB)/4, $0x01010101
-DATA b1<>+4(SB)/4, $0x01010101
-DATA b1<>+8(SB)/4, $0x01010101
-DATA b1<>+12(SB)/4, $0x01010101
-DATA b1<>+16(SB)/4, $0x01010101
-DATA b1<>+20(SB)/4, $0x01010101
-DATA b1<>+24(SB)/4, $0x01010101
-DATA b1<>+28(SB)/4, $0x01010101
-GLOBL b1<>(SB), RODATA|NOPTR, $32
+DATA seven9<>+0(SB)/4, $0x000e000e
+DATA seven9<>+4(SB)/4, $0x000e000e
+DATA seven9<>+8(SB)/4, $0x000e000e
+DATA seven9<>+12(SB)/4, $0x000e000e
+DATA seven9<>+16(SB)/4, $0x000e000e
+DATA seven9<>+20(SB)/4, $0x000e000e
+DATA seven9<>+24(SB)/4, $0x000e000e
+DATA seven9<>+28(SB)/4, $0x000e000e
+GLOBL seven9<>(SB), RODATA|NOPTR, $32
 
-DATA two<>+0(SB)/4, $0x01000100
-DATA two<>+4(SB)/4, $0x01000100
-DATA two<>+8(SB)/4, $0x01000100
-DATA two<>+12(SB)/4, $0x01000100
-DATA two<>+16(SB)/4, $0x03020302
-DATA two<>+20(SB)/4, $0x03020302
-DATA two<>+24(SB)/4, $0x03020302
-DATA two<>+28(SB)/4, $0x03020302
-GLOBL two<>(SB), RODATA|NOPTR, $32
+DATA times8<>+0(SB)/4, $0x18181818
+DATA times8<>+4(SB)/4, $0x18181818
+DATA times8<>+8(SB)/4, $0x18181818
+DATA times8<>+12(SB)/4, $0x18181818
+DATA times8<>+16(SB)/4, $0x18181818
+DATA times8<>+20(SB)/4, $0x18181818
+DATA times8<>+24(SB)/4, $0x18181818
+DATA times8<>+28(SB)/4, $0x18181818
+GLOBL times8<>(SB), RODATA|NOPTR, $32
 
-DATA bias<>+0(SB)/4, $0xfff7fff7
-DATA bias<>+4(SB)/4, $0xfff7fff7
-DATA bias<>+8(SB)/4, $0xfff7fff7
-DATA bias<>+12(SB)/4, $0xfff7fff7
-DATA bias<>+16(SB)/4, $0xfff7fff7
-DATA bias<>+20(SB)/4, $0xfff7fff7
-DATA bias<>+24(SB)/4, $0xfff7fff7
-DATA bias<>+28(SB)/4, $0xfff7fff7
-GLOBL bias<>(SB), RODATA|NOPTR, $32
+DATA ones16<>+0(SB)/4, $0x00010001
+DATA ones16<>+4(SB)/4, $0x00010001
+DATA ones16<>+8(SB)/4, $0x00010001
+DATA ones16<>+12(SB)/4, $0x00010001
+DATA ones16<>+16(SB)/4, $0x00010001
+DATA ones16<>+20(SB)/4, $0x00010001
+DATA ones16<>+24(SB)/4, $0x00010001
+DATA ones16<>+28(SB)/4, $0x00010001
+GLOBL ones16<>(SB), RODATA|NOPTR, $32
 
-DATA words<>+0(SB)/4, $0x01000100
-DATA words<>+4(SB)/4, $0x01000100
-DATA words<>+8(SB)/4, $0x03020302
-DATA words<>+12(SB)/4, $0x03020302
-DATA words<>+16(SB)/4, $0x05040504
-DATA words<>+20(SB)/4, $0x05040504
-DATA words<>+24(SB)/4, $0x07060706
-DATA words<>+28(SB)/4, $0x07060706
-GLOBL words<>(SB), RODATA|NOPTR, $32
+DATA wbytes<>+0(SB)/4, $0x80008000
+DATA wbytes<>+4(SB)/4, $0x80018001
+DATA wbytes<>+8(SB)/4, $0x80028002
+DATA wbytes<>+12(SB)/4, $0x80038003
+DATA wbytes<>+16(SB)/4, $0x80048004
+DATA wbytes<>+20(SB)/4, $0x80058005
+DATA wbytes<>+24(SB)/4, $0x80068006
+DATA wbytes<>+28(SB)/4, $0x80078007
+DATA wbytes<>+32(SB)/4, $0x80088008
+DATA wbytes<>+36(SB)/4, $0x80098009
+DATA wbytes<>+40(SB)/4, $0x800a800a
+DATA wbytes<>+44(SB)/4, $0x800b800b
+DATA wbytes<>+48(SB)/4, $0x800c800c
+DATA wbytes<>+52(SB)/4, $0x800d800d
+DATA wbytes<>+56(SB)/4, $0x800e800e
+DATA wbytes<>+60(SB)/4, $0x800f800f
+GLOBL wbytes<>(SB), RODATA|NOPTR, $64
 
-DATA place<>+0(SB)/4, $0x00400200
-DATA place<>+4(SB)/4, $0x00010008
-DATA place<>+8(SB)/4, $0x00400200
-DATA place<>+12(SB)/4, $0x00010008
-DATA place<>+16(SB)/4, $0x00400200
-DATA place<>+20(SB)/4, $0x00010008
-DATA place<>+24(SB)/4, $0x00400200
-DATA place<>+28(SB)/4, $0x00010008
-GLOBL place<>(SB), RODATA|NOPTR, $32
+DATA wplace<>+0(SB)/4, $0x00100100
+DATA wplace<>+4(SB)/4, $0x00100100
+DATA wplace<>+8(SB)/4, $0x00100100
+DATA wplace<>+12(SB)/4, $0x00100100
+DATA wplace<>+16(SB)/4, $0x00100100
+DATA wplace<>+20(SB)/4, $0x00100100
+DATA wplace<>+24(SB)/4, $0x00100100
+DATA wplace<>+28(SB)/4, $0x00100100
+DATA wplace<>+32(SB)/4, $0x00100100
+DATA wplace<>+36(SB)/4, $0x00100100
+DATA wplace<>+40(SB)/4, $0x00100100
+DATA wplace<>+44(SB)/4, $0x00100100
+DATA wplace<>+48(SB)/4, $0x00100100
+DATA wplace<>+52(SB)/4, $0x00100100
+DATA wplace<>+56(SB)/4, $0x00100100
+DATA wplace<>+60(SB)/4, $0x00100100
+GLOBL wplace<>(SB), RODATA|NOPTR, $64
 
-DATA field<>+0(SB)/4, $0x07000700
-DATA field<>+4(SB)/4, $0x07000700
-DATA field<>+8(SB)/4, $0x07000700
-DATA field<>+12(SB)/4, $0x07000700
-DATA field<>+16(SB)/4, $0x07000700
-DATA field<>+20(SB)/4, $0x07000700
-DATA field<>+24(SB)/4, $0x07000700
-DATA field<>+28(SB)/4, $0x07000700
-GLOBL field<>(SB), RODATA|NOPTR, $32
+DATA whigh<>+0(SB)/4, $0x07000700
+DATA whigh<>+4(SB)/4, $0x07000700
+DATA whigh<>+8(SB)/4, $0x07000700
+DATA whigh<>+12(SB)/4, $0x07000700
+DATA whigh<>+16(SB)/4, $0x07000700
+DATA whigh<>+20(SB)/4, $0x07000700
+DATA whigh<>+24(SB)/4, $0x07000700
+DATA whigh<>+28(SB)/4, $0x07000700
+DATA whigh<>+32(SB)/4, $0x07000700
+DATA whigh<>+36(SB)/4, $0x07000700
+DATA whigh<>+40(SB)/4, $0x07000700
+DATA whigh<>+44(SB)/4, $0x07000700
+DATA whigh<>+48(SB)/4, $0x07000700
+DATA whigh<>+52(SB)/4, $0x07000700
+DATA whigh<>+56(SB)/4, $0x07000700
+DATA whigh<>+60(SB)/4, $0x07000700
+GLOBL whigh<>(SB), RODATA|NOPTR, $64
 
-DATA ones1<>+0(SB)/4, $0x01010101
-DATA ones1<>+4(SB)/4, $0x01010101
-DATA ones1<>+8(SB)/4, $0x01010101
-DATA ones1<>+12(SB)/4, $0x01010101
-DATA ones1<>+16(SB)/4, $0x01010101
-DATA ones1<>+20(SB)/4, $0x01010101
-DATA ones1<>+24(SB)/4, $0x01010101
-DATA ones1<>+28(SB)/4, $0x01010101
-GLOBL ones1<>(SB), RODATA|NOPTR, $32
+DATA top8<>+0(SB)/4, $0x80808080
+DATA top8<>+4(SB)/4, $0x80808080
+DATA top8<>+8(SB)/4, $0x80808080
+DATA top8<>+12(SB)/4, $0x80808080
+DATA top8<>+16(SB)/4, $0x80808080
+DATA top8<>+20(SB)/4, $0x80808080
+DATA top8<>+24(SB)/4, $0x80808080
+DATA top8<>+28(SB)/4, $0x80808080
+GLOBL top8<>(SB), RODATA|NOPTR, $32
+
+DATA sum8<>+0(SB)/4, $0x04000400
+DATA sum8<>+4(SB)/4, $0x04000400
+DATA sum8<>+8(SB)/4, $0x04000400
+DATA sum8<>+12(SB)/4, $0x04000400
+DATA sum8<>+16(SB)/4, $0x04000400
+DATA sum8<>+20(SB)/4, $0x04000400
+DATA sum8<>+24(SB)/4, $0x04000400
+DATA sum8<>+28(SB)/4, $0x04000400
+GLOBL sum8<>(SB), RODATA|NOPTR, $32
+
+DATA order<>+0(SB)/4, $0x0c080400
+DATA order<>+4(SB)/4, $0x0d090501
+DATA order<>+8(SB)/4, $0x0e0a0602
+DATA order<>+12(SB)/4, $0x0f0b0703
+DATA order<>+16(SB)/4, $0x0c080400
+DATA order<>+20(SB)/4, $0x0d090501
+DATA order<>+24(SB)/4, $0x0e0a0602
+DATA order<>+28(SB)/4, $0x0f0b0703
+GLOBL order<>(SB), RODATA|NOPTR, $32
+
+DATA tops<>+0(SB)/4, $0xf000f000
+DATA tops<>+4(SB)/4, $0xf000f000
+DATA tops<>+8(SB)/4, $0xf000f000
+DATA tops<>+12(SB)/4, $0xf000f000
+DATA tops<>+16(SB)/4, $0xf000f000
+DATA tops<>+20(SB)/4, $0xf000f000
+DATA tops<>+24(SB)/4, $0xf000f000
+DATA tops<>+28(SB)/4, $0xf000f000
+GLOBL tops<>(SB), RODATA|NOPTR, $32
+
+DATA gather<>+0(SB)/4, $0x01001001
+DATA gather<>+4(SB)/4, $0x00000010
+DATA gather<>+8(SB)/4, $0x01001001
+DATA gather<>+12(SB)/4, $0x00000010
+DATA gather<>+16(SB)/4, $0x01001001
+DATA gather<>+20(SB)/4, $0x00000010
+DATA gather<>+24(SB)/4, $0x01001001
+DATA gather<>+28(SB)/4, $0x00000010
+GLOBL gather<>(SB), RODATA|NOPTR, $32
+
+DATA wtop<>+0(SB)/4, $0x01001000
+DATA wtop<>+4(SB)/4, $0x01001000
+DATA wtop<>+8(SB)/4, $0x01001000
+DATA wtop<>+12(SB)/4, $0x01001000
+DATA wtop<>+16(SB)/4, $0x01001000
+DATA wtop<>+20(SB)/4, $0x01001000
+DATA wtop<>+24(SB)/4, $0x01001000
+DATA wtop<>+28(SB)/4, $0x01001000
+DATA wtop<>+32(SB)/4, $0x01001000
+DATA wtop<>+36(SB)/4, $0x01001000
+DATA wtop<>+40(SB)/4, $0x01001000
+DATA wtop<>+44(SB)/4, $0x01001000
+DATA wtop<>+48(SB)/4, $0x01001000
+DATA wtop<>+52(SB)/4, $0x01001000
+DATA wtop<>+56(SB)/4, $0x01001000
+DATA wtop<>+60(SB)/4, $0x01001000
+GLOBL wtop<>(SB), RODATA|NOPTR, $64
+
+DATA wfours<>+0(SB)/4, $0x80010080
+DATA wfours<>+4(SB)/4, $0x80010080
+DATA wfours<>+8(SB)/4, $0x80010080
+DATA wfours<>+12(SB)/4, $0x80010080
+DATA wfours<>+16(SB)/4, $0x80030280
+DATA wfours<>+20(SB)/4, $0x80030280
+DATA wfours<>+24(SB)/4, $0x80030280
+DATA wfours<>+28(SB)/4, $0x80030280
+DATA wfours<>+32(SB)/4, $0x80050480
+DATA wfours<>+36(SB)/4, $0x80050480
+DATA wfours<>+40(SB)/4, $0x80050480
+DATA wfours<>+44(SB)/4, $0x80050480
+DATA wfours<>+48(SB)/4, $0x80070680
+DATA wfours<>+52(SB)/4, $0x80070680
+DATA wfours<>+56(SB)/4, $0x80070680
+DATA wfours<>+60(SB)/4, $0x80070680
+GLOBL wfours<>(SB), RODATA|NOPTR, $64
+
+DATA wthrees<>+0(SB)/4, $0x00000007
+DATA wthrees<>+4(SB)/4, $0x0000000a
+DATA wthrees<>+8(SB)/4, $0x0000000d
+DATA wthrees<>+12(SB)/4, $0x00000010
+DATA wthrees<>+16(SB)/4, $0x00000007
+DATA wthrees<>+20(SB)/4, $0x0000000a
+DATA wthrees<>+24(SB)/4, $0x0000000d
+DATA wthrees<>+28(SB)/4, $0x00000010
+DATA wthrees<>+32(SB)/4, $0x00000007
+DATA wthrees<>+36(SB)/4, $0x0000000a
+DATA wthrees<>+40(SB)/4, $0x0000000d
+DATA wthrees<>+44(SB)/4, $0x00000010
+DATA wthrees<>+48(SB)/4, $0x00000007
+DATA wthrees<>+52(SB)/4, $0x0000000a
+DATA wthrees<>+56(SB)/4, $0x0000000d
+DATA wthrees<>+60(SB)/4, $0x00000010
+GLOBL wthrees<>(SB), RODATA|NOPTR, $64
+
+DATA wscale<>+0(SB)/4, $0x0000000e
+DATA wscale<>+4(SB)/4, $0x0000000e
+DATA wscale<>+8(SB)/4, $0x0000000e
+DATA wscale<>+12(SB)/4, $0x0000000e
+DATA wscale<>+16(SB)/4, $0x0000000e
+DATA wscale<>+20(SB)/4, $0x0000000e
+DATA wscale<>+24(SB)/4, $0x0000000e
+DATA wscale<>+28(SB)/4, $0x0000000e
+DATA wscale<>+32(SB)/4, $0x0000000e
+DATA wscale<>+36(SB)/4, $0x0000000e
+DATA wscale<>+40(SB)/4, $0x0000000e
+DATA wscale<>+44(SB)/4, $0x0000000e
+DATA wscale<>+48(SB)/4, $0x0000000e
+DATA wscale<>+52(SB)/4, $0x0000000e
+DATA wscale<>+56(SB)/4, $0x0000000e
+DATA wscale<>+60(SB)/4, $0x0000000e
+GLOBL wscale<>(SB), RODATA|NOPTR, $64
+
+DATA wone<>+0(SB)/4, $0x00000001
+DATA wone<>+4(SB)/4, $0x00000001
+DATA wone<>+8(SB)/4, $0x00000001
+DATA wone<>+12(SB)/4, $0x00000001
+DATA wone<>+16(SB)/4, $0x00000001
+DATA wone<>+20(SB)/4, $0x00000001
+DATA wone<>+24(SB)/4, $0x00000001
+DATA wone<>+28(SB)/4, $0x00000001
+DATA wone<>+32(SB)/4, $0x00000001
+DATA wone<>+36(SB)/4, $0x00000001
+DATA wone<>+40(SB)/4, $0x00000001
+DATA wone<>+44(SB)/4, $0x00000001
+DATA wone<>+48(SB)/4, $0x00000001
+DATA wone<>+52(SB)/4, $0x00000001
+DATA wone<>+56(SB)/4, $0x00000001
+DATA wone<>+60(SB)/4, $0x00000001
+GLOBL wone<>(SB), RODATA|NOPTR, $64
 
 DATA f3e000000<>+0(SB)/4, $0x3e000000
 DATA f3e000000<>+4(SB)/4, $0x3e000000
@@ -411,430 +591,396 @@ GLOBL f3e000000<>(SB), RODATA|NOPTR, $32
 
 // func dotIQ1MAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, MMX+
-TEXT ·dotIQ1MAVX512(SB), NOSPLIT, $0-80
-	VMOVDQU64 spread8<>+0(SB), Z0
-	VMOVDQU64 ones8<>+0(SB), Z1
-	VMOVDQU64 scales0<>+0(SB), Z2
-	VMOVDQU64 scales1<>+0(SB), Z3
-	VMOVDQU64 scales2<>+0(SB), Z4
-	VMOVDQU64 scales3<>+0(SB), Z5
-	MOVQ      dst+0(FP), R12
+TEXT ·dotIQ1MAVX512(SB), NOSPLIT, $8-80
+	VMOVDQU64 wbytes<>+0(SB), Z0
+	VMOVDQU64 wplace<>+0(SB), Z1
+	VMOVDQU64 whigh<>+0(SB), Z2
+	VMOVDQU64 wtop<>+0(SB), Z3
+	VMOVDQU64 wfours<>+0(SB), Z4
+	VMOVDQU64 wthrees<>+0(SB), Z5
+	VMOVDQU64 wscale<>+0(SB), Z6
+	VMOVDQU64 wone<>+0(SB), Z7
+	VMOVDQU64 wminus7<>+0(SB), Z8
+	VMOVDQU64 wseven9<>+0(SB), Z9
+	VMOVDQU64 wtimes8<>+0(SB), Z10
+	MOVQ      dst+0(FP), R14
 	MOVQ      src+8(FP), AX
 	MOVQ      stride+16(FP), CX
-	MOVQ      blocks+24(FP), R13
+	MOVQ      blocks+24(FP), R15
 	MOVQ      ahead+32(FP), DX
 	MOVQ      q+40(FP), SI
-	MOVQ      d+48(FP), R14
+	MOVQ      d+48(FP), BP
 	MOVQ      sums+56(FP), DI
-	MOVQ      grid+64(FP), R10
+	MOVQ      grid+64(FP), R12
 	MOVQ      room+72(FP), R8
 	ADDQ      AX, DX
-	VXORPS    Y6, Y6, Y6
-	VMOVUPS   Y6, (R12)
-	VMOVUPS   Y6, 32(R12)
-	MOVL      $0x00000002, R11
-	KMOVD     R11, K1
-	MOVL      $0x00000004, R11
-	KMOVD     R11, K2
-	MOVL      $0x00000008, R11
-	KMOVD     R11, K3
+	VXORPS    Y11, Y11, Y11
+	VMOVUPS   Y11, (R14)
+	VMOVUPS   Y11, 32(R14)
 
 block:
-	VMOVDQU64 (DI), Y6
-	VPMULLW   bias<>+0(SB), Y6, Y6
-	MOVQ      AX, R9
-	MOVQ      $0x00000010, BX
+	MOVQ AX, R11
+	MOVQ R8, R9
+	MOVQ $-16, BX
 
-head:
-	MOVWLZX      54(R9), R15
-	SHRL         $0x0c, R15
-	MOVWLZX      52(R9), R11
-	SHRL         $0x0c, R11
-	SHLL         $0x04, R15
-	ORL          R11, R15
-	MOVWLZX      50(R9), R11
-	SHRL         $0x0c, R11
-	SHLL         $0x04, R15
-	ORL          R11, R15
-	MOVWLZX      48(R9), R11
-	SHRL         $0x0c, R11
-	SHLL         $0x04, R15
-	ORL          R11, R15
-	MOVL         R15, 160(R8)
-	VPBROADCASTQ 48(R9), Y8
-	VPSHUFB      words<>+0(SB), Y8, Y8
-	VPMULLW      place<>+0(SB), Y8, Y8
-	VPSRLW       $0x01, Y8, Y8
-	VPANDD       field<>+0(SB), Y8, Y8
-	VPSRLW       $0x07, Y8, Y8
-	VPACKUSWB    Y8, Y8, Y8
-	VPERMQ       $0x08, Y8, Y8
-	VPORD        ones1<>+0(SB), Y8, Y8
-	VPMOVZXBW    X8, Y8
-	VMOVDQU64    Y8, 128(R8)
-	VPMADDWD     Y6, Y8, Y8
-	VMOVQ        32(R9), X7
-	VPSRLW       $0x04, X7, X9
-	VPUNPCKLBW   X9, X7, X7
-	VPMOVZXBW    X7, Y9
-	VPSLLW       $0x0c, Y9, Y9
-	VPSRAW       $0x0f, Y9, Y10
-	VPACKSSWB    Y10, Y10, Y10
-	VPERMQ       $0x08, Y10, Y10
-	VMOVDQU64    X10, 64(R8)
-	VPSRLW       $0x04, Y9, Y9
-	VPANDD       field<>+0(SB), Y9, Y9
-	VPMOVZXBW    (R9), Y10
-	VPORD        Y9, Y10, Y10
-	VMOVDQU64    Y10, (R8)
-	VMOVQ        40(R9), X7
-	VPSRLW       $0x04, X7, X9
-	VPUNPCKLBW   X9, X7, X7
-	VPMOVZXBW    X7, Y9
-	VPSLLW       $0x0c, Y9, Y9
-	VPSRAW       $0x0f, Y9, Y10
-	VPACKSSWB    Y10, Y10, Y10
-	VPERMQ       $0x08, Y10, Y10
-	VMOVDQU64    X10, 80(R8)
-	VPSRLW       $0x04, Y9, Y9
-	VPANDD       field<>+0(SB), Y9, Y9
-	VPMOVZXBW    16(R9), Y10
-	VPORD        Y9, Y10, Y10
-	VMOVDQU64    Y10, 32(R8)
-	VMOVDQU64    Y8, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          head
-	SUBQ         $0x00001000, R8
-	MOVQ         AX, R9
-	MOVQ         $0x00000010, BX
+numbers:
+	VBROADCASTI32X4 32(R11), Z11
+	VPSHUFB         Z0, Z11, Z11
+	VPMULLW         Z1, Z11, Z11
+	VPMOVZXBW       (R11), Z12
+	VPTERNLOGD      $0xea, Z12, Z2, Z11
+	VMOVDQU64       Z11, (R9)
+	ADDQ            CX, R11
+	ADDQ            $0x00000080, R9
+	INCQ            BX
+	JNZ             numbers
+	VBROADCASTI32X4 (SI), Y11
+	VINSERTI32X4    $0x01, 64(SI), Y11, Y11
+	VBROADCASTI32X4 16(SI), Y16
+	VINSERTI32X4    $0x01, 80(SI), Y16, Y16
+	VBROADCASTI32X4 32(SI), Y12
+	VINSERTI32X4    $0x01, 96(SI), Y12, Y12
+	VBROADCASTI32X4 48(SI), Y14
+	VINSERTI32X4    $0x01, 112(SI), Y14, Y14
+	VXORPS          Y13, Y13, Y13
+	VPXORD          top8<>+0(SB), Y11, Y15
+	VPSADBW         Y13, Y15, Y15
+	VPXORD          top8<>+0(SB), Y16, Y17
+	VPSADBW         Y13, Y17, Y17
+	VPXORD          top8<>+0(SB), Y12, Y18
+	VPSADBW         Y13, Y18, Y18
+	VPXORD          top8<>+0(SB), Y14, Y19
+	VPSADBW         Y13, Y19, Y19
+	VPACKSSDW       Y17, Y15, Y15
+	VPACKSSDW       Y19, Y18, Y18
+	VPACKSSDW       Y18, Y15, Y13
+	VPSUBW          sum8<>+0(SB), Y13, Y13
+	VPSHUFB         order<>+0(SB), Y11, Y11
+	VPSHUFB         order<>+0(SB), Y16, Y16
+	VPSHUFB         order<>+0(SB), Y12, Y12
+	VPSHUFB         order<>+0(SB), Y14, Y14
+	VPUNPCKLDQ      Y16, Y11, Y15
+	VPUNPCKHDQ      Y16, Y11, Y11
+	VPUNPCKLDQ      Y14, Y12, Y16
+	VPUNPCKHDQ      Y14, Y12, Y12
+	VPUNPCKLQDQ     Y16, Y15, Y14
+	VPUNPCKHQDQ     Y16, Y15, Y15
+	VPUNPCKLQDQ     Y12, Y11, Y16
+	VPUNPCKHQDQ     Y12, Y11, Y17
+	VBROADCASTI32X4 128(SI), Y11
+	VINSERTI32X4    $0x01, 192(SI), Y11, Y11
+	VBROADCASTI32X4 144(SI), Y12
+	VINSERTI32X4    $0x01, 208(SI), Y12, Y12
+	VBROADCASTI32X4 160(SI), Y18
+	VINSERTI32X4    $0x01, 224(SI), Y18, Y18
+	VBROADCASTI32X4 176(SI), Y19
+	VINSERTI32X4    $0x01, 240(SI), Y19, Y19
+	VXORPS          Y20, Y20, Y20
+	VPXORD          top8<>+0(SB), Y11, Y21
+	VPSADBW         Y20, Y21, Y21
+	VPXORD          top8<>+0(SB), Y12, Y22
+	VPSADBW         Y20, Y22, Y22
+	VPXORD          top8<>+0(SB), Y18, Y23
+	VPSADBW         Y20, Y23, Y23
+	VPXORD          top8<>+0(SB), Y19, Y24
+	VPSADBW         Y20, Y24, Y24
+	VPACKSSDW       Y22, Y21, Y21
+	VPACKSSDW       Y24, Y23, Y23
+	VPACKSSDW       Y23, Y21, Y20
+	VPSUBW          sum8<>+0(SB), Y20, Y20
+	VPSHUFB         order<>+0(SB), Y11, Y11
+	VPSHUFB         order<>+0(SB), Y12, Y12
+	VPSHUFB         order<>+0(SB), Y18, Y18
+	VPSHUFB         order<>+0(SB), Y19, Y19
+	VPUNPCKLDQ      Y12, Y11, Y21
+	VPUNPCKHDQ      Y12, Y11, Y11
+	VPUNPCKLDQ      Y19, Y18, Y12
+	VPUNPCKHDQ      Y19, Y18, Y18
+	VPUNPCKLQDQ     Y12, Y21, Y19
+	VPUNPCKHQDQ     Y12, Y21, Y12
+	VPUNPCKLQDQ     Y18, Y11, Y21
+	VPUNPCKHQDQ     Y18, Y11, Y11
+	VINSERTI64X4    $0x01, Y19, Z14, Z18
+	VINSERTI64X4    $0x01, Y12, Z15, Z12
+	VINSERTI64X4    $0x01, Y21, Z16, Z19
+	VINSERTI64X4    $0x01, Y11, Z17, Z11
+	VINSERTI64X4    $0x01, Y20, Z13, Z20
+	MOVQ            AX, R11
+	MOVQ            R8, R9
+	MOVQ            $-16, BX
 
 points:
-	PREFETCHT1   (DX)
-	ADDQ         $0x00000038, DX
-	VMOVDQU64    128(R8), Y8
-	VMOVDQU64    192(R8), Y6
-	MOVWLZX      (R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y9
-	MOVWLZX      2(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y9
-	MOVWLZX      4(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y9
-	MOVWLZX      6(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y9
-	MOVWLZX      8(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y10
-	MOVWLZX      10(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y10
-	MOVWLZX      12(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y10
-	MOVWLZX      14(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y10
-	VINSERTI64X4 $0x01, Y10, Z9, Z10
-	VPBROADCASTQ 64(R8), Z11
-	VPSHUFB      Z0, Z11, Z11
-	VPORD        Z1, Z11, Z11
-	VPADDB       Z11, Z10, Z10
-	VPMADDUBSW   (SI), Z10, Z10
-	VPERMW       Z8, Z2, Z11
-	VPDPWSSD     Z11, Z10, Z6
-	MOVWLZX      16(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y9
-	MOVWLZX      18(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y9
-	MOVWLZX      20(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y9
-	MOVWLZX      22(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y9
-	MOVWLZX      24(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y10
-	MOVWLZX      26(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y10
-	MOVWLZX      28(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y10
-	MOVWLZX      30(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y10
-	VINSERTI64X4 $0x01, Y10, Z9, Z10
-	VPBROADCASTQ 72(R8), Z11
-	VPSHUFB      Z0, Z11, Z11
-	VPORD        Z1, Z11, Z11
-	VPADDB       Z11, Z10, Z10
-	VPMADDUBSW   64(SI), Z10, Z10
-	VPERMW       Z8, Z3, Z11
-	VPDPWSSD     Z11, Z10, Z6
-	MOVWLZX      32(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y9
-	MOVWLZX      34(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y9
-	MOVWLZX      36(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y9
-	MOVWLZX      38(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y9
-	MOVWLZX      40(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y10
-	MOVWLZX      42(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y10
-	MOVWLZX      44(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y10
-	MOVWLZX      46(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y10
-	VINSERTI64X4 $0x01, Y10, Z9, Z10
-	VPBROADCASTQ 80(R8), Z11
-	VPSHUFB      Z0, Z11, Z11
-	VPORD        Z1, Z11, Z11
-	VPADDB       Z11, Z10, Z10
-	VPMADDUBSW   128(SI), Z10, Z10
-	VPERMW       Z8, Z4, Z11
-	VPDPWSSD     Z11, Z10, Z6
-	MOVWLZX      48(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y9
-	MOVWLZX      50(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y9
-	MOVWLZX      52(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y9
-	MOVWLZX      54(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y9
-	MOVWLZX      56(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y10
-	MOVWLZX      58(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y10
-	MOVWLZX      60(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y10
-	MOVWLZX      62(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y10
-	VINSERTI64X4 $0x01, Y10, Z9, Z10
-	VPBROADCASTQ 88(R8), Z11
-	VPSHUFB      Z0, Z11, Z11
-	VPORD        Z1, Z11, Z11
-	VPADDB       Z11, Z10, Z10
-	VPMADDUBSW   192(SI), Z10, Z10
-	VPERMW       Z8, Z5, Z11
-	VPDPWSSD     Z11, Z10, Z6
-	VMOVDQU64    Z6, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          points
-	SUBQ         $0x00001000, R8
-	VMOVDQU64    192(R8), Z10
-	VMOVDQU64    448(R8), Z11
-	VMOVDQU64    704(R8), Z12
-	VMOVDQU64    960(R8), Z13
-	VPUNPCKLDQ   Z11, Z10, Z14
-	VPUNPCKHDQ   Z11, Z10, Z10
-	VPADDD       Z10, Z14, Z14
-	VPUNPCKLDQ   Z13, Z12, Z10
-	VPUNPCKHDQ   Z13, Z12, Z11
-	VPADDD       Z11, Z10, Z10
-	VPUNPCKLQDQ  Z10, Z14, Z11
-	VPUNPCKHQDQ  Z10, Z14, Z10
-	VPADDD       Z10, Z11, Z11
-	VMOVDQU64    1216(R8), Z10
-	VMOVDQU64    1472(R8), Z12
-	VMOVDQU64    1728(R8), Z13
-	VMOVDQU64    1984(R8), Z14
-	VPUNPCKLDQ   Z12, Z10, Z15
-	VPUNPCKHDQ   Z12, Z10, Z10
-	VPADDD       Z10, Z15, Z15
-	VPUNPCKLDQ   Z14, Z13, Z10
-	VPUNPCKHDQ   Z14, Z13, Z12
-	VPADDD       Z12, Z10, Z10
-	VPUNPCKLQDQ  Z10, Z15, Z12
-	VPUNPCKHQDQ  Z10, Z15, Z10
-	VPADDD       Z10, Z12, Z12
-	VMOVDQU64    2240(R8), Z10
-	VMOVDQU64    2496(R8), Z13
-	VMOVDQU64    2752(R8), Z14
-	VMOVDQU64    3008(R8), Z15
-	VPUNPCKLDQ   Z13, Z10, Z16
-	VPUNPCKHDQ   Z13, Z10, Z10
-	VPADDD       Z10, Z16, Z16
-	VPUNPCKLDQ   Z15, Z14, Z10
-	VPUNPCKHDQ   Z15, Z14, Z13
-	VPADDD       Z13, Z10, Z10
-	VPUNPCKLQDQ  Z10, Z16, Z13
-	VPUNPCKHQDQ  Z10, Z16, Z10
-	VPADDD       Z10, Z13, Z13
-	VMOVDQU64    3264(R8), Z10
-	VMOVDQU64    3520(R8), Z14
-	VMOVDQU64    3776(R8), Z15
-	VMOVDQU64    4032(R8), Z16
-	VPUNPCKLDQ   Z14, Z10, Z17
-	VPUNPCKHDQ   Z14, Z10, Z10
-	VPADDD       Z10, Z17, Z17
-	VPUNPCKLDQ   Z16, Z15, Z10
-	VPUNPCKHDQ   Z16, Z15, Z14
-	VPADDD       Z14, Z10, Z10
-	VPUNPCKLQDQ  Z10, Z17, Z14
-	VPUNPCKHQDQ  Z10, Z17, Z10
-	VPADDD       Z10, Z14, Z14
-	VSHUFI32X4   $0x88, Z12, Z11, Z10
-	VSHUFI32X4   $0xdd, Z12, Z11, Z11
-	VPADDD       Z11, Z10, Z10
-	VSHUFI32X4   $0x88, Z14, Z13, Z11
-	VSHUFI32X4   $0xdd, Z14, Z13, Z12
-	VPADDD       Z12, Z11, Z11
-	VSHUFI32X4   $0x88, Z11, Z10, Z12
-	VSHUFI32X4   $0xdd, Z11, Z10, Z10
-	VPADDD       Z10, Z12, Z12
-	VCVTDQ2PS    Z12, Z12
-	VXORPS       X6, X6, X6
-	VPINSRW      $0x00, 2208(R8), X6, X6
-	VPINSRW      $0x01, 2464(R8), X6, X6
-	VPINSRW      $0x02, 2720(R8), X6, X6
-	VPINSRW      $0x03, 2976(R8), X6, X6
-	VPINSRW      $0x04, 3232(R8), X6, X6
-	VPINSRW      $0x05, 3488(R8), X6, X6
-	VPINSRW      $0x06, 3744(R8), X6, X6
-	VPINSRW      $0x07, 4000(R8), X6, X6
-	VXORPS       X7, X7, X7
-	VPINSRW      $0x00, 160(R8), X7, X7
-	VPINSRW      $0x01, 416(R8), X7, X7
-	VPINSRW      $0x02, 672(R8), X7, X7
-	VPINSRW      $0x03, 928(R8), X7, X7
-	VPINSRW      $0x04, 1184(R8), X7, X7
-	VPINSRW      $0x05, 1440(R8), X7, X7
-	VPINSRW      $0x06, 1696(R8), X7, X7
-	VPINSRW      $0x07, 1952(R8), X7, X7
-	VINSERTI32X4 $0x01, X6, Y7, Y6
-	VCVTPH2PS    Y6, Z10
-	VMULPS       w3e000000<>+0(SB), Z10, Z10
-	VMULPS.BCST  (R14), Z10, Z10
-	VMOVUPS      (R12), Z11
-	VFMADD231PS  Z10, Z12, Z11
-	VMOVUPS      Z11, (R12)
-	ADDQ         $0x00000038, AX
-	ADDQ         $0x00000100, SI
-	ADDQ         $0x04, R14
-	ADDQ         $0x20, DI
-	DECQ         R13
-	JNZ          block
+	PREFETCHT1      (DX)
+	ADDQ            $0x00000038, DX
+	MOVQ            48(R11), R13
+	ANDQ            tops<>+0(SB), R13
+	IMULQ           gather<>+0(SB), R13
+	SHRQ            $0x30, R13
+	MOVW            R13, 2080(R8)(BX*2)
+	MOVQ            (R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X13, X13
+	MOVQ            8(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X13, X13
+	MOVQ            16(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X16, X16
+	MOVQ            24(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X16, X16
+	MOVQ            32(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y14
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X14, X14
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X14, X14
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X14, X14
+	MOVQ            40(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X14, X14
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X14, X14
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X14, X14
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X14, X14
+	MOVQ            48(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y15
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X15, X15
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X15, X15
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X15, X15
+	MOVQ            56(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X15, X15
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X15, X15
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X15, X15
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X15, X15
+	VINSERTI32X4    $0x01, X16, Y13, Y13
+	VINSERTI32X4    $0x01, X15, Y14, Y14
+	VINSERTI64X4    $0x01, Y14, Z13, Z21
+	VBROADCASTI32X4 32(R11), Z22
+	VPSHUFB         Z0, Z22, Z22
+	VPMULLW         Z3, Z22, Z22
+	VPBROADCASTQ    48(R11), Z23
+	VPSHUFB         Z4, Z23, Z23
+	VPSRLVD         Z5, Z23, Z23
+	VPTERNLOGD      $0xea, Z7, Z6, Z23
+	VPSRAW          $0x0f, Z22, Z22
+	VPTERNLOGD      $0x6a, Z8, Z9, Z22
+	VPMADDWD        Z20, Z22, Z22
+	VPSLLW          $0x01, Z21, Z24
+	VPANDD          Z10, Z24, Z24
+	VPDPBUSD        Z18, Z24, Z22
+	VPSRLW          $0x03, Z21, Z24
+	VPANDD          Z10, Z24, Z24
+	VPDPBUSD        Z12, Z24, Z22
+	VPSLLW          $0x03, Z21, Z24
+	VPANDD          Z10, Z24, Z24
+	VPDPBUSD        Z19, Z24, Z22
+	VPSRLW          $0x01, Z21, Z21
+	VPANDD          Z10, Z21, Z21
+	VPDPBUSD        Z11, Z21, Z22
+	VPMULLD         Z23, Z22, Z22
+	VMOVDQU64       Z22, (R9)
+	ADDQ            CX, R11
+	ADDQ            $0x00000080, R9
+	INCQ            BX
+	JNZ             points
+	VMOVDQU64       (R8), Z11
+	VMOVDQU64       128(R8), Z12
+	VMOVDQU64       256(R8), Z18
+	VMOVDQU64       384(R8), Z19
+	VPUNPCKLDQ      Z12, Z11, Z20
+	VPUNPCKHDQ      Z12, Z11, Z11
+	VPADDD          Z11, Z20, Z20
+	VPUNPCKLDQ      Z19, Z18, Z11
+	VPUNPCKHDQ      Z19, Z18, Z12
+	VPADDD          Z12, Z11, Z11
+	VPUNPCKLQDQ     Z11, Z20, Z12
+	VPUNPCKHQDQ     Z11, Z20, Z11
+	VPADDD          Z11, Z12, Z12
+	VMOVDQU64       512(R8), Z11
+	VMOVDQU64       640(R8), Z18
+	VMOVDQU64       768(R8), Z19
+	VMOVDQU64       896(R8), Z20
+	VPUNPCKLDQ      Z18, Z11, Z21
+	VPUNPCKHDQ      Z18, Z11, Z11
+	VPADDD          Z11, Z21, Z21
+	VPUNPCKLDQ      Z20, Z19, Z11
+	VPUNPCKHDQ      Z20, Z19, Z18
+	VPADDD          Z18, Z11, Z11
+	VPUNPCKLQDQ     Z11, Z21, Z18
+	VPUNPCKHQDQ     Z11, Z21, Z11
+	VPADDD          Z11, Z18, Z18
+	VMOVDQU64       1024(R8), Z11
+	VMOVDQU64       1152(R8), Z19
+	VMOVDQU64       1280(R8), Z20
+	VMOVDQU64       1408(R8), Z21
+	VPUNPCKLDQ      Z19, Z11, Z22
+	VPUNPCKHDQ      Z19, Z11, Z11
+	VPADDD          Z11, Z22, Z22
+	VPUNPCKLDQ      Z21, Z20, Z11
+	VPUNPCKHDQ      Z21, Z20, Z19
+	VPADDD          Z19, Z11, Z11
+	VPUNPCKLQDQ     Z11, Z22, Z19
+	VPUNPCKHQDQ     Z11, Z22, Z11
+	VPADDD          Z11, Z19, Z19
+	VMOVDQU64       1536(R8), Z11
+	VMOVDQU64       1664(R8), Z20
+	VMOVDQU64       1792(R8), Z21
+	VMOVDQU64       1920(R8), Z22
+	VPUNPCKLDQ      Z20, Z11, Z23
+	VPUNPCKHDQ      Z20, Z11, Z11
+	VPADDD          Z11, Z23, Z23
+	VPUNPCKLDQ      Z22, Z21, Z11
+	VPUNPCKHDQ      Z22, Z21, Z20
+	VPADDD          Z20, Z11, Z11
+	VPUNPCKLQDQ     Z11, Z23, Z20
+	VPUNPCKHQDQ     Z11, Z23, Z11
+	VPADDD          Z11, Z20, Z20
+	VSHUFI32X4      $0x88, Z18, Z12, Z11
+	VSHUFI32X4      $0xdd, Z18, Z12, Z12
+	VPADDD          Z12, Z11, Z11
+	VSHUFI32X4      $0x88, Z20, Z19, Z12
+	VSHUFI32X4      $0xdd, Z20, Z19, Z18
+	VPADDD          Z18, Z12, Z12
+	VSHUFI32X4      $0x88, Z12, Z11, Z18
+	VSHUFI32X4      $0xdd, Z12, Z11, Z11
+	VPADDD          Z11, Z18, Z18
+	VCVTDQ2PS       Z18, Z18
+	VCVTPH2PS       2048(R8), Z11
+	VMULPS          ww3e000000<>+0(SB), Z11, Z11
+	VMULPS.BCST     (BP), Z11, Z11
+	VMOVUPS         (R14), Z12
+	VFMADD231PS     Z11, Z18, Z12
+	VMOVUPS         Z12, (R14)
+	ADDQ            $0x00000038, AX
+	ADDQ            $0x00000100, SI
+	ADDQ            $0x04, BP
+	ADDQ            $0x20, DI
+	DECQ            R15
+	JNZ             block
 	VZEROUPPER
 	RET
 
-DATA spread8<>+0(SB)/4, $0x00000000
-DATA spread8<>+4(SB)/4, $0x00000000
-DATA spread8<>+8(SB)/4, $0x01010101
-DATA spread8<>+12(SB)/4, $0x01010101
-DATA spread8<>+16(SB)/4, $0x02020202
-DATA spread8<>+20(SB)/4, $0x02020202
-DATA spread8<>+24(SB)/4, $0x03030303
-DATA spread8<>+28(SB)/4, $0x03030303
-DATA spread8<>+32(SB)/4, $0x04040404
-DATA spread8<>+36(SB)/4, $0x04040404
-DATA spread8<>+40(SB)/4, $0x05050505
-DATA spread8<>+44(SB)/4, $0x05050505
-DATA spread8<>+48(SB)/4, $0x06060606
-DATA spread8<>+52(SB)/4, $0x06060606
-DATA spread8<>+56(SB)/4, $0x07070707
-DATA spread8<>+60(SB)/4, $0x07070707
-GLOBL spread8<>(SB), RODATA|NOPTR, $64
+DATA wminus7<>+0(SB)/4, $0xfff9fff9
+DATA wminus7<>+4(SB)/4, $0xfff9fff9
+DATA wminus7<>+8(SB)/4, $0xfff9fff9
+DATA wminus7<>+12(SB)/4, $0xfff9fff9
+DATA wminus7<>+16(SB)/4, $0xfff9fff9
+DATA wminus7<>+20(SB)/4, $0xfff9fff9
+DATA wminus7<>+24(SB)/4, $0xfff9fff9
+DATA wminus7<>+28(SB)/4, $0xfff9fff9
+DATA wminus7<>+32(SB)/4, $0xfff9fff9
+DATA wminus7<>+36(SB)/4, $0xfff9fff9
+DATA wminus7<>+40(SB)/4, $0xfff9fff9
+DATA wminus7<>+44(SB)/4, $0xfff9fff9
+DATA wminus7<>+48(SB)/4, $0xfff9fff9
+DATA wminus7<>+52(SB)/4, $0xfff9fff9
+DATA wminus7<>+56(SB)/4, $0xfff9fff9
+DATA wminus7<>+60(SB)/4, $0xfff9fff9
+GLOBL wminus7<>(SB), RODATA|NOPTR, $64
 
-DATA ones8<>+0(SB)/4, $0x01010101
-DATA ones8<>+4(SB)/4, $0x01010101
-DATA ones8<>+8(SB)/4, $0x01010101
-DATA ones8<>+12(SB)/4, $0x01010101
-DATA ones8<>+16(SB)/4, $0x01010101
-DATA ones8<>+20(SB)/4, $0x01010101
-DATA ones8<>+24(SB)/4, $0x01010101
-DATA ones8<>+28(SB)/4, $0x01010101
-DATA ones8<>+32(SB)/4, $0x01010101
-DATA ones8<>+36(SB)/4, $0x01010101
-DATA ones8<>+40(SB)/4, $0x01010101
-DATA ones8<>+44(SB)/4, $0x01010101
-DATA ones8<>+48(SB)/4, $0x01010101
-DATA ones8<>+52(SB)/4, $0x01010101
-DATA ones8<>+56(SB)/4, $0x01010101
-DATA ones8<>+60(SB)/4, $0x01010101
-GLOBL ones8<>(SB), RODATA|NOPTR, $64
+DATA wseven9<>+0(SB)/4, $0x000e000e
+DATA wseven9<>+4(SB)/4, $0x000e000e
+DATA wseven9<>+8(SB)/4, $0x000e000e
+DATA wseven9<>+12(SB)/4, $0x000e000e
+DATA wseven9<>+16(SB)/4, $0x000e000e
+DATA wseven9<>+20(SB)/4, $0x000e000e
+DATA wseven9<>+24(SB)/4, $0x000e000e
+DATA wseven9<>+28(SB)/4, $0x000e000e
+DATA wseven9<>+32(SB)/4, $0x000e000e
+DATA wseven9<>+36(SB)/4, $0x000e000e
+DATA wseven9<>+40(SB)/4, $0x000e000e
+DATA wseven9<>+44(SB)/4, $0x000e000e
+DATA wseven9<>+48(SB)/4, $0x000e000e
+DATA wseven9<>+52(SB)/4, $0x000e000e
+DATA wseven9<>+56(SB)/4, $0x000e000e
+DATA wseven9<>+60(SB)/4, $0x000e000e
+GLOBL wseven9<>(SB), RODATA|NOPTR, $64
 
-DATA scales0<>+0(SB)/4, $0x00000000
-DATA scales0<>+4(SB)/4, $0x00000000
-DATA scales0<>+8(SB)/4, $0x00000000
-DATA scales0<>+12(SB)/4, $0x00000000
-DATA scales0<>+16(SB)/4, $0x00010001
-DATA scales0<>+20(SB)/4, $0x00010001
-DATA scales0<>+24(SB)/4, $0x00010001
-DATA scales0<>+28(SB)/4, $0x00010001
-DATA scales0<>+32(SB)/4, $0x00020002
-DATA scales0<>+36(SB)/4, $0x00020002
-DATA scales0<>+40(SB)/4, $0x00020002
-DATA scales0<>+44(SB)/4, $0x00020002
-DATA scales0<>+48(SB)/4, $0x00030003
-DATA scales0<>+52(SB)/4, $0x00030003
-DATA scales0<>+56(SB)/4, $0x00030003
-DATA scales0<>+60(SB)/4, $0x00030003
-GLOBL scales0<>(SB), RODATA|NOPTR, $64
+DATA wtimes8<>+0(SB)/4, $0x18181818
+DATA wtimes8<>+4(SB)/4, $0x18181818
+DATA wtimes8<>+8(SB)/4, $0x18181818
+DATA wtimes8<>+12(SB)/4, $0x18181818
+DATA wtimes8<>+16(SB)/4, $0x18181818
+DATA wtimes8<>+20(SB)/4, $0x18181818
+DATA wtimes8<>+24(SB)/4, $0x18181818
+DATA wtimes8<>+28(SB)/4, $0x18181818
+DATA wtimes8<>+32(SB)/4, $0x18181818
+DATA wtimes8<>+36(SB)/4, $0x18181818
+DATA wtimes8<>+40(SB)/4, $0x18181818
+DATA wtimes8<>+44(SB)/4, $0x18181818
+DATA wtimes8<>+48(SB)/4, $0x18181818
+DATA wtimes8<>+52(SB)/4, $0x18181818
+DATA wtimes8<>+56(SB)/4, $0x18181818
+DATA wtimes8<>+60(SB)/4, $0x18181818
+GLOBL wtimes8<>(SB), RODATA|NOPTR, $64
 
-DATA scales1<>+0(SB)/4, $0x00040004
-DATA scales1<>+4(SB)/4, $0x00040004
-DATA scales1<>+8(SB)/4, $0x00040004
-DATA scales1<>+12(SB)/4, $0x00040004
-DATA scales1<>+16(SB)/4, $0x00050005
-DATA scales1<>+20(SB)/4, $0x00050005
-DATA scales1<>+24(SB)/4, $0x00050005
-DATA scales1<>+28(SB)/4, $0x00050005
-DATA scales1<>+32(SB)/4, $0x00060006
-DATA scales1<>+36(SB)/4, $0x00060006
-DATA scales1<>+40(SB)/4, $0x00060006
-DATA scales1<>+44(SB)/4, $0x00060006
-DATA scales1<>+48(SB)/4, $0x00070007
-DATA scales1<>+52(SB)/4, $0x00070007
-DATA scales1<>+56(SB)/4, $0x00070007
-DATA scales1<>+60(SB)/4, $0x00070007
-GLOBL scales1<>(SB), RODATA|NOPTR, $64
-
-DATA scales2<>+0(SB)/4, $0x00080008
-DATA scales2<>+4(SB)/4, $0x00080008
-DATA scales2<>+8(SB)/4, $0x00080008
-DATA scales2<>+12(SB)/4, $0x00080008
-DATA scales2<>+16(SB)/4, $0x00090009
-DATA scales2<>+20(SB)/4, $0x00090009
-DATA scales2<>+24(SB)/4, $0x00090009
-DATA scales2<>+28(SB)/4, $0x00090009
-DATA scales2<>+32(SB)/4, $0x000a000a
-DATA scales2<>+36(SB)/4, $0x000a000a
-DATA scales2<>+40(SB)/4, $0x000a000a
-DATA scales2<>+44(SB)/4, $0x000a000a
-DATA scales2<>+48(SB)/4, $0x000b000b
-DATA scales2<>+52(SB)/4, $0x000b000b
-DATA scales2<>+56(SB)/4, $0x000b000b
-DATA scales2<>+60(SB)/4, $0x000b000b
-GLOBL scales2<>(SB), RODATA|NOPTR, $64
-
-DATA scales3<>+0(SB)/4, $0x000c000c
-DATA scales3<>+4(SB)/4, $0x000c000c
-DATA scales3<>+8(SB)/4, $0x000c000c
-DATA scales3<>+12(SB)/4, $0x000c000c
-DATA scales3<>+16(SB)/4, $0x000d000d
-DATA scales3<>+20(SB)/4, $0x000d000d
-DATA scales3<>+24(SB)/4, $0x000d000d
-DATA scales3<>+28(SB)/4, $0x000d000d
-DATA scales3<>+32(SB)/4, $0x000e000e
-DATA scales3<>+36(SB)/4, $0x000e000e
-DATA scales3<>+40(SB)/4, $0x000e000e
-DATA scales3<>+44(SB)/4, $0x000e000e
-DATA scales3<>+48(SB)/4, $0x000f000f
-DATA scales3<>+52(SB)/4, $0x000f000f
-DATA scales3<>+56(SB)/4, $0x000f000f
-DATA scales3<>+60(SB)/4, $0x000f000f
-GLOBL scales3<>(SB), RODATA|NOPTR, $64
-
-DATA w3e000000<>+0(SB)/4, $0x3e000000
-DATA w3e000000<>+4(SB)/4, $0x3e000000
-DATA w3e000000<>+8(SB)/4, $0x3e000000
-DATA w3e000000<>+12(SB)/4, $0x3e000000
-DATA w3e000000<>+16(SB)/4, $0x3e000000
-DATA w3e000000<>+20(SB)/4, $0x3e000000
-DATA w3e000000<>+24(SB)/4, $0x3e000000
-DATA w3e000000<>+28(SB)/4, $0x3e000000
-DATA w3e000000<>+32(SB)/4, $0x3e000000
-DATA w3e000000<>+36(SB)/4, $0x3e000000
-DATA w3e000000<>+40(SB)/4, $0x3e000000
-DATA w3e000000<>+44(SB)/4, $0x3e000000
-DATA w3e000000<>+48(SB)/4, $0x3e000000
-DATA w3e000000<>+52(SB)/4, $0x3e000000
-DATA w3e000000<>+56(SB)/4, $0x3e000000
-DATA w3e000000<>+60(SB)/4, $0x3e000000
-GLOBL w3e000000<>(SB), RODATA|NOPTR, $64
+DATA ww3e000000<>+0(SB)/4, $0x3e000000
+DATA ww3e000000<>+4(SB)/4, $0x3e000000
+DATA ww3e000000<>+8(SB)/4, $0x3e000000
+DATA ww3e000000<>+12(SB)/4, $0x3e000000
+DATA ww3e000000<>+16(SB)/4, $0x3e000000
+DATA ww3e000000<>+20(SB)/4, $0x3e000000
+DATA ww3e000000<>+24(SB)/4, $0x3e000000
+DATA ww3e000000<>+28(SB)/4, $0x3e000000
+DATA ww3e000000<>+32(SB)/4, $0x3e000000
+DATA ww3e000000<>+36(SB)/4, $0x3e000000
+DATA ww3e000000<>+40(SB)/4, $0x3e000000
+DATA ww3e000000<>+44(SB)/4, $0x3e000000
+DATA ww3e000000<>+48(SB)/4, $0x3e000000
+DATA ww3e000000<>+52(SB)/4, $0x3e000000
+DATA ww3e000000<>+56(SB)/4, $0x3e000000
+DATA ww3e000000<>+60(SB)/4, $0x3e000000
+GLOBL ww3e000000<>(SB), RODATA|NOPTR, $64

@@ -6,338 +6,497 @@
 
 // func dotIQ1SAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·dotIQ1SAVX2(SB), NOSPLIT, $0-80
-	MOVQ    dst+0(FP), R12
+TEXT ·dotIQ1SAVX2(SB), NOSPLIT, $8-80
+	VMOVDQU minus7<>+0(SB), Y0
+	VMOVDQU seven9<>+0(SB), Y1
+	VMOVDQU times8<>+0(SB), Y2
+	VMOVDQU ones16<>+0(SB), Y3
+	MOVQ    dst+0(FP), R14
 	MOVQ    src+8(FP), AX
 	MOVQ    stride+16(FP), CX
-	MOVQ    blocks+24(FP), R13
+	MOVQ    blocks+24(FP), R15
 	MOVQ    ahead+32(FP), DX
 	MOVQ    q+40(FP), SI
-	MOVQ    d+48(FP), R14
+	MOVQ    d+48(FP), BP
 	MOVQ    sums+56(FP), DI
-	MOVQ    grid+64(FP), R10
+	MOVQ    grid+64(FP), R12
 	MOVQ    room+72(FP), R8
 	ADDQ    AX, DX
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (R12)
-	VMOVUPS Y0, 32(R12)
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS Y4, (R14)
+	VMOVUPS Y4, 32(R14)
 
 block:
-	VMOVDQU (DI), Y0
-	VPMULLW bias<>+0(SB), Y0, Y0
-	MOVQ    AX, R9
-	MOVQ    $0x00000010, BX
+	MOVQ AX, R11
+	MOVQ R8, R9
+	MOVQ $-16, BX
 
-head:
-	MOVWLZX      (R9), R11
-	MOVL         R11, 160(R8)
-	VPBROADCASTQ 34(R9), Y2
-	VPSHUFB      words<>+0(SB), Y2, Y2
-	VPMULLW      place<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y2
-	VPAND        field<>+0(SB), Y2, Y2
-	VPMOVZXBW    2(R9), Y3
-	VPOR         Y2, Y3, Y3
-	VMOVDQU      Y3, (R8)
-	VPBROADCASTQ 42(R9), Y2
-	VPSHUFB      words<>+0(SB), Y2, Y2
-	VPMULLW      place<>+0(SB), Y2, Y2
-	VPSRLW       $0x01, Y2, Y2
-	VPAND        field<>+0(SB), Y2, Y2
-	VPMOVZXBW    18(R9), Y3
-	VPOR         Y2, Y3, Y3
-	VMOVDQU      Y3, 32(R8)
-	VMOVDQU      34(R9), X1
-	VPSRLW       $0x0c, X1, X1
-	VPAND        seven16<>+0(SB), X1, X1
-	VPMOVZXWD    X1, Y2
-	VPSLLD       $0x01, Y2, Y2
-	VPOR         d1<>+0(SB), Y2, Y2
-	VPSHUFB      pairs<>+0(SB), Y2, Y2
-	VPERMQ       $0x08, Y2, Y2
-	VPMOVZXBW    X2, Y2
-	VMOVDQU      Y2, 128(R8)
-	VPMADDWD     Y0, Y2, Y3
-	VMOVDQU      34(R9), X1
-	VPSRAW       $0x0f, X1, X1
-	VPUNPCKHWD   X1, X1, X4
-	VPUNPCKLWD   X1, X1, X1
-	VINSERTI128  $0x01, X4, Y1, Y4
-	VPOR         one16<>+0(SB), Y4, Y4
-	VPMULLW      Y2, Y4, Y4
-	VPMADDWD     (DI), Y4, Y4
-	VPADDD       Y4, Y3, Y3
-	VMOVDQU      Y3, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          head
-	SUBQ         $0x00001000, R8
-	MOVQ         AX, R9
-	MOVQ         $0x00000010, BX
+numbers:
+	VBROADCASTI128 34(R11), Y4
+	VPSHUFB        wgroups<>+0(SB), Y4, Y4
+	VPMULLW        wplace<>+0(SB), Y4, Y4
+	VPSRLW         $0x01, Y4, Y4
+	VPMOVZXBW      2(R11), Y5
+	VPAND          whigh<>+0(SB), Y4, Y4
+	VPOR           Y5, Y4, Y4
+	VMOVDQU        Y4, (R9)
+	VBROADCASTI128 34(R11), Y4
+	VPSHUFB        wgroups<>+32(SB), Y4, Y4
+	VPMULLW        wplace<>+32(SB), Y4, Y4
+	VPSRLW         $0x01, Y4, Y4
+	VPMOVZXBW      18(R11), Y5
+	VPAND          whigh<>+32(SB), Y4, Y4
+	VPOR           Y5, Y4, Y4
+	VMOVDQU        Y4, 32(R9)
+	ADDQ           CX, R11
+	ADDQ           $0x00000080, R9
+	INCQ           BX
+	JNZ            numbers
+	VBROADCASTI128 (SI), Y4
+	VINSERTI128    $0x01, 64(SI), Y4, Y4
+	VBROADCASTI128 16(SI), Y5
+	VINSERTI128    $0x01, 80(SI), Y5, Y5
+	VBROADCASTI128 32(SI), Y6
+	VINSERTI128    $0x01, 96(SI), Y6, Y6
+	VBROADCASTI128 48(SI), Y7
+	VINSERTI128    $0x01, 112(SI), Y7, Y7
+	VXORPS         Y8, Y8, Y8
+	VPXOR          top8<>+0(SB), Y4, Y9
+	VPSADBW        Y8, Y9, Y9
+	VPXOR          top8<>+0(SB), Y5, Y10
+	VPSADBW        Y8, Y10, Y10
+	VPXOR          top8<>+0(SB), Y6, Y11
+	VPSADBW        Y8, Y11, Y11
+	VPXOR          top8<>+0(SB), Y7, Y12
+	VPSADBW        Y8, Y12, Y12
+	VPACKSSDW      Y10, Y9, Y9
+	VPACKSSDW      Y12, Y11, Y11
+	VPACKSSDW      Y11, Y9, Y8
+	VPSUBW         sum8<>+0(SB), Y8, Y8
+	VPSHUFB        order<>+0(SB), Y4, Y4
+	VPSHUFB        order<>+0(SB), Y5, Y5
+	VPSHUFB        order<>+0(SB), Y6, Y6
+	VPSHUFB        order<>+0(SB), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y9
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y9, Y7
+	VPUNPCKHQDQ    Y5, Y9, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y9
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VMOVDQU        Y7, 2112(R8)
+	VMOVDQU        Y5, 2176(R8)
+	VMOVDQU        Y9, 2240(R8)
+	VMOVDQU        Y4, 2304(R8)
+	VMOVDQU        Y8, 2368(R8)
+	VBROADCASTI128 128(SI), Y4
+	VINSERTI128    $0x01, 192(SI), Y4, Y4
+	VBROADCASTI128 144(SI), Y5
+	VINSERTI128    $0x01, 208(SI), Y5, Y5
+	VBROADCASTI128 160(SI), Y6
+	VINSERTI128    $0x01, 224(SI), Y6, Y6
+	VBROADCASTI128 176(SI), Y7
+	VINSERTI128    $0x01, 240(SI), Y7, Y7
+	VXORPS         Y8, Y8, Y8
+	VPXOR          top8<>+0(SB), Y4, Y9
+	VPSADBW        Y8, Y9, Y9
+	VPXOR          top8<>+0(SB), Y5, Y10
+	VPSADBW        Y8, Y10, Y10
+	VPXOR          top8<>+0(SB), Y6, Y11
+	VPSADBW        Y8, Y11, Y11
+	VPXOR          top8<>+0(SB), Y7, Y12
+	VPSADBW        Y8, Y12, Y12
+	VPACKSSDW      Y10, Y9, Y9
+	VPACKSSDW      Y12, Y11, Y11
+	VPACKSSDW      Y11, Y9, Y8
+	VPSUBW         sum8<>+0(SB), Y8, Y8
+	VPSHUFB        order<>+0(SB), Y4, Y4
+	VPSHUFB        order<>+0(SB), Y5, Y5
+	VPSHUFB        order<>+0(SB), Y6, Y6
+	VPSHUFB        order<>+0(SB), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y9
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y9, Y7
+	VPUNPCKHQDQ    Y5, Y9, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y9
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VMOVDQU        Y7, 2144(R8)
+	VMOVDQU        Y5, 2208(R8)
+	VMOVDQU        Y9, 2272(R8)
+	VMOVDQU        Y4, 2336(R8)
+	VMOVDQU        Y8, 2400(R8)
+	MOVQ           AX, R11
+	MOVQ           R8, R9
+	MOVQ           $-16, BX
 
 points:
-	PREFETCHT1   (DX)
-	ADDQ         $0x00000032, DX
-	VMOVDQU      192(R8), Y0
-	MOVWLZX      (R8), R11
-	VMOVQ        (R10)(R11*8), X1
-	MOVWLZX      2(R8), R11
-	VMOVHPS      (R10)(R11*8), X1, X1
-	MOVWLZX      4(R8), R11
-	VMOVQ        (R10)(R11*8), X2
-	MOVWLZX      6(R8), R11
-	VMOVHPS      (R10)(R11*8), X2, X2
-	VINSERTI128  $0x01, X2, Y1, Y2
-	VPMADDUBSW   (SI), Y2, Y2
-	VPBROADCASTD 128(R8), Y3
-	VPMADDWD     Y3, Y2, Y2
-	VPADDD       Y2, Y0, Y0
-	MOVWLZX      8(R8), R11
-	VMOVQ        (R10)(R11*8), X1
-	MOVWLZX      10(R8), R11
-	VMOVHPS      (R10)(R11*8), X1, X1
-	MOVWLZX      12(R8), R11
-	VMOVQ        (R10)(R11*8), X2
-	MOVWLZX      14(R8), R11
-	VMOVHPS      (R10)(R11*8), X2, X2
-	VINSERTI128  $0x01, X2, Y1, Y2
-	VPMADDUBSW   32(SI), Y2, Y2
-	VPBROADCASTD 132(R8), Y3
-	VPMADDWD     Y3, Y2, Y2
-	VPADDD       Y2, Y0, Y0
-	MOVWLZX      16(R8), R11
-	VMOVQ        (R10)(R11*8), X1
-	MOVWLZX      18(R8), R11
-	VMOVHPS      (R10)(R11*8), X1, X1
-	MOVWLZX      20(R8), R11
-	VMOVQ        (R10)(R11*8), X2
-	MOVWLZX      22(R8), R11
-	VMOVHPS      (R10)(R11*8), X2, X2
-	VINSERTI128  $0x01, X2, Y1, Y2
-	VPMADDUBSW   64(SI), Y2, Y2
-	VPBROADCASTD 136(R8), Y3
-	VPMADDWD     Y3, Y2, Y2
-	VPADDD       Y2, Y0, Y0
-	MOVWLZX      24(R8), R11
-	VMOVQ        (R10)(R11*8), X1
-	MOVWLZX      26(R8), R11
-	VMOVHPS      (R10)(R11*8), X1, X1
-	MOVWLZX      28(R8), R11
-	VMOVQ        (R10)(R11*8), X2
-	MOVWLZX      30(R8), R11
-	VMOVHPS      (R10)(R11*8), X2, X2
-	VINSERTI128  $0x01, X2, Y1, Y2
-	VPMADDUBSW   96(SI), Y2, Y2
-	VPBROADCASTD 140(R8), Y3
-	VPMADDWD     Y3, Y2, Y2
-	VPADDD       Y2, Y0, Y0
-	MOVWLZX      32(R8), R11
-	VMOVQ        (R10)(R11*8), X1
-	MOVWLZX      34(R8), R11
-	VMOVHPS      (R10)(R11*8), X1, X1
-	MOVWLZX      36(R8), R11
-	VMOVQ        (R10)(R11*8), X2
-	MOVWLZX      38(R8), R11
-	VMOVHPS      (R10)(R11*8), X2, X2
-	VINSERTI128  $0x01, X2, Y1, Y2
-	VPMADDUBSW   128(SI), Y2, Y2
-	VPBROADCASTD 144(R8), Y3
-	VPMADDWD     Y3, Y2, Y2
-	VPADDD       Y2, Y0, Y0
-	MOVWLZX      40(R8), R11
-	VMOVQ        (R10)(R11*8), X1
-	MOVWLZX      42(R8), R11
-	VMOVHPS      (R10)(R11*8), X1, X1
-	MOVWLZX      44(R8), R11
-	VMOVQ        (R10)(R11*8), X2
-	MOVWLZX      46(R8), R11
-	VMOVHPS      (R10)(R11*8), X2, X2
-	VINSERTI128  $0x01, X2, Y1, Y2
-	VPMADDUBSW   160(SI), Y2, Y2
-	VPBROADCASTD 148(R8), Y3
-	VPMADDWD     Y3, Y2, Y2
-	VPADDD       Y2, Y0, Y0
-	MOVWLZX      48(R8), R11
-	VMOVQ        (R10)(R11*8), X1
-	MOVWLZX      50(R8), R11
-	VMOVHPS      (R10)(R11*8), X1, X1
-	MOVWLZX      52(R8), R11
-	VMOVQ        (R10)(R11*8), X2
-	MOVWLZX      54(R8), R11
-	VMOVHPS      (R10)(R11*8), X2, X2
-	VINSERTI128  $0x01, X2, Y1, Y2
-	VPMADDUBSW   192(SI), Y2, Y2
-	VPBROADCASTD 152(R8), Y3
-	VPMADDWD     Y3, Y2, Y2
-	VPADDD       Y2, Y0, Y0
-	MOVWLZX      56(R8), R11
-	VMOVQ        (R10)(R11*8), X1
-	MOVWLZX      58(R8), R11
-	VMOVHPS      (R10)(R11*8), X1, X1
-	MOVWLZX      60(R8), R11
-	VMOVQ        (R10)(R11*8), X2
-	MOVWLZX      62(R8), R11
-	VMOVHPS      (R10)(R11*8), X2, X2
-	VINSERTI128  $0x01, X2, Y1, Y2
-	VPMADDUBSW   224(SI), Y2, Y2
-	VPBROADCASTD 156(R8), Y3
-	VPMADDWD     Y3, Y2, Y2
-	VPADDD       Y2, Y0, Y0
-	VMOVDQU      Y0, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          points
-	SUBQ         $0x00001000, R8
-	VMOVDQU      192(R8), Y0
-	VPHADDD      448(R8), Y0, Y0
-	VMOVDQU      704(R8), Y2
-	VPHADDD      960(R8), Y2, Y2
-	VPHADDD      Y2, Y0, Y0
-	VMOVDQU      1216(R8), Y2
-	VPHADDD      1472(R8), Y2, Y2
-	VMOVDQU      1728(R8), Y3
-	VPHADDD      1984(R8), Y3, Y3
-	VPHADDD      Y3, Y2, Y2
-	VPERM2I128   $0x20, Y2, Y0, Y3
-	VPERM2I128   $0x31, Y2, Y0, Y0
-	VPADDD       Y0, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VXORPS       X0, X0, X0
-	VPINSRW      $0x00, 160(R8), X0, X0
-	VPINSRW      $0x01, 416(R8), X0, X0
-	VPINSRW      $0x02, 672(R8), X0, X0
-	VPINSRW      $0x03, 928(R8), X0, X0
-	VPINSRW      $0x04, 1184(R8), X0, X0
-	VPINSRW      $0x05, 1440(R8), X0, X0
-	VPINSRW      $0x06, 1696(R8), X0, X0
-	VPINSRW      $0x07, 1952(R8), X0, X0
-	VCVTPH2PS    X0, Y0
-	VMULPS       f3e000000<>+0(SB), Y0, Y0
-	VBROADCASTSS (R14), Y2
-	VMULPS       Y2, Y0, Y0
-	VMOVUPS      (R12), Y2
-	VFMADD231PS  Y0, Y3, Y2
-	VMOVUPS      Y2, (R12)
-	VMOVDQU      2240(R8), Y0
-	VPHADDD      2496(R8), Y0, Y0
-	VMOVDQU      2752(R8), Y2
-	VPHADDD      3008(R8), Y2, Y2
-	VPHADDD      Y2, Y0, Y0
-	VMOVDQU      3264(R8), Y2
-	VPHADDD      3520(R8), Y2, Y2
-	VMOVDQU      3776(R8), Y3
-	VPHADDD      4032(R8), Y3, Y3
-	VPHADDD      Y3, Y2, Y2
-	VPERM2I128   $0x20, Y2, Y0, Y3
-	VPERM2I128   $0x31, Y2, Y0, Y0
-	VPADDD       Y0, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VXORPS       X0, X0, X0
-	VPINSRW      $0x00, 2208(R8), X0, X0
-	VPINSRW      $0x01, 2464(R8), X0, X0
-	VPINSRW      $0x02, 2720(R8), X0, X0
-	VPINSRW      $0x03, 2976(R8), X0, X0
-	VPINSRW      $0x04, 3232(R8), X0, X0
-	VPINSRW      $0x05, 3488(R8), X0, X0
-	VPINSRW      $0x06, 3744(R8), X0, X0
-	VPINSRW      $0x07, 4000(R8), X0, X0
-	VCVTPH2PS    X0, Y0
-	VMULPS       f3e000000<>+0(SB), Y0, Y0
-	VBROADCASTSS (R14), Y2
-	VMULPS       Y2, Y0, Y0
-	VMOVUPS      32(R12), Y2
-	VFMADD231PS  Y0, Y3, Y2
-	VMOVUPS      Y2, 32(R12)
-	ADDQ         $0x00000032, AX
-	ADDQ         $0x00000100, SI
-	ADDQ         $0x04, R14
-	ADDQ         $0x20, DI
-	DECQ         R13
-	JNZ          block
+	PREFETCHT1     (DX)
+	ADDQ           $0x00000032, DX
+	MOVWLZX        (R11), R13
+	MOVW           R13, 2080(R8)(BX*2)
+	MOVQ           (R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X4, X4
+	MOVQ           8(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X4, X4
+	MOVQ           16(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X5, X5
+	MOVQ           24(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X5, X5
+	VINSERTI128    $0x01, X5, Y4, Y4
+	VBROADCASTI128 34(R11), Y5
+	VPSHUFB        wgroups<>+0(SB), Y5, Y5
+	VPSRLD         $0x1b, Y5, Y6
+	VPAND          wscale<>+0(SB), Y6, Y6
+	VPOR           wone<>+0(SB), Y6, Y6
+	VPSRAW         $0x0f, Y5, Y5
+	VPAND          Y1, Y5, Y5
+	VPXOR          Y0, Y5, Y5
+	VPMADDWD       2368(R8), Y5, Y5
+	VPSLLW         $0x01, Y4, Y7
+	VPAND          Y2, Y7, Y7
+	VPMADDUBSW     2112(R8), Y7, Y7
+	VPSRLW         $0x03, Y4, Y8
+	VPAND          Y2, Y8, Y8
+	VPMADDUBSW     2176(R8), Y8, Y8
+	VPADDW         Y8, Y7, Y7
+	VPSLLW         $0x03, Y4, Y8
+	VPAND          Y2, Y8, Y8
+	VPMADDUBSW     2240(R8), Y8, Y8
+	VPADDW         Y8, Y7, Y7
+	VPSRLW         $0x01, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPMADDUBSW     2304(R8), Y4, Y4
+	VPADDW         Y4, Y7, Y7
+	VPMADDWD       Y3, Y7, Y7
+	VPADDD         Y7, Y5, Y5
+	VPMULLD        Y6, Y5, Y5
+	MOVQ           32(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X4, X4
+	MOVQ           40(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X4, X4
+	MOVQ           48(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X6, X6
+	MOVQ           56(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X6, X6
+	VINSERTI128    $0x01, X6, Y4, Y4
+	VBROADCASTI128 34(R11), Y6
+	VPSHUFB        wgroups<>+32(SB), Y6, Y6
+	VPSRLD         $0x1b, Y6, Y7
+	VPAND          wscale<>+32(SB), Y7, Y7
+	VPOR           wone<>+32(SB), Y7, Y7
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPXOR          Y0, Y6, Y6
+	VPMADDWD       2400(R8), Y6, Y6
+	VPSLLW         $0x01, Y4, Y8
+	VPAND          Y2, Y8, Y8
+	VPMADDUBSW     2144(R8), Y8, Y8
+	VPSRLW         $0x03, Y4, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2208(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSLLW         $0x03, Y4, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2272(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSRLW         $0x01, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPMADDUBSW     2336(R8), Y4, Y4
+	VPADDW         Y4, Y8, Y8
+	VPMADDWD       Y3, Y8, Y8
+	VPADDD         Y8, Y6, Y6
+	VPMULLD        Y7, Y6, Y6
+	VPADDD         Y6, Y5, Y5
+	VMOVDQU        Y5, (R9)
+	ADDQ           CX, R11
+	ADDQ           $0x00000080, R9
+	INCQ           BX
+	JNZ            points
+	VMOVDQU        (R8), Y4
+	VPHADDD        128(R8), Y4, Y4
+	VMOVDQU        256(R8), Y5
+	VPHADDD        384(R8), Y5, Y5
+	VPHADDD        Y5, Y4, Y4
+	VMOVDQU        512(R8), Y5
+	VPHADDD        640(R8), Y5, Y5
+	VMOVDQU        768(R8), Y6
+	VPHADDD        896(R8), Y6, Y6
+	VPHADDD        Y6, Y5, Y5
+	VPERM2I128     $0x20, Y5, Y4, Y6
+	VPERM2I128     $0x31, Y5, Y4, Y4
+	VPADDD         Y4, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VCVTPH2PS      2048(R8), Y4
+	VMULPS         f3e000000<>+0(SB), Y4, Y4
+	VBROADCASTSS   (BP), Y5
+	VMULPS         Y5, Y4, Y4
+	VMOVUPS        (R14), Y5
+	VFMADD231PS    Y4, Y6, Y5
+	VMOVUPS        Y5, (R14)
+	VMOVDQU        1024(R8), Y4
+	VPHADDD        1152(R8), Y4, Y4
+	VMOVDQU        1280(R8), Y5
+	VPHADDD        1408(R8), Y5, Y5
+	VPHADDD        Y5, Y4, Y4
+	VMOVDQU        1536(R8), Y5
+	VPHADDD        1664(R8), Y5, Y5
+	VMOVDQU        1792(R8), Y6
+	VPHADDD        1920(R8), Y6, Y6
+	VPHADDD        Y6, Y5, Y5
+	VPERM2I128     $0x20, Y5, Y4, Y6
+	VPERM2I128     $0x31, Y5, Y4, Y4
+	VPADDD         Y4, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VCVTPH2PS      2064(R8), Y4
+	VMULPS         f3e000000<>+0(SB), Y4, Y4
+	VBROADCASTSS   (BP), Y5
+	VMULPS         Y5, Y4, Y4
+	VMOVUPS        32(R14), Y5
+	VFMADD231PS    Y4, Y6, Y5
+	VMOVUPS        Y5, 32(R14)
+	ADDQ           $0x00000032, AX
+	ADDQ           $0x00000100, SI
+	ADDQ           $0x04, BP
+	ADDQ           $0x20, DI
+	DECQ           R15
+	JNZ            block
 	VZEROUPPER
 	RET
 
-DATA bias<>+0(SB)/4, $0xfff7fff7
-DATA bias<>+4(SB)/4, $0xfff7fff7
-DATA bias<>+8(SB)/4, $0xfff7fff7
-DATA bias<>+12(SB)/4, $0xfff7fff7
-DATA bias<>+16(SB)/4, $0xfff7fff7
-DATA bias<>+20(SB)/4, $0xfff7fff7
-DATA bias<>+24(SB)/4, $0xfff7fff7
-DATA bias<>+28(SB)/4, $0xfff7fff7
-GLOBL bias<>(SB), RODATA|NOPTR, $32
+DATA minus7<>+0(SB)/4, $0xfff9fff9
+DATA minus7<>+4(SB)/4, $0xfff9fff9
+DATA minus7<>+8(SB)/4, $0xfff9fff9
+DATA minus7<>+12(SB)/4, $0xfff9fff9
+DATA minus7<>+16(SB)/4, $0xfff9fff9
+DATA minus7<>+20(SB)/4, $0xfff9fff9
+DATA minus7<>+24(SB)/4, $0xfff9fff9
+DATA minus7<>+28(SB)/4, $0xfff9fff9
+GLOBL minus7<>(SB), RODATA|NOPTR, $32
 
-DATA words<>+0(SB)/4, $0x01000100
-DATA words<>+4(SB)/4, $0x01000100
-DATA words<>+8(SB)/4, $0x03020302
-DATA words<>+12(SB)/4, $0x03020302
-DATA words<>+16(SB)/4, $0x05040504
-DATA words<>+20(SB)/4, $0x05040504
-DATA words<>+24(SB)/4, $0x07060706
-DATA words<>+28(SB)/4, $0x07060706
-GLOBL words<>(SB), RODATA|NOPTR, $32
+DATA seven9<>+0(SB)/4, $0x000e000e
+DATA seven9<>+4(SB)/4, $0x000e000e
+DATA seven9<>+8(SB)/4, $0x000e000e
+DATA seven9<>+12(SB)/4, $0x000e000e
+DATA seven9<>+16(SB)/4, $0x000e000e
+DATA seven9<>+20(SB)/4, $0x000e000e
+DATA seven9<>+24(SB)/4, $0x000e000e
+DATA seven9<>+28(SB)/4, $0x000e000e
+GLOBL seven9<>(SB), RODATA|NOPTR, $32
 
-DATA place<>+0(SB)/4, $0x00400200
-DATA place<>+4(SB)/4, $0x00010008
-DATA place<>+8(SB)/4, $0x00400200
-DATA place<>+12(SB)/4, $0x00010008
-DATA place<>+16(SB)/4, $0x00400200
-DATA place<>+20(SB)/4, $0x00010008
-DATA place<>+24(SB)/4, $0x00400200
-DATA place<>+28(SB)/4, $0x00010008
-GLOBL place<>(SB), RODATA|NOPTR, $32
+DATA times8<>+0(SB)/4, $0x18181818
+DATA times8<>+4(SB)/4, $0x18181818
+DATA times8<>+8(SB)/4, $0x18181818
+DATA times8<>+12(SB)/4, $0x18181818
+DATA times8<>+16(SB)/4, $0x18181818
+DATA times8<>+20(SB)/4, $0x18181818
+DATA times8<>+24(SB)/4, $0x18181818
+DATA times8<>+28(SB)/4, $0x18181818
+GLOBL times8<>(SB), RODATA|NOPTR, $32
 
-DATA field<>+0(SB)/4, $0x07000700
-DATA field<>+4(SB)/4, $0x07000700
-DATA field<>+8(SB)/4, $0x07000700
-DATA field<>+12(SB)/4, $0x07000700
-DATA field<>+16(SB)/4, $0x07000700
-DATA field<>+20(SB)/4, $0x07000700
-DATA field<>+24(SB)/4, $0x07000700
-DATA field<>+28(SB)/4, $0x07000700
-GLOBL field<>(SB), RODATA|NOPTR, $32
+DATA ones16<>+0(SB)/4, $0x00010001
+DATA ones16<>+4(SB)/4, $0x00010001
+DATA ones16<>+8(SB)/4, $0x00010001
+DATA ones16<>+12(SB)/4, $0x00010001
+DATA ones16<>+16(SB)/4, $0x00010001
+DATA ones16<>+20(SB)/4, $0x00010001
+DATA ones16<>+24(SB)/4, $0x00010001
+DATA ones16<>+28(SB)/4, $0x00010001
+GLOBL ones16<>(SB), RODATA|NOPTR, $32
 
-DATA seven16<>+0(SB)/4, $0x00070007
-DATA seven16<>+4(SB)/4, $0x00070007
-DATA seven16<>+8(SB)/4, $0x00070007
-DATA seven16<>+12(SB)/4, $0x00070007
-DATA seven16<>+16(SB)/4, $0x00070007
-DATA seven16<>+20(SB)/4, $0x00070007
-DATA seven16<>+24(SB)/4, $0x00070007
-DATA seven16<>+28(SB)/4, $0x00070007
-GLOBL seven16<>(SB), RODATA|NOPTR, $32
+DATA wgroups<>+0(SB)/4, $0x01000100
+DATA wgroups<>+4(SB)/4, $0x01000100
+DATA wgroups<>+8(SB)/4, $0x03020302
+DATA wgroups<>+12(SB)/4, $0x03020302
+DATA wgroups<>+16(SB)/4, $0x05040504
+DATA wgroups<>+20(SB)/4, $0x05040504
+DATA wgroups<>+24(SB)/4, $0x07060706
+DATA wgroups<>+28(SB)/4, $0x07060706
+DATA wgroups<>+32(SB)/4, $0x09080908
+DATA wgroups<>+36(SB)/4, $0x09080908
+DATA wgroups<>+40(SB)/4, $0x0b0a0b0a
+DATA wgroups<>+44(SB)/4, $0x0b0a0b0a
+DATA wgroups<>+48(SB)/4, $0x0d0c0d0c
+DATA wgroups<>+52(SB)/4, $0x0d0c0d0c
+DATA wgroups<>+56(SB)/4, $0x0f0e0f0e
+DATA wgroups<>+60(SB)/4, $0x0f0e0f0e
+GLOBL wgroups<>(SB), RODATA|NOPTR, $64
 
-DATA d1<>+0(SB)/4, $0x00000001
-DATA d1<>+4(SB)/4, $0x00000001
-DATA d1<>+8(SB)/4, $0x00000001
-DATA d1<>+12(SB)/4, $0x00000001
-DATA d1<>+16(SB)/4, $0x00000001
-DATA d1<>+20(SB)/4, $0x00000001
-DATA d1<>+24(SB)/4, $0x00000001
-DATA d1<>+28(SB)/4, $0x00000001
-GLOBL d1<>(SB), RODATA|NOPTR, $32
+DATA wplace<>+0(SB)/4, $0x00400200
+DATA wplace<>+4(SB)/4, $0x00010008
+DATA wplace<>+8(SB)/4, $0x00400200
+DATA wplace<>+12(SB)/4, $0x00010008
+DATA wplace<>+16(SB)/4, $0x00400200
+DATA wplace<>+20(SB)/4, $0x00010008
+DATA wplace<>+24(SB)/4, $0x00400200
+DATA wplace<>+28(SB)/4, $0x00010008
+DATA wplace<>+32(SB)/4, $0x00400200
+DATA wplace<>+36(SB)/4, $0x00010008
+DATA wplace<>+40(SB)/4, $0x00400200
+DATA wplace<>+44(SB)/4, $0x00010008
+DATA wplace<>+48(SB)/4, $0x00400200
+DATA wplace<>+52(SB)/4, $0x00010008
+DATA wplace<>+56(SB)/4, $0x00400200
+DATA wplace<>+60(SB)/4, $0x00010008
+GLOBL wplace<>(SB), RODATA|NOPTR, $64
 
-DATA pairs<>+0(SB)/4, $0x04040000
-DATA pairs<>+4(SB)/4, $0x0c0c0808
-DATA pairs<>+8(SB)/4, $0x80808080
-DATA pairs<>+12(SB)/4, $0x80808080
-DATA pairs<>+16(SB)/4, $0x04040000
-DATA pairs<>+20(SB)/4, $0x0c0c0808
-DATA pairs<>+24(SB)/4, $0x80808080
-DATA pairs<>+28(SB)/4, $0x80808080
-GLOBL pairs<>(SB), RODATA|NOPTR, $32
+DATA whigh<>+0(SB)/4, $0x07000700
+DATA whigh<>+4(SB)/4, $0x07000700
+DATA whigh<>+8(SB)/4, $0x07000700
+DATA whigh<>+12(SB)/4, $0x07000700
+DATA whigh<>+16(SB)/4, $0x07000700
+DATA whigh<>+20(SB)/4, $0x07000700
+DATA whigh<>+24(SB)/4, $0x07000700
+DATA whigh<>+28(SB)/4, $0x07000700
+DATA whigh<>+32(SB)/4, $0x07000700
+DATA whigh<>+36(SB)/4, $0x07000700
+DATA whigh<>+40(SB)/4, $0x07000700
+DATA whigh<>+44(SB)/4, $0x07000700
+DATA whigh<>+48(SB)/4, $0x07000700
+DATA whigh<>+52(SB)/4, $0x07000700
+DATA whigh<>+56(SB)/4, $0x07000700
+DATA whigh<>+60(SB)/4, $0x07000700
+GLOBL whigh<>(SB), RODATA|NOPTR, $64
 
-DATA one16<>+0(SB)/4, $0x00010001
-DATA one16<>+4(SB)/4, $0x00010001
-DATA one16<>+8(SB)/4, $0x00010001
-DATA one16<>+12(SB)/4, $0x00010001
-DATA one16<>+16(SB)/4, $0x00010001
-DATA one16<>+20(SB)/4, $0x00010001
-DATA one16<>+24(SB)/4, $0x00010001
-DATA one16<>+28(SB)/4, $0x00010001
-GLOBL one16<>(SB), RODATA|NOPTR, $32
+DATA top8<>+0(SB)/4, $0x80808080
+DATA top8<>+4(SB)/4, $0x80808080
+DATA top8<>+8(SB)/4, $0x80808080
+DATA top8<>+12(SB)/4, $0x80808080
+DATA top8<>+16(SB)/4, $0x80808080
+DATA top8<>+20(SB)/4, $0x80808080
+DATA top8<>+24(SB)/4, $0x80808080
+DATA top8<>+28(SB)/4, $0x80808080
+GLOBL top8<>(SB), RODATA|NOPTR, $32
+
+DATA sum8<>+0(SB)/4, $0x04000400
+DATA sum8<>+4(SB)/4, $0x04000400
+DATA sum8<>+8(SB)/4, $0x04000400
+DATA sum8<>+12(SB)/4, $0x04000400
+DATA sum8<>+16(SB)/4, $0x04000400
+DATA sum8<>+20(SB)/4, $0x04000400
+DATA sum8<>+24(SB)/4, $0x04000400
+DATA sum8<>+28(SB)/4, $0x04000400
+GLOBL sum8<>(SB), RODATA|NOPTR, $32
+
+DATA order<>+0(SB)/4, $0x0c080400
+DATA order<>+4(SB)/4, $0x0d090501
+DATA order<>+8(SB)/4, $0x0e0a0602
+DATA order<>+12(SB)/4, $0x0f0b0703
+DATA order<>+16(SB)/4, $0x0c080400
+DATA order<>+20(SB)/4, $0x0d090501
+DATA order<>+24(SB)/4, $0x0e0a0602
+DATA order<>+28(SB)/4, $0x0f0b0703
+GLOBL order<>(SB), RODATA|NOPTR, $32
+
+DATA wscale<>+0(SB)/4, $0x0000000e
+DATA wscale<>+4(SB)/4, $0x0000000e
+DATA wscale<>+8(SB)/4, $0x0000000e
+DATA wscale<>+12(SB)/4, $0x0000000e
+DATA wscale<>+16(SB)/4, $0x0000000e
+DATA wscale<>+20(SB)/4, $0x0000000e
+DATA wscale<>+24(SB)/4, $0x0000000e
+DATA wscale<>+28(SB)/4, $0x0000000e
+DATA wscale<>+32(SB)/4, $0x0000000e
+DATA wscale<>+36(SB)/4, $0x0000000e
+DATA wscale<>+40(SB)/4, $0x0000000e
+DATA wscale<>+44(SB)/4, $0x0000000e
+DATA wscale<>+48(SB)/4, $0x0000000e
+DATA wscale<>+52(SB)/4, $0x0000000e
+DATA wscale<>+56(SB)/4, $0x0000000e
+DATA wscale<>+60(SB)/4, $0x0000000e
+GLOBL wscale<>(SB), RODATA|NOPTR, $64
+
+DATA wone<>+0(SB)/4, $0x00000001
+DATA wone<>+4(SB)/4, $0x00000001
+DATA wone<>+8(SB)/4, $0x00000001
+DATA wone<>+12(SB)/4, $0x00000001
+DATA wone<>+16(SB)/4, $0x00000001
+DATA wone<>+20(SB)/4, $0x00000001
+DATA wone<>+24(SB)/4, $0x00000001
+DATA wone<>+28(SB)/4, $0x00000001
+DATA wone<>+32(SB)/4, $0x00000001
+DATA wone<>+36(SB)/4, $0x00000001
+DATA wone<>+40(SB)/4, $0x00000001
+DATA wone<>+44(SB)/4, $0x00000001
+DATA wone<>+48(SB)/4, $0x00000001
+DATA wone<>+52(SB)/4, $0x00000001
+DATA wone<>+56(SB)/4, $0x00000001
+DATA wone<>+60(SB)/4, $0x00000001
+GLOBL wone<>(SB), RODATA|NOPTR, $64
 
 DATA f3e000000<>+0(SB)/4, $0x3e000000
 DATA f3e000000<>+4(SB)/4, $0x3e000000
@@ -351,359 +510,388 @@ GLOBL f3e000000<>(SB), RODATA|NOPTR, $32
 
 // func dotIQ1SAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, MMX+
-TEXT ·dotIQ1SAVX512(SB), NOSPLIT, $0-80
-	VMOVDQU64 scales0<>+0(SB), Z0
-	VMOVDQU64 scales1<>+0(SB), Z1
-	VMOVDQU64 scales2<>+0(SB), Z2
-	VMOVDQU64 scales3<>+0(SB), Z3
-	MOVQ      dst+0(FP), R12
+TEXT ·dotIQ1SAVX512(SB), NOSPLIT, $8-80
+	VMOVDQU64 wgroups<>+0(SB), Z0
+	VMOVDQU64 wplace<>+0(SB), Z1
+	VMOVDQU64 whigh<>+0(SB), Z2
+	VMOVDQU64 wscale<>+0(SB), Z3
+	VMOVDQU64 wone<>+0(SB), Z4
+	VMOVDQU64 wminus7<>+0(SB), Z5
+	VMOVDQU64 wseven9<>+0(SB), Z6
+	VMOVDQU64 wtimes8<>+0(SB), Z7
+	MOVQ      dst+0(FP), R14
 	MOVQ      src+8(FP), AX
 	MOVQ      stride+16(FP), CX
-	MOVQ      blocks+24(FP), R13
+	MOVQ      blocks+24(FP), R15
 	MOVQ      ahead+32(FP), DX
 	MOVQ      q+40(FP), SI
-	MOVQ      d+48(FP), R14
+	MOVQ      d+48(FP), BP
 	MOVQ      sums+56(FP), DI
-	MOVQ      grid+64(FP), R10
+	MOVQ      grid+64(FP), R12
 	MOVQ      room+72(FP), R8
 	ADDQ      AX, DX
-	VXORPS    Y4, Y4, Y4
-	VMOVUPS   Y4, (R12)
-	VMOVUPS   Y4, 32(R12)
-	MOVL      $0x00000002, R11
-	KMOVD     R11, K1
-	MOVL      $0x00000004, R11
-	KMOVD     R11, K2
-	MOVL      $0x00000008, R11
-	KMOVD     R11, K3
+	VXORPS    Y8, Y8, Y8
+	VMOVUPS   Y8, (R14)
+	VMOVUPS   Y8, 32(R14)
 
 block:
-	VMOVDQU64 (DI), Y4
-	VPMULLW   bias<>+0(SB), Y4, Y4
-	MOVQ      AX, R9
-	MOVQ      $0x00000010, BX
+	MOVQ AX, R11
+	MOVQ R8, R9
+	MOVQ $-16, BX
 
-head:
-	MOVWLZX      (R9), R11
-	MOVL         R11, 160(R8)
-	VPBROADCASTQ 34(R9), Y6
-	VPSHUFB      words<>+0(SB), Y6, Y6
-	VPMULLW      place<>+0(SB), Y6, Y6
-	VPSRLW       $0x01, Y6, Y6
-	VPANDD       field<>+0(SB), Y6, Y6
-	VPMOVZXBW    2(R9), Y7
-	VPORD        Y6, Y7, Y7
-	VMOVDQU64    Y7, (R8)
-	VPBROADCASTQ 42(R9), Y6
-	VPSHUFB      words<>+0(SB), Y6, Y6
-	VPMULLW      place<>+0(SB), Y6, Y6
-	VPSRLW       $0x01, Y6, Y6
-	VPANDD       field<>+0(SB), Y6, Y6
-	VPMOVZXBW    18(R9), Y7
-	VPORD        Y6, Y7, Y7
-	VMOVDQU64    Y7, 32(R8)
-	VMOVDQU64    34(R9), X5
-	VPSRLW       $0x0c, X5, X5
-	VPANDD       seven16<>+0(SB), X5, X5
-	VPMOVZXWD    X5, Y6
-	VPSLLD       $0x01, Y6, Y6
-	VPORD        d1<>+0(SB), Y6, Y6
-	VPSHUFB      pairs<>+0(SB), Y6, Y6
-	VPERMQ       $0x08, Y6, Y6
-	VPMOVZXBW    X6, Y6
-	VMOVDQU64    Y6, 128(R8)
-	VPMADDWD     Y4, Y6, Y7
-	VMOVDQU64    34(R9), X5
-	VPSRAW       $0x0f, X5, X5
-	VPUNPCKHWD   X5, X5, X8
-	VPUNPCKLWD   X5, X5, X5
-	VINSERTI32X4 $0x01, X8, Y5, Y8
-	VPORD        one16<>+0(SB), Y8, Y8
-	VPMULLW      Y6, Y8, Y8
-	VPMADDWD     (DI), Y8, Y8
-	VPADDD       Y8, Y7, Y7
-	VMOVDQU64    Y7, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          head
-	SUBQ         $0x00001000, R8
-	MOVQ         AX, R9
-	MOVQ         $0x00000010, BX
+numbers:
+	VBROADCASTI32X4 34(R11), Z8
+	VPSHUFB         Z0, Z8, Z8
+	VPMULLW         Z1, Z8, Z8
+	VPSRLW          $0x01, Z8, Z8
+	VPMOVZXBW       2(R11), Z9
+	VPTERNLOGD      $0xea, Z9, Z2, Z8
+	VMOVDQU64       Z8, (R9)
+	ADDQ            CX, R11
+	ADDQ            $0x00000080, R9
+	INCQ            BX
+	JNZ             numbers
+	VBROADCASTI32X4 (SI), Y8
+	VINSERTI32X4    $0x01, 64(SI), Y8, Y8
+	VBROADCASTI32X4 16(SI), Y13
+	VINSERTI32X4    $0x01, 80(SI), Y13, Y13
+	VBROADCASTI32X4 32(SI), Y9
+	VINSERTI32X4    $0x01, 96(SI), Y9, Y9
+	VBROADCASTI32X4 48(SI), Y11
+	VINSERTI32X4    $0x01, 112(SI), Y11, Y11
+	VXORPS          Y10, Y10, Y10
+	VPXORD          top8<>+0(SB), Y8, Y12
+	VPSADBW         Y10, Y12, Y12
+	VPXORD          top8<>+0(SB), Y13, Y14
+	VPSADBW         Y10, Y14, Y14
+	VPXORD          top8<>+0(SB), Y9, Y15
+	VPSADBW         Y10, Y15, Y15
+	VPXORD          top8<>+0(SB), Y11, Y16
+	VPSADBW         Y10, Y16, Y16
+	VPACKSSDW       Y14, Y12, Y12
+	VPACKSSDW       Y16, Y15, Y15
+	VPACKSSDW       Y15, Y12, Y10
+	VPSUBW          sum8<>+0(SB), Y10, Y10
+	VPSHUFB         order<>+0(SB), Y8, Y8
+	VPSHUFB         order<>+0(SB), Y13, Y13
+	VPSHUFB         order<>+0(SB), Y9, Y9
+	VPSHUFB         order<>+0(SB), Y11, Y11
+	VPUNPCKLDQ      Y13, Y8, Y12
+	VPUNPCKHDQ      Y13, Y8, Y8
+	VPUNPCKLDQ      Y11, Y9, Y13
+	VPUNPCKHDQ      Y11, Y9, Y9
+	VPUNPCKLQDQ     Y13, Y12, Y11
+	VPUNPCKHQDQ     Y13, Y12, Y12
+	VPUNPCKLQDQ     Y9, Y8, Y13
+	VPUNPCKHQDQ     Y9, Y8, Y14
+	VBROADCASTI32X4 128(SI), Y8
+	VINSERTI32X4    $0x01, 192(SI), Y8, Y8
+	VBROADCASTI32X4 144(SI), Y9
+	VINSERTI32X4    $0x01, 208(SI), Y9, Y9
+	VBROADCASTI32X4 160(SI), Y15
+	VINSERTI32X4    $0x01, 224(SI), Y15, Y15
+	VBROADCASTI32X4 176(SI), Y16
+	VINSERTI32X4    $0x01, 240(SI), Y16, Y16
+	VXORPS          Y17, Y17, Y17
+	VPXORD          top8<>+0(SB), Y8, Y18
+	VPSADBW         Y17, Y18, Y18
+	VPXORD          top8<>+0(SB), Y9, Y19
+	VPSADBW         Y17, Y19, Y19
+	VPXORD          top8<>+0(SB), Y15, Y20
+	VPSADBW         Y17, Y20, Y20
+	VPXORD          top8<>+0(SB), Y16, Y21
+	VPSADBW         Y17, Y21, Y21
+	VPACKSSDW       Y19, Y18, Y18
+	VPACKSSDW       Y21, Y20, Y20
+	VPACKSSDW       Y20, Y18, Y17
+	VPSUBW          sum8<>+0(SB), Y17, Y17
+	VPSHUFB         order<>+0(SB), Y8, Y8
+	VPSHUFB         order<>+0(SB), Y9, Y9
+	VPSHUFB         order<>+0(SB), Y15, Y15
+	VPSHUFB         order<>+0(SB), Y16, Y16
+	VPUNPCKLDQ      Y9, Y8, Y18
+	VPUNPCKHDQ      Y9, Y8, Y8
+	VPUNPCKLDQ      Y16, Y15, Y9
+	VPUNPCKHDQ      Y16, Y15, Y15
+	VPUNPCKLQDQ     Y9, Y18, Y16
+	VPUNPCKHQDQ     Y9, Y18, Y9
+	VPUNPCKLQDQ     Y15, Y8, Y18
+	VPUNPCKHQDQ     Y15, Y8, Y8
+	VINSERTI64X4    $0x01, Y16, Z11, Z15
+	VINSERTI64X4    $0x01, Y9, Z12, Z9
+	VINSERTI64X4    $0x01, Y18, Z13, Z16
+	VINSERTI64X4    $0x01, Y8, Z14, Z8
+	VINSERTI64X4    $0x01, Y17, Z10, Z17
+	MOVQ            AX, R11
+	MOVQ            R8, R9
+	MOVQ            $-16, BX
 
 points:
-	PREFETCHT1   (DX)
-	ADDQ         $0x00000032, DX
-	VMOVDQU64    128(R8), Y6
-	VMOVDQU64    192(R8), Y4
-	MOVWLZX      (R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y7
-	MOVWLZX      2(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y7
-	MOVWLZX      4(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y7
-	MOVWLZX      6(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y7
-	MOVWLZX      8(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y8
-	MOVWLZX      10(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y8
-	MOVWLZX      12(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y8
-	MOVWLZX      14(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y8
-	VINSERTI64X4 $0x01, Y8, Z7, Z8
-	VPMADDUBSW   (SI), Z8, Z8
-	VPERMW       Z6, Z0, Z9
-	VPDPWSSD     Z9, Z8, Z4
-	MOVWLZX      16(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y7
-	MOVWLZX      18(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y7
-	MOVWLZX      20(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y7
-	MOVWLZX      22(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y7
-	MOVWLZX      24(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y8
-	MOVWLZX      26(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y8
-	MOVWLZX      28(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y8
-	MOVWLZX      30(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y8
-	VINSERTI64X4 $0x01, Y8, Z7, Z8
-	VPMADDUBSW   64(SI), Z8, Z8
-	VPERMW       Z6, Z1, Z9
-	VPDPWSSD     Z9, Z8, Z4
-	MOVWLZX      32(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y7
-	MOVWLZX      34(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y7
-	MOVWLZX      36(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y7
-	MOVWLZX      38(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y7
-	MOVWLZX      40(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y8
-	MOVWLZX      42(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y8
-	MOVWLZX      44(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y8
-	MOVWLZX      46(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y8
-	VINSERTI64X4 $0x01, Y8, Z7, Z8
-	VPMADDUBSW   128(SI), Z8, Z8
-	VPERMW       Z6, Z2, Z9
-	VPDPWSSD     Z9, Z8, Z4
-	MOVWLZX      48(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y7
-	MOVWLZX      50(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y7
-	MOVWLZX      52(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y7
-	MOVWLZX      54(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y7
-	MOVWLZX      56(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y8
-	MOVWLZX      58(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y8
-	MOVWLZX      60(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y8
-	MOVWLZX      62(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y8
-	VINSERTI64X4 $0x01, Y8, Z7, Z8
-	VPMADDUBSW   192(SI), Z8, Z8
-	VPERMW       Z6, Z3, Z9
-	VPDPWSSD     Z9, Z8, Z4
-	VMOVDQU64    Z4, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          points
-	SUBQ         $0x00001000, R8
-	VMOVDQU64    192(R8), Z8
-	VMOVDQU64    448(R8), Z9
-	VMOVDQU64    704(R8), Z10
-	VMOVDQU64    960(R8), Z11
-	VPUNPCKLDQ   Z9, Z8, Z12
-	VPUNPCKHDQ   Z9, Z8, Z8
-	VPADDD       Z8, Z12, Z12
-	VPUNPCKLDQ   Z11, Z10, Z8
-	VPUNPCKHDQ   Z11, Z10, Z9
-	VPADDD       Z9, Z8, Z8
-	VPUNPCKLQDQ  Z8, Z12, Z9
-	VPUNPCKHQDQ  Z8, Z12, Z8
-	VPADDD       Z8, Z9, Z9
-	VMOVDQU64    1216(R8), Z8
-	VMOVDQU64    1472(R8), Z10
-	VMOVDQU64    1728(R8), Z11
-	VMOVDQU64    1984(R8), Z12
-	VPUNPCKLDQ   Z10, Z8, Z13
-	VPUNPCKHDQ   Z10, Z8, Z8
-	VPADDD       Z8, Z13, Z13
-	VPUNPCKLDQ   Z12, Z11, Z8
-	VPUNPCKHDQ   Z12, Z11, Z10
-	VPADDD       Z10, Z8, Z8
-	VPUNPCKLQDQ  Z8, Z13, Z10
-	VPUNPCKHQDQ  Z8, Z13, Z8
-	VPADDD       Z8, Z10, Z10
-	VMOVDQU64    2240(R8), Z8
-	VMOVDQU64    2496(R8), Z11
-	VMOVDQU64    2752(R8), Z12
-	VMOVDQU64    3008(R8), Z13
-	VPUNPCKLDQ   Z11, Z8, Z14
-	VPUNPCKHDQ   Z11, Z8, Z8
-	VPADDD       Z8, Z14, Z14
-	VPUNPCKLDQ   Z13, Z12, Z8
-	VPUNPCKHDQ   Z13, Z12, Z11
-	VPADDD       Z11, Z8, Z8
-	VPUNPCKLQDQ  Z8, Z14, Z11
-	VPUNPCKHQDQ  Z8, Z14, Z8
-	VPADDD       Z8, Z11, Z11
-	VMOVDQU64    3264(R8), Z8
-	VMOVDQU64    3520(R8), Z12
-	VMOVDQU64    3776(R8), Z13
-	VMOVDQU64    4032(R8), Z14
-	VPUNPCKLDQ   Z12, Z8, Z15
-	VPUNPCKHDQ   Z12, Z8, Z8
-	VPADDD       Z8, Z15, Z15
-	VPUNPCKLDQ   Z14, Z13, Z8
-	VPUNPCKHDQ   Z14, Z13, Z12
-	VPADDD       Z12, Z8, Z8
-	VPUNPCKLQDQ  Z8, Z15, Z12
-	VPUNPCKHQDQ  Z8, Z15, Z8
-	VPADDD       Z8, Z12, Z12
-	VSHUFI32X4   $0x88, Z10, Z9, Z8
-	VSHUFI32X4   $0xdd, Z10, Z9, Z9
-	VPADDD       Z9, Z8, Z8
-	VSHUFI32X4   $0x88, Z12, Z11, Z9
-	VSHUFI32X4   $0xdd, Z12, Z11, Z10
-	VPADDD       Z10, Z9, Z9
-	VSHUFI32X4   $0x88, Z9, Z8, Z10
-	VSHUFI32X4   $0xdd, Z9, Z8, Z8
-	VPADDD       Z8, Z10, Z10
-	VCVTDQ2PS    Z10, Z10
-	VXORPS       X4, X4, X4
-	VPINSRW      $0x00, 2208(R8), X4, X4
-	VPINSRW      $0x01, 2464(R8), X4, X4
-	VPINSRW      $0x02, 2720(R8), X4, X4
-	VPINSRW      $0x03, 2976(R8), X4, X4
-	VPINSRW      $0x04, 3232(R8), X4, X4
-	VPINSRW      $0x05, 3488(R8), X4, X4
-	VPINSRW      $0x06, 3744(R8), X4, X4
-	VPINSRW      $0x07, 4000(R8), X4, X4
-	VXORPS       X5, X5, X5
-	VPINSRW      $0x00, 160(R8), X5, X5
-	VPINSRW      $0x01, 416(R8), X5, X5
-	VPINSRW      $0x02, 672(R8), X5, X5
-	VPINSRW      $0x03, 928(R8), X5, X5
-	VPINSRW      $0x04, 1184(R8), X5, X5
-	VPINSRW      $0x05, 1440(R8), X5, X5
-	VPINSRW      $0x06, 1696(R8), X5, X5
-	VPINSRW      $0x07, 1952(R8), X5, X5
-	VINSERTI32X4 $0x01, X4, Y5, Y4
-	VCVTPH2PS    Y4, Z8
-	VMULPS       w3e000000<>+0(SB), Z8, Z8
-	VMULPS.BCST  (R14), Z8, Z8
-	VMOVUPS      (R12), Z9
-	VFMADD231PS  Z8, Z10, Z9
-	VMOVUPS      Z9, (R12)
-	ADDQ         $0x00000032, AX
-	ADDQ         $0x00000100, SI
-	ADDQ         $0x04, R14
-	ADDQ         $0x20, DI
-	DECQ         R13
-	JNZ          block
+	PREFETCHT1      (DX)
+	ADDQ            $0x00000032, DX
+	MOVWLZX         (R11), R13
+	MOVW            R13, 2080(R8)(BX*2)
+	MOVQ            (R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y10
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X10, X10
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X10, X10
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X10, X10
+	MOVQ            8(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X10, X10
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X10, X10
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X10, X10
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X10, X10
+	MOVQ            16(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X13, X13
+	MOVQ            24(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X13, X13
+	MOVQ            32(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y11
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X11, X11
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X11, X11
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X11, X11
+	MOVQ            40(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X11, X11
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X11, X11
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X11, X11
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X11, X11
+	MOVQ            48(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y12
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X12, X12
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X12, X12
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X12, X12
+	MOVQ            56(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X12, X12
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X12, X12
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X12, X12
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X12, X12
+	VINSERTI32X4    $0x01, X13, Y10, Y10
+	VINSERTI32X4    $0x01, X12, Y11, Y11
+	VINSERTI64X4    $0x01, Y11, Z10, Z18
+	VBROADCASTI32X4 34(R11), Z19
+	VPSHUFB         Z0, Z19, Z19
+	VPSRLD          $0x1b, Z19, Z20
+	VPTERNLOGD      $0xea, Z4, Z3, Z20
+	VPSRAW          $0x0f, Z19, Z19
+	VPTERNLOGD      $0x6a, Z5, Z6, Z19
+	VPMADDWD        Z17, Z19, Z19
+	VPSLLW          $0x01, Z18, Z21
+	VPANDD          Z7, Z21, Z21
+	VPDPBUSD        Z15, Z21, Z19
+	VPSRLW          $0x03, Z18, Z21
+	VPANDD          Z7, Z21, Z21
+	VPDPBUSD        Z9, Z21, Z19
+	VPSLLW          $0x03, Z18, Z21
+	VPANDD          Z7, Z21, Z21
+	VPDPBUSD        Z16, Z21, Z19
+	VPSRLW          $0x01, Z18, Z18
+	VPANDD          Z7, Z18, Z18
+	VPDPBUSD        Z8, Z18, Z19
+	VPMULLD         Z20, Z19, Z19
+	VMOVDQU64       Z19, (R9)
+	ADDQ            CX, R11
+	ADDQ            $0x00000080, R9
+	INCQ            BX
+	JNZ             points
+	VMOVDQU64       (R8), Z8
+	VMOVDQU64       128(R8), Z9
+	VMOVDQU64       256(R8), Z15
+	VMOVDQU64       384(R8), Z16
+	VPUNPCKLDQ      Z9, Z8, Z17
+	VPUNPCKHDQ      Z9, Z8, Z8
+	VPADDD          Z8, Z17, Z17
+	VPUNPCKLDQ      Z16, Z15, Z8
+	VPUNPCKHDQ      Z16, Z15, Z9
+	VPADDD          Z9, Z8, Z8
+	VPUNPCKLQDQ     Z8, Z17, Z9
+	VPUNPCKHQDQ     Z8, Z17, Z8
+	VPADDD          Z8, Z9, Z9
+	VMOVDQU64       512(R8), Z8
+	VMOVDQU64       640(R8), Z15
+	VMOVDQU64       768(R8), Z16
+	VMOVDQU64       896(R8), Z17
+	VPUNPCKLDQ      Z15, Z8, Z18
+	VPUNPCKHDQ      Z15, Z8, Z8
+	VPADDD          Z8, Z18, Z18
+	VPUNPCKLDQ      Z17, Z16, Z8
+	VPUNPCKHDQ      Z17, Z16, Z15
+	VPADDD          Z15, Z8, Z8
+	VPUNPCKLQDQ     Z8, Z18, Z15
+	VPUNPCKHQDQ     Z8, Z18, Z8
+	VPADDD          Z8, Z15, Z15
+	VMOVDQU64       1024(R8), Z8
+	VMOVDQU64       1152(R8), Z16
+	VMOVDQU64       1280(R8), Z17
+	VMOVDQU64       1408(R8), Z18
+	VPUNPCKLDQ      Z16, Z8, Z19
+	VPUNPCKHDQ      Z16, Z8, Z8
+	VPADDD          Z8, Z19, Z19
+	VPUNPCKLDQ      Z18, Z17, Z8
+	VPUNPCKHDQ      Z18, Z17, Z16
+	VPADDD          Z16, Z8, Z8
+	VPUNPCKLQDQ     Z8, Z19, Z16
+	VPUNPCKHQDQ     Z8, Z19, Z8
+	VPADDD          Z8, Z16, Z16
+	VMOVDQU64       1536(R8), Z8
+	VMOVDQU64       1664(R8), Z17
+	VMOVDQU64       1792(R8), Z18
+	VMOVDQU64       1920(R8), Z19
+	VPUNPCKLDQ      Z17, Z8, Z20
+	VPUNPCKHDQ      Z17, Z8, Z8
+	VPADDD          Z8, Z20, Z20
+	VPUNPCKLDQ      Z19, Z18, Z8
+	VPUNPCKHDQ      Z19, Z18, Z17
+	VPADDD          Z17, Z8, Z8
+	VPUNPCKLQDQ     Z8, Z20, Z17
+	VPUNPCKHQDQ     Z8, Z20, Z8
+	VPADDD          Z8, Z17, Z17
+	VSHUFI32X4      $0x88, Z15, Z9, Z8
+	VSHUFI32X4      $0xdd, Z15, Z9, Z9
+	VPADDD          Z9, Z8, Z8
+	VSHUFI32X4      $0x88, Z17, Z16, Z9
+	VSHUFI32X4      $0xdd, Z17, Z16, Z15
+	VPADDD          Z15, Z9, Z9
+	VSHUFI32X4      $0x88, Z9, Z8, Z15
+	VSHUFI32X4      $0xdd, Z9, Z8, Z8
+	VPADDD          Z8, Z15, Z15
+	VCVTDQ2PS       Z15, Z15
+	VCVTPH2PS       2048(R8), Z8
+	VMULPS          ww3e000000<>+0(SB), Z8, Z8
+	VMULPS.BCST     (BP), Z8, Z8
+	VMOVUPS         (R14), Z9
+	VFMADD231PS     Z8, Z15, Z9
+	VMOVUPS         Z9, (R14)
+	ADDQ            $0x00000032, AX
+	ADDQ            $0x00000100, SI
+	ADDQ            $0x04, BP
+	ADDQ            $0x20, DI
+	DECQ            R15
+	JNZ             block
 	VZEROUPPER
 	RET
 
-DATA scales0<>+0(SB)/4, $0x00000000
-DATA scales0<>+4(SB)/4, $0x00000000
-DATA scales0<>+8(SB)/4, $0x00000000
-DATA scales0<>+12(SB)/4, $0x00000000
-DATA scales0<>+16(SB)/4, $0x00000000
-DATA scales0<>+20(SB)/4, $0x00000000
-DATA scales0<>+24(SB)/4, $0x00000000
-DATA scales0<>+28(SB)/4, $0x00000000
-DATA scales0<>+32(SB)/4, $0x00020002
-DATA scales0<>+36(SB)/4, $0x00020002
-DATA scales0<>+40(SB)/4, $0x00020002
-DATA scales0<>+44(SB)/4, $0x00020002
-DATA scales0<>+48(SB)/4, $0x00020002
-DATA scales0<>+52(SB)/4, $0x00020002
-DATA scales0<>+56(SB)/4, $0x00020002
-DATA scales0<>+60(SB)/4, $0x00020002
-GLOBL scales0<>(SB), RODATA|NOPTR, $64
+DATA wminus7<>+0(SB)/4, $0xfff9fff9
+DATA wminus7<>+4(SB)/4, $0xfff9fff9
+DATA wminus7<>+8(SB)/4, $0xfff9fff9
+DATA wminus7<>+12(SB)/4, $0xfff9fff9
+DATA wminus7<>+16(SB)/4, $0xfff9fff9
+DATA wminus7<>+20(SB)/4, $0xfff9fff9
+DATA wminus7<>+24(SB)/4, $0xfff9fff9
+DATA wminus7<>+28(SB)/4, $0xfff9fff9
+DATA wminus7<>+32(SB)/4, $0xfff9fff9
+DATA wminus7<>+36(SB)/4, $0xfff9fff9
+DATA wminus7<>+40(SB)/4, $0xfff9fff9
+DATA wminus7<>+44(SB)/4, $0xfff9fff9
+DATA wminus7<>+48(SB)/4, $0xfff9fff9
+DATA wminus7<>+52(SB)/4, $0xfff9fff9
+DATA wminus7<>+56(SB)/4, $0xfff9fff9
+DATA wminus7<>+60(SB)/4, $0xfff9fff9
+GLOBL wminus7<>(SB), RODATA|NOPTR, $64
 
-DATA scales1<>+0(SB)/4, $0x00040004
-DATA scales1<>+4(SB)/4, $0x00040004
-DATA scales1<>+8(SB)/4, $0x00040004
-DATA scales1<>+12(SB)/4, $0x00040004
-DATA scales1<>+16(SB)/4, $0x00040004
-DATA scales1<>+20(SB)/4, $0x00040004
-DATA scales1<>+24(SB)/4, $0x00040004
-DATA scales1<>+28(SB)/4, $0x00040004
-DATA scales1<>+32(SB)/4, $0x00060006
-DATA scales1<>+36(SB)/4, $0x00060006
-DATA scales1<>+40(SB)/4, $0x00060006
-DATA scales1<>+44(SB)/4, $0x00060006
-DATA scales1<>+48(SB)/4, $0x00060006
-DATA scales1<>+52(SB)/4, $0x00060006
-DATA scales1<>+56(SB)/4, $0x00060006
-DATA scales1<>+60(SB)/4, $0x00060006
-GLOBL scales1<>(SB), RODATA|NOPTR, $64
+DATA wseven9<>+0(SB)/4, $0x000e000e
+DATA wseven9<>+4(SB)/4, $0x000e000e
+DATA wseven9<>+8(SB)/4, $0x000e000e
+DATA wseven9<>+12(SB)/4, $0x000e000e
+DATA wseven9<>+16(SB)/4, $0x000e000e
+DATA wseven9<>+20(SB)/4, $0x000e000e
+DATA wseven9<>+24(SB)/4, $0x000e000e
+DATA wseven9<>+28(SB)/4, $0x000e000e
+DATA wseven9<>+32(SB)/4, $0x000e000e
+DATA wseven9<>+36(SB)/4, $0x000e000e
+DATA wseven9<>+40(SB)/4, $0x000e000e
+DATA wseven9<>+44(SB)/4, $0x000e000e
+DATA wseven9<>+48(SB)/4, $0x000e000e
+DATA wseven9<>+52(SB)/4, $0x000e000e
+DATA wseven9<>+56(SB)/4, $0x000e000e
+DATA wseven9<>+60(SB)/4, $0x000e000e
+GLOBL wseven9<>(SB), RODATA|NOPTR, $64
 
-DATA scales2<>+0(SB)/4, $0x00080008
-DATA scales2<>+4(SB)/4, $0x00080008
-DATA scales2<>+8(SB)/4, $0x00080008
-DATA scales2<>+12(SB)/4, $0x00080008
-DATA scales2<>+16(SB)/4, $0x00080008
-DATA scales2<>+20(SB)/4, $0x00080008
-DATA scales2<>+24(SB)/4, $0x00080008
-DATA scales2<>+28(SB)/4, $0x00080008
-DATA scales2<>+32(SB)/4, $0x000a000a
-DATA scales2<>+36(SB)/4, $0x000a000a
-DATA scales2<>+40(SB)/4, $0x000a000a
-DATA scales2<>+44(SB)/4, $0x000a000a
-DATA scales2<>+48(SB)/4, $0x000a000a
-DATA scales2<>+52(SB)/4, $0x000a000a
-DATA scales2<>+56(SB)/4, $0x000a000a
-DATA scales2<>+60(SB)/4, $0x000a000a
-GLOBL scales2<>(SB), RODATA|NOPTR, $64
+DATA wtimes8<>+0(SB)/4, $0x18181818
+DATA wtimes8<>+4(SB)/4, $0x18181818
+DATA wtimes8<>+8(SB)/4, $0x18181818
+DATA wtimes8<>+12(SB)/4, $0x18181818
+DATA wtimes8<>+16(SB)/4, $0x18181818
+DATA wtimes8<>+20(SB)/4, $0x18181818
+DATA wtimes8<>+24(SB)/4, $0x18181818
+DATA wtimes8<>+28(SB)/4, $0x18181818
+DATA wtimes8<>+32(SB)/4, $0x18181818
+DATA wtimes8<>+36(SB)/4, $0x18181818
+DATA wtimes8<>+40(SB)/4, $0x18181818
+DATA wtimes8<>+44(SB)/4, $0x18181818
+DATA wtimes8<>+48(SB)/4, $0x18181818
+DATA wtimes8<>+52(SB)/4, $0x18181818
+DATA wtimes8<>+56(SB)/4, $0x18181818
+DATA wtimes8<>+60(SB)/4, $0x18181818
+GLOBL wtimes8<>(SB), RODATA|NOPTR, $64
 
-DATA scales3<>+0(SB)/4, $0x000c000c
-DATA scales3<>+4(SB)/4, $0x000c000c
-DATA scales3<>+8(SB)/4, $0x000c000c
-DATA scales3<>+12(SB)/4, $0x000c000c
-DATA scales3<>+16(SB)/4, $0x000c000c
-DATA scales3<>+20(SB)/4, $0x000c000c
-DATA scales3<>+24(SB)/4, $0x000c000c
-DATA scales3<>+28(SB)/4, $0x000c000c
-DATA scales3<>+32(SB)/4, $0x000e000e
-DATA scales3<>+36(SB)/4, $0x000e000e
-DATA scales3<>+40(SB)/4, $0x000e000e
-DATA scales3<>+44(SB)/4, $0x000e000e
-DATA scales3<>+48(SB)/4, $0x000e000e
-DATA scales3<>+52(SB)/4, $0x000e000e
-DATA scales3<>+56(SB)/4, $0x000e000e
-DATA scales3<>+60(SB)/4, $0x000e000e
-GLOBL scales3<>(SB), RODATA|NOPTR, $64
-
-DATA w3e000000<>+0(SB)/4, $0x3e000000
-DATA w3e000000<>+4(SB)/4, $0x3e000000
-DATA w3e000000<>+8(SB)/4, $0x3e000000
-DATA w3e000000<>+12(SB)/4, $0x3e000000
-DATA w3e000000<>+16(SB)/4, $0x3e000000
-DATA w3e000000<>+20(SB)/4, $0x3e000000
-DATA w3e000000<>+24(SB)/4, $0x3e000000
-DATA w3e000000<>+28(SB)/4, $0x3e000000
-DATA w3e000000<>+32(SB)/4, $0x3e000000
-DATA w3e000000<>+36(SB)/4, $0x3e000000
-DATA w3e000000<>+40(SB)/4, $0x3e000000
-DATA w3e000000<>+44(SB)/4, $0x3e000000
-DATA w3e000000<>+48(SB)/4, $0x3e000000
-DATA w3e000000<>+52(SB)/4, $0x3e000000
-DATA w3e000000<>+56(SB)/4, $0x3e000000
-DATA w3e000000<>+60(SB)/4, $0x3e000000
-GLOBL w3e000000<>(SB), RODATA|NOPTR, $64
+DATA ww3e000000<>+0(SB)/4, $0x3e000000
+DATA ww3e000000<>+4(SB)/4, $0x3e000000
+DATA ww3e000000<>+8(SB)/4, $0x3e000000
+DATA ww3e000000<>+12(SB)/4, $0x3e000000
+DATA ww3e000000<>+16(SB)/4, $0x3e000000
+DATA ww3e000000<>+20(SB)/4, $0x3e000000
+DATA ww3e000000<>+24(SB)/4, $0x3e000000
+DATA ww3e000000<>+28(SB)/4, $0x3e000000
+DATA ww3e000000<>+32(SB)/4, $0x3e000000
+DATA ww3e000000<>+36(SB)/4, $0x3e000000
+DATA ww3e000000<>+40(SB)/4, $0x3e000000
+DATA ww3e000000<>+44(SB)/4, $0x3e000000
+DATA ww3e000000<>+48(SB)/4, $0x3e000000
+DATA ww3e000000<>+52(SB)/4, $0x3e000000
+DATA ww3e000000<>+56(SB)/4, $0x3e000000
+DATA ww3e000000<>+60(SB)/4, $0x3e000000
+GLOBL ww3e000000<>(SB), RODATA|NOPTR, $64

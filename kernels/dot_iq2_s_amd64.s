@@ -6,381 +6,573 @@
 
 // func dotIQ2SAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·dotIQ2SAVX2(SB), NOSPLIT, $0-80
-	VMOVDQU spread<>+0(SB), Y0
-	VMOVDQU bit<>+0(SB), Y1
-	VMOVDQU two<>+0(SB), Y2
-	MOVQ    dst+0(FP), R12
+TEXT ·dotIQ2SAVX2(SB), NOSPLIT, $8-80
+	VMOVDQU maskc<>+0(SB), Y0
+	VMOVDQU levels0<>+0(SB), Y1
+	VMOVDQU ones16<>+0(SB), Y2
+	VMOVDQU levels1<>+0(SB), Y3
+	VMOVDQU mask3<>+0(SB), Y4
+	VMOVDQU levels2<>+0(SB), Y5
+	VMOVDQU levels3<>+0(SB), Y6
+	MOVQ    dst+0(FP), R14
 	MOVQ    src+8(FP), AX
 	MOVQ    stride+16(FP), CX
-	MOVQ    blocks+24(FP), R13
+	MOVQ    blocks+24(FP), R15
 	MOVQ    ahead+32(FP), DX
 	MOVQ    q+40(FP), SI
-	MOVQ    d+48(FP), R14
+	MOVQ    d+48(FP), BP
 	MOVQ    sums+56(FP), DI
-	MOVQ    grid+64(FP), R10
+	MOVQ    grid+64(FP), R12
 	MOVQ    room+72(FP), R8
 	ADDQ    AX, DX
-	VXORPS  Y3, Y3, Y3
-	VMOVUPS Y3, (R12)
-	VMOVUPS Y3, 32(R12)
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS Y7, (R14)
+	VMOVUPS Y7, 32(R14)
 
 block:
-	MOVQ AX, R9
-	MOVQ $0x00000010, BX
+	MOVQ AX, R11
+	MOVQ R8, R9
+	MOVQ $-16, BX
 
-head:
-	MOVWLZX      (R9), R11
-	MOVL         R11, 160(R8)
-	VMOVQ        74(R9), X3
-	VPSRLW       $0x04, X3, X4
-	VPUNPCKLBW   X4, X3, X3
-	VPAND        low4<>+0(SB), X3, X3
-	VPADDB       X3, X3, X3
-	VPOR         b1<>+0(SB), X3, X3
-	VPMOVZXBW    X3, Y3
-	VMOVDQU      Y3, 128(R8)
-	VPBROADCASTD 66(R9), Y3
-	VPSHUFB      bytes<>+0(SB), Y3, Y3
-	VPMULLW      place2<>+0(SB), Y3, Y3
-	VPAND        field2<>+0(SB), Y3, Y3
-	VPMOVZXBW    2(R9), Y6
-	VPOR         Y3, Y6, Y6
-	VMOVDQU      Y6, (R8)
-	VPBROADCASTD 70(R9), Y3
-	VPSHUFB      bytes<>+0(SB), Y3, Y3
-	VPMULLW      place2<>+0(SB), Y3, Y3
-	VPAND        field2<>+0(SB), Y3, Y3
-	VPMOVZXBW    18(R9), Y6
-	VPOR         Y3, Y6, Y6
-	VMOVDQU      Y6, 32(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          head
-	SUBQ         $0x00001000, R8
-	MOVQ         AX, R9
-	MOVQ         $0x00000010, BX
+numbers:
+	VPBROADCASTQ   66(R11), Y7
+	VPSHUFB        wbytes<>+0(SB), Y7, Y7
+	VPMULLW        wplace<>+0(SB), Y7, Y7
+	VPMOVZXBW      2(R11), Y8
+	VPAND          whigh<>+0(SB), Y7, Y7
+	VPOR           Y8, Y7, Y7
+	VMOVDQU        Y7, (R9)
+	VPBROADCASTQ   66(R11), Y7
+	VPSHUFB        wbytes<>+32(SB), Y7, Y7
+	VPMULLW        wplace<>+32(SB), Y7, Y7
+	VPMOVZXBW      18(R11), Y8
+	VPAND          whigh<>+32(SB), Y7, Y7
+	VPOR           Y8, Y7, Y7
+	VMOVDQU        Y7, 32(R9)
+	ADDQ           CX, R11
+	ADDQ           $0x00000080, R9
+	INCQ           BX
+	JNZ            numbers
+	VBROADCASTI128 (SI), Y7
+	VINSERTI128    $0x01, 64(SI), Y7, Y7
+	VBROADCASTI128 16(SI), Y8
+	VINSERTI128    $0x01, 80(SI), Y8, Y8
+	VBROADCASTI128 32(SI), Y9
+	VINSERTI128    $0x01, 96(SI), Y9, Y9
+	VBROADCASTI128 48(SI), Y10
+	VINSERTI128    $0x01, 112(SI), Y10, Y10
+	VPMOVSXWD      (DI), Y11
+	VPMULLD        bias<>+0(SB), Y11, Y11
+	VPSHUFB        order<>+0(SB), Y7, Y7
+	VPSHUFB        order<>+0(SB), Y8, Y8
+	VPSHUFB        order<>+0(SB), Y9, Y9
+	VPSHUFB        order<>+0(SB), Y10, Y10
+	VPUNPCKLDQ     Y8, Y7, Y12
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLDQ     Y10, Y9, Y8
+	VPUNPCKHDQ     Y10, Y9, Y9
+	VPUNPCKLQDQ    Y8, Y12, Y10
+	VPUNPCKHQDQ    Y8, Y12, Y8
+	VPUNPCKLQDQ    Y9, Y7, Y12
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VMOVDQU        Y10, 2112(R8)
+	VMOVDQU        Y8, 2176(R8)
+	VMOVDQU        Y12, 2240(R8)
+	VMOVDQU        Y7, 2304(R8)
+	VMOVDQU        Y11, 2368(R8)
+	VBROADCASTI128 128(SI), Y7
+	VINSERTI128    $0x01, 192(SI), Y7, Y7
+	VBROADCASTI128 144(SI), Y8
+	VINSERTI128    $0x01, 208(SI), Y8, Y8
+	VBROADCASTI128 160(SI), Y9
+	VINSERTI128    $0x01, 224(SI), Y9, Y9
+	VBROADCASTI128 176(SI), Y10
+	VINSERTI128    $0x01, 240(SI), Y10, Y10
+	VPMOVSXWD      16(DI), Y11
+	VPMULLD        bias<>+0(SB), Y11, Y11
+	VPSHUFB        order<>+0(SB), Y7, Y7
+	VPSHUFB        order<>+0(SB), Y8, Y8
+	VPSHUFB        order<>+0(SB), Y9, Y9
+	VPSHUFB        order<>+0(SB), Y10, Y10
+	VPUNPCKLDQ     Y8, Y7, Y12
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLDQ     Y10, Y9, Y8
+	VPUNPCKHDQ     Y10, Y9, Y9
+	VPUNPCKLQDQ    Y8, Y12, Y10
+	VPUNPCKHQDQ    Y8, Y12, Y8
+	VPUNPCKLQDQ    Y9, Y7, Y12
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VMOVDQU        Y10, 2144(R8)
+	VMOVDQU        Y8, 2208(R8)
+	VMOVDQU        Y12, 2272(R8)
+	VMOVDQU        Y7, 2336(R8)
+	VMOVDQU        Y11, 2400(R8)
+	MOVQ           AX, R11
+	MOVQ           R8, R9
+	MOVQ           $-16, BX
 
 points:
 	PREFETCHT1   (DX)
 	PREFETCHT1   64(DX)
 	ADDQ         $0x00000052, DX
-	VXORPS       X4, X4, X4
-	MOVWLZX      (R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      2(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	MOVWLZX      4(R8), R11
-	VMOVQ        (R10)(R11*8), X3
-	MOVWLZX      6(R8), R11
-	VMOVHPS      (R10)(R11*8), X3, X3
-	VINSERTI128  $0x01, X3, Y5, Y3
-	VPBROADCASTD 34(R9), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPCMPEQB     Y1, Y6, Y6
-	VPXOR        (SI), Y6, Y7
-	VPSUBB       Y6, Y7, Y7
-	VPMADDUBSW   Y7, Y3, Y7
-	VPBROADCASTD 128(R8), Y3
-	VPSHUFB      Y2, Y3, Y3
-	VPMADDWD     Y3, Y7, Y7
-	VPADDD       Y7, Y4, Y4
-	MOVWLZX      8(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      10(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	MOVWLZX      12(R8), R11
-	VMOVQ        (R10)(R11*8), X3
-	MOVWLZX      14(R8), R11
-	VMOVHPS      (R10)(R11*8), X3, X3
-	VINSERTI128  $0x01, X3, Y5, Y3
-	VPBROADCASTD 38(R9), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPCMPEQB     Y1, Y6, Y6
-	VPXOR        32(SI), Y6, Y7
-	VPSUBB       Y6, Y7, Y7
-	VPMADDUBSW   Y7, Y3, Y7
-	VPBROADCASTD 132(R8), Y3
-	VPSHUFB      Y2, Y3, Y3
-	VPMADDWD     Y3, Y7, Y7
-	VPADDD       Y7, Y4, Y4
-	MOVWLZX      16(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      18(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	MOVWLZX      20(R8), R11
-	VMOVQ        (R10)(R11*8), X3
-	MOVWLZX      22(R8), R11
-	VMOVHPS      (R10)(R11*8), X3, X3
-	VINSERTI128  $0x01, X3, Y5, Y3
-	VPBROADCASTD 42(R9), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPCMPEQB     Y1, Y6, Y6
-	VPXOR        64(SI), Y6, Y7
-	VPSUBB       Y6, Y7, Y7
-	VPMADDUBSW   Y7, Y3, Y7
-	VPBROADCASTD 136(R8), Y3
-	VPSHUFB      Y2, Y3, Y3
-	VPMADDWD     Y3, Y7, Y7
-	VPADDD       Y7, Y4, Y4
-	MOVWLZX      24(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      26(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	MOVWLZX      28(R8), R11
-	VMOVQ        (R10)(R11*8), X3
-	MOVWLZX      30(R8), R11
-	VMOVHPS      (R10)(R11*8), X3, X3
-	VINSERTI128  $0x01, X3, Y5, Y3
-	VPBROADCASTD 46(R9), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPCMPEQB     Y1, Y6, Y6
-	VPXOR        96(SI), Y6, Y7
-	VPSUBB       Y6, Y7, Y7
-	VPMADDUBSW   Y7, Y3, Y7
-	VPBROADCASTD 140(R8), Y3
-	VPSHUFB      Y2, Y3, Y3
-	VPMADDWD     Y3, Y7, Y7
-	VPADDD       Y7, Y4, Y4
-	MOVWLZX      32(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      34(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	MOVWLZX      36(R8), R11
-	VMOVQ        (R10)(R11*8), X3
-	MOVWLZX      38(R8), R11
-	VMOVHPS      (R10)(R11*8), X3, X3
-	VINSERTI128  $0x01, X3, Y5, Y3
-	VPBROADCASTD 50(R9), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPCMPEQB     Y1, Y6, Y6
-	VPXOR        128(SI), Y6, Y7
-	VPSUBB       Y6, Y7, Y7
-	VPMADDUBSW   Y7, Y3, Y7
-	VPBROADCASTD 144(R8), Y3
-	VPSHUFB      Y2, Y3, Y3
-	VPMADDWD     Y3, Y7, Y7
-	VPADDD       Y7, Y4, Y4
-	MOVWLZX      40(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      42(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	MOVWLZX      44(R8), R11
-	VMOVQ        (R10)(R11*8), X3
-	MOVWLZX      46(R8), R11
-	VMOVHPS      (R10)(R11*8), X3, X3
-	VINSERTI128  $0x01, X3, Y5, Y3
-	VPBROADCASTD 54(R9), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPCMPEQB     Y1, Y6, Y6
-	VPXOR        160(SI), Y6, Y7
-	VPSUBB       Y6, Y7, Y7
-	VPMADDUBSW   Y7, Y3, Y7
-	VPBROADCASTD 148(R8), Y3
-	VPSHUFB      Y2, Y3, Y3
-	VPMADDWD     Y3, Y7, Y7
-	VPADDD       Y7, Y4, Y4
-	MOVWLZX      48(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      50(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	MOVWLZX      52(R8), R11
-	VMOVQ        (R10)(R11*8), X3
-	MOVWLZX      54(R8), R11
-	VMOVHPS      (R10)(R11*8), X3, X3
-	VINSERTI128  $0x01, X3, Y5, Y3
-	VPBROADCASTD 58(R9), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPCMPEQB     Y1, Y6, Y6
-	VPXOR        192(SI), Y6, Y7
-	VPSUBB       Y6, Y7, Y7
-	VPMADDUBSW   Y7, Y3, Y7
-	VPBROADCASTD 152(R8), Y3
-	VPSHUFB      Y2, Y3, Y3
-	VPMADDWD     Y3, Y7, Y7
-	VPADDD       Y7, Y4, Y4
-	MOVWLZX      56(R8), R11
-	VMOVQ        (R10)(R11*8), X5
-	MOVWLZX      58(R8), R11
-	VMOVHPS      (R10)(R11*8), X5, X5
-	MOVWLZX      60(R8), R11
-	VMOVQ        (R10)(R11*8), X3
-	MOVWLZX      62(R8), R11
-	VMOVHPS      (R10)(R11*8), X3, X3
-	VINSERTI128  $0x01, X3, Y5, Y3
-	VPBROADCASTD 62(R9), Y6
-	VPSHUFB      Y0, Y6, Y6
-	VPAND        Y1, Y6, Y6
-	VPCMPEQB     Y1, Y6, Y6
-	VPXOR        224(SI), Y6, Y7
-	VPSUBB       Y6, Y7, Y7
-	VPMADDUBSW   Y7, Y3, Y7
-	VPBROADCASTD 156(R8), Y3
-	VPSHUFB      Y2, Y3, Y3
-	VPMADDWD     Y3, Y7, Y7
-	VPADDD       Y7, Y4, Y4
-	VMOVDQU      Y4, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
+	MOVWLZX      (R11), R13
+	MOVW         R13, 2080(R8)(BX*2)
+	MOVQ         (R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X7, X7
+	MOVQ         8(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X7, X7
+	MOVQ         16(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         24(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	VINSERTI128  $0x01, X8, Y7, Y7
+	VPBROADCASTQ 74(R11), Y8
+	VPSHUFB      wscales<>+0(SB), Y8, Y8
+	VPSRLVD      whalves<>+0(SB), Y8, Y8
+	VPAND        wscale<>+0(SB), Y8, Y8
+	VPOR         wone<>+0(SB), Y8, Y8
+	VPMOVZXBW    34(R11), Y9
+	VPSLLW       $0x04, Y9, Y10
+	VPOR         Y10, Y9, Y9
+	VPAND        wsigns<>+0(SB), Y9, Y9
+	VMOVDQU      2368(R8), Y10
+	VPSRLW       $0x04, Y7, Y11
+	VPANDN       Y9, Y0, Y12
+	VPAND        Y0, Y7, Y13
+	VPOR         Y12, Y13, Y13
+	VPSHUFB      Y13, Y1, Y13
+	VPMADDUBSW   2112(R8), Y13, Y13
+	VPMADDWD     Y2, Y13, Y13
+	VPADDD       Y13, Y10, Y10
+	VPAND        Y0, Y11, Y13
+	VPOR         Y12, Y13, Y13
+	VPSHUFB      Y13, Y3, Y13
+	VPMADDUBSW   2176(R8), Y13, Y13
+	VPMADDWD     Y2, Y13, Y13
+	VPADDD       Y13, Y10, Y10
+	VPANDN       Y9, Y4, Y9
+	VPAND        Y4, Y7, Y7
+	VPOR         Y9, Y7, Y7
+	VPSHUFB      Y7, Y5, Y7
+	VPMADDUBSW   2240(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y10, Y10
+	VPAND        Y4, Y11, Y7
+	VPOR         Y9, Y7, Y7
+	VPSHUFB      Y7, Y6, Y7
+	VPMADDUBSW   2304(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y10, Y10
+	VPMULLD      Y8, Y10, Y10
+	MOVQ         32(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X7, X7
+	MOVQ         40(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X7, X7
+	MOVQ         48(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         56(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	VINSERTI128  $0x01, X8, Y7, Y7
+	VPBROADCASTQ 74(R11), Y8
+	VPSHUFB      wscales<>+32(SB), Y8, Y8
+	VPSRLVD      whalves<>+32(SB), Y8, Y8
+	VPAND        wscale<>+32(SB), Y8, Y8
+	VPOR         wone<>+32(SB), Y8, Y8
+	VPMOVZXBW    50(R11), Y9
+	VPSLLW       $0x04, Y9, Y11
+	VPOR         Y11, Y9, Y9
+	VPAND        wsigns<>+32(SB), Y9, Y9
+	VMOVDQU      2400(R8), Y11
+	VPSRLW       $0x04, Y7, Y12
+	VPANDN       Y9, Y0, Y13
+	VPAND        Y0, Y7, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y1, Y14
+	VPMADDUBSW   2144(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPAND        Y0, Y12, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y3, Y14
+	VPMADDUBSW   2208(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPANDN       Y9, Y4, Y9
+	VPAND        Y4, Y7, Y7
+	VPOR         Y9, Y7, Y7
+	VPSHUFB      Y7, Y5, Y7
+	VPMADDUBSW   2272(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y11, Y11
+	VPAND        Y4, Y12, Y7
+	VPOR         Y9, Y7, Y7
+	VPSHUFB      Y7, Y6, Y7
+	VPMADDUBSW   2336(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y11, Y11
+	VPMULLD      Y8, Y11, Y11
+	VPADDD       Y11, Y10, Y10
+	VMOVDQU      Y10, (R9)
+	ADDQ         CX, R11
+	ADDQ         $0x00000080, R9
+	INCQ         BX
 	JNZ          points
-	SUBQ         $0x00001000, R8
-	VMOVDQU      192(R8), Y3
-	VPHADDD      448(R8), Y3, Y3
-	VMOVDQU      704(R8), Y6
-	VPHADDD      960(R8), Y6, Y6
-	VPHADDD      Y6, Y3, Y3
-	VMOVDQU      1216(R8), Y6
-	VPHADDD      1472(R8), Y6, Y6
-	VMOVDQU      1728(R8), Y7
-	VPHADDD      1984(R8), Y7, Y7
-	VPHADDD      Y7, Y6, Y6
-	VPERM2I128   $0x20, Y6, Y3, Y7
-	VPERM2I128   $0x31, Y6, Y3, Y3
-	VPADDD       Y3, Y7, Y7
-	VCVTDQ2PS    Y7, Y7
-	VXORPS       X3, X3, X3
-	VPINSRW      $0x00, 160(R8), X3, X3
-	VPINSRW      $0x01, 416(R8), X3, X3
-	VPINSRW      $0x02, 672(R8), X3, X3
-	VPINSRW      $0x03, 928(R8), X3, X3
-	VPINSRW      $0x04, 1184(R8), X3, X3
-	VPINSRW      $0x05, 1440(R8), X3, X3
-	VPINSRW      $0x06, 1696(R8), X3, X3
-	VPINSRW      $0x07, 1952(R8), X3, X3
-	VCVTPH2PS    X3, Y3
-	VMULPS       f3e000000<>+0(SB), Y3, Y3
-	VBROADCASTSS (R14), Y6
-	VMULPS       Y6, Y3, Y3
-	VMOVUPS      (R12), Y6
-	VFMADD231PS  Y3, Y7, Y6
-	VMOVUPS      Y6, (R12)
-	VMOVDQU      2240(R8), Y3
-	VPHADDD      2496(R8), Y3, Y3
-	VMOVDQU      2752(R8), Y6
-	VPHADDD      3008(R8), Y6, Y6
-	VPHADDD      Y6, Y3, Y3
-	VMOVDQU      3264(R8), Y6
-	VPHADDD      3520(R8), Y6, Y6
-	VMOVDQU      3776(R8), Y7
-	VPHADDD      4032(R8), Y7, Y7
-	VPHADDD      Y7, Y6, Y6
-	VPERM2I128   $0x20, Y6, Y3, Y7
-	VPERM2I128   $0x31, Y6, Y3, Y3
-	VPADDD       Y3, Y7, Y7
-	VCVTDQ2PS    Y7, Y7
-	VXORPS       X3, X3, X3
-	VPINSRW      $0x00, 2208(R8), X3, X3
-	VPINSRW      $0x01, 2464(R8), X3, X3
-	VPINSRW      $0x02, 2720(R8), X3, X3
-	VPINSRW      $0x03, 2976(R8), X3, X3
-	VPINSRW      $0x04, 3232(R8), X3, X3
-	VPINSRW      $0x05, 3488(R8), X3, X3
-	VPINSRW      $0x06, 3744(R8), X3, X3
-	VPINSRW      $0x07, 4000(R8), X3, X3
-	VCVTPH2PS    X3, Y3
-	VMULPS       f3e000000<>+0(SB), Y3, Y3
-	VBROADCASTSS (R14), Y6
-	VMULPS       Y6, Y3, Y3
-	VMOVUPS      32(R12), Y6
-	VFMADD231PS  Y3, Y7, Y6
-	VMOVUPS      Y6, 32(R12)
+	VMOVDQU      (R8), Y7
+	VPHADDD      128(R8), Y7, Y7
+	VMOVDQU      256(R8), Y8
+	VPHADDD      384(R8), Y8, Y8
+	VPHADDD      Y8, Y7, Y7
+	VMOVDQU      512(R8), Y8
+	VPHADDD      640(R8), Y8, Y8
+	VMOVDQU      768(R8), Y9
+	VPHADDD      896(R8), Y9, Y9
+	VPHADDD      Y9, Y8, Y8
+	VPERM2I128   $0x20, Y8, Y7, Y9
+	VPERM2I128   $0x31, Y8, Y7, Y7
+	VPADDD       Y7, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VCVTPH2PS    2048(R8), Y7
+	VMULPS       f3e000000<>+0(SB), Y7, Y7
+	VBROADCASTSS (BP), Y8
+	VMULPS       Y8, Y7, Y7
+	VMOVUPS      (R14), Y8
+	VFMADD231PS  Y7, Y9, Y8
+	VMOVUPS      Y8, (R14)
+	VMOVDQU      1024(R8), Y7
+	VPHADDD      1152(R8), Y7, Y7
+	VMOVDQU      1280(R8), Y8
+	VPHADDD      1408(R8), Y8, Y8
+	VPHADDD      Y8, Y7, Y7
+	VMOVDQU      1536(R8), Y8
+	VPHADDD      1664(R8), Y8, Y8
+	VMOVDQU      1792(R8), Y9
+	VPHADDD      1920(R8), Y9, Y9
+	VPHADDD      Y9, Y8, Y8
+	VPERM2I128   $0x20, Y8, Y7, Y9
+	VPERM2I128   $0x31, Y8, Y7, Y7
+	VPADDD       Y7, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VCVTPH2PS    2064(R8), Y7
+	VMULPS       f3e000000<>+0(SB), Y7, Y7
+	VBROADCASTSS (BP), Y8
+	VMULPS       Y8, Y7, Y7
+	VMOVUPS      32(R14), Y8
+	VFMADD231PS  Y7, Y9, Y8
+	VMOVUPS      Y8, 32(R14)
 	ADDQ         $0x00000052, AX
 	ADDQ         $0x00000100, SI
-	ADDQ         $0x04, R14
+	ADDQ         $0x04, BP
 	ADDQ         $0x20, DI
-	DECQ         R13
+	DECQ         R15
 	JNZ          block
 	VZEROUPPER
 	RET
 
-DATA spread<>+0(SB)/4, $0x00000000
-DATA spread<>+4(SB)/4, $0x00000000
-DATA spread<>+8(SB)/4, $0x01010101
-DATA spread<>+12(SB)/4, $0x01010101
-DATA spread<>+16(SB)/4, $0x02020202
-DATA spread<>+20(SB)/4, $0x02020202
-DATA spread<>+24(SB)/4, $0x03030303
-DATA spread<>+28(SB)/4, $0x03030303
-GLOBL spread<>(SB), RODATA|NOPTR, $32
+DATA maskc<>+0(SB)/4, $0x0c0c0c0c
+DATA maskc<>+4(SB)/4, $0x0c0c0c0c
+DATA maskc<>+8(SB)/4, $0x0c0c0c0c
+DATA maskc<>+12(SB)/4, $0x0c0c0c0c
+DATA maskc<>+16(SB)/4, $0x0c0c0c0c
+DATA maskc<>+20(SB)/4, $0x0c0c0c0c
+DATA maskc<>+24(SB)/4, $0x0c0c0c0c
+DATA maskc<>+28(SB)/4, $0x0c0c0c0c
+GLOBL maskc<>(SB), RODATA|NOPTR, $32
 
-DATA bit<>+0(SB)/4, $0x08040201
-DATA bit<>+4(SB)/4, $0x80402010
-DATA bit<>+8(SB)/4, $0x08040201
-DATA bit<>+12(SB)/4, $0x80402010
-DATA bit<>+16(SB)/4, $0x08040201
-DATA bit<>+20(SB)/4, $0x80402010
-DATA bit<>+24(SB)/4, $0x08040201
-DATA bit<>+28(SB)/4, $0x80402010
-GLOBL bit<>(SB), RODATA|NOPTR, $32
+DATA levels0<>+0(SB)/4, $0x23332333
+DATA levels0<>+4(SB)/4, $0x12441244
+DATA levels0<>+8(SB)/4, $0x00560056
+DATA levels0<>+12(SB)/4, $0x00000000
+DATA levels0<>+16(SB)/4, $0x23332333
+DATA levels0<>+20(SB)/4, $0x12441244
+DATA levels0<>+24(SB)/4, $0x00560056
+DATA levels0<>+28(SB)/4, $0x00000000
+GLOBL levels0<>(SB), RODATA|NOPTR, $32
 
-DATA two<>+0(SB)/4, $0x01000100
-DATA two<>+4(SB)/4, $0x01000100
-DATA two<>+8(SB)/4, $0x01000100
-DATA two<>+12(SB)/4, $0x01000100
-DATA two<>+16(SB)/4, $0x03020302
-DATA two<>+20(SB)/4, $0x03020302
-DATA two<>+24(SB)/4, $0x03020302
-DATA two<>+28(SB)/4, $0x03020302
-GLOBL two<>(SB), RODATA|NOPTR, $32
+DATA ones16<>+0(SB)/4, $0x00010001
+DATA ones16<>+4(SB)/4, $0x00010001
+DATA ones16<>+8(SB)/4, $0x00010001
+DATA ones16<>+12(SB)/4, $0x00010001
+DATA ones16<>+16(SB)/4, $0x00010001
+DATA ones16<>+20(SB)/4, $0x00010001
+DATA ones16<>+24(SB)/4, $0x00010001
+DATA ones16<>+28(SB)/4, $0x00010001
+GLOBL ones16<>(SB), RODATA|NOPTR, $32
 
-DATA low4<>+0(SB)/4, $0x0f0f0f0f
-DATA low4<>+4(SB)/4, $0x0f0f0f0f
-DATA low4<>+8(SB)/4, $0x0f0f0f0f
-DATA low4<>+12(SB)/4, $0x0f0f0f0f
-DATA low4<>+16(SB)/4, $0x0f0f0f0f
-DATA low4<>+20(SB)/4, $0x0f0f0f0f
-DATA low4<>+24(SB)/4, $0x0f0f0f0f
-DATA low4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL low4<>(SB), RODATA|NOPTR, $32
+DATA levels1<>+0(SB)/4, $0x23233333
+DATA levels1<>+4(SB)/4, $0x12124444
+DATA levels1<>+8(SB)/4, $0x00005656
+DATA levels1<>+12(SB)/4, $0x00000000
+DATA levels1<>+16(SB)/4, $0x23233333
+DATA levels1<>+20(SB)/4, $0x12124444
+DATA levels1<>+24(SB)/4, $0x00005656
+DATA levels1<>+28(SB)/4, $0x00000000
+GLOBL levels1<>(SB), RODATA|NOPTR, $32
 
-DATA b1<>+0(SB)/4, $0x01010101
-DATA b1<>+4(SB)/4, $0x01010101
-DATA b1<>+8(SB)/4, $0x01010101
-DATA b1<>+12(SB)/4, $0x01010101
-DATA b1<>+16(SB)/4, $0x01010101
-DATA b1<>+20(SB)/4, $0x01010101
-DATA b1<>+24(SB)/4, $0x01010101
-DATA b1<>+28(SB)/4, $0x01010101
-GLOBL b1<>(SB), RODATA|NOPTR, $32
+DATA mask3<>+0(SB)/4, $0x03030303
+DATA mask3<>+4(SB)/4, $0x03030303
+DATA mask3<>+8(SB)/4, $0x03030303
+DATA mask3<>+12(SB)/4, $0x03030303
+DATA mask3<>+16(SB)/4, $0x03030303
+DATA mask3<>+20(SB)/4, $0x03030303
+DATA mask3<>+24(SB)/4, $0x03030303
+DATA mask3<>+28(SB)/4, $0x03030303
+GLOBL mask3<>(SB), RODATA|NOPTR, $32
 
-DATA bytes<>+0(SB)/4, $0x80008000
-DATA bytes<>+4(SB)/4, $0x80008000
-DATA bytes<>+8(SB)/4, $0x80018001
-DATA bytes<>+12(SB)/4, $0x80018001
-DATA bytes<>+16(SB)/4, $0x80028002
-DATA bytes<>+20(SB)/4, $0x80028002
-DATA bytes<>+24(SB)/4, $0x80038003
-DATA bytes<>+28(SB)/4, $0x80038003
-GLOBL bytes<>(SB), RODATA|NOPTR, $32
+DATA levels2<>+0(SB)/4, $0x00564433
+DATA levels2<>+4(SB)/4, $0x00001223
+DATA levels2<>+8(SB)/4, $0x00564433
+DATA levels2<>+12(SB)/4, $0x00001223
+DATA levels2<>+16(SB)/4, $0x00564433
+DATA levels2<>+20(SB)/4, $0x00001223
+DATA levels2<>+24(SB)/4, $0x00564433
+DATA levels2<>+28(SB)/4, $0x00001223
+GLOBL levels2<>(SB), RODATA|NOPTR, $32
 
-DATA place2<>+0(SB)/4, $0x00400100
-DATA place2<>+4(SB)/4, $0x00040010
-DATA place2<>+8(SB)/4, $0x00400100
-DATA place2<>+12(SB)/4, $0x00040010
-DATA place2<>+16(SB)/4, $0x00400100
-DATA place2<>+20(SB)/4, $0x00040010
-DATA place2<>+24(SB)/4, $0x00400100
-DATA place2<>+28(SB)/4, $0x00040010
-GLOBL place2<>(SB), RODATA|NOPTR, $32
+DATA levels3<>+0(SB)/4, $0x00564433
+DATA levels3<>+4(SB)/4, $0x00564433
+DATA levels3<>+8(SB)/4, $0x00001223
+DATA levels3<>+12(SB)/4, $0x00001223
+DATA levels3<>+16(SB)/4, $0x00564433
+DATA levels3<>+20(SB)/4, $0x00564433
+DATA levels3<>+24(SB)/4, $0x00001223
+DATA levels3<>+28(SB)/4, $0x00001223
+GLOBL levels3<>(SB), RODATA|NOPTR, $32
 
-DATA field2<>+0(SB)/4, $0x03000300
-DATA field2<>+4(SB)/4, $0x03000300
-DATA field2<>+8(SB)/4, $0x03000300
-DATA field2<>+12(SB)/4, $0x03000300
-DATA field2<>+16(SB)/4, $0x03000300
-DATA field2<>+20(SB)/4, $0x03000300
-DATA field2<>+24(SB)/4, $0x03000300
-DATA field2<>+28(SB)/4, $0x03000300
-GLOBL field2<>(SB), RODATA|NOPTR, $32
+DATA wbytes<>+0(SB)/4, $0x80008000
+DATA wbytes<>+4(SB)/4, $0x80008000
+DATA wbytes<>+8(SB)/4, $0x80018001
+DATA wbytes<>+12(SB)/4, $0x80018001
+DATA wbytes<>+16(SB)/4, $0x80028002
+DATA wbytes<>+20(SB)/4, $0x80028002
+DATA wbytes<>+24(SB)/4, $0x80038003
+DATA wbytes<>+28(SB)/4, $0x80038003
+DATA wbytes<>+32(SB)/4, $0x80048004
+DATA wbytes<>+36(SB)/4, $0x80048004
+DATA wbytes<>+40(SB)/4, $0x80058005
+DATA wbytes<>+44(SB)/4, $0x80058005
+DATA wbytes<>+48(SB)/4, $0x80068006
+DATA wbytes<>+52(SB)/4, $0x80068006
+DATA wbytes<>+56(SB)/4, $0x80078007
+DATA wbytes<>+60(SB)/4, $0x80078007
+GLOBL wbytes<>(SB), RODATA|NOPTR, $64
+
+DATA wplace<>+0(SB)/4, $0x00400100
+DATA wplace<>+4(SB)/4, $0x00040010
+DATA wplace<>+8(SB)/4, $0x00400100
+DATA wplace<>+12(SB)/4, $0x00040010
+DATA wplace<>+16(SB)/4, $0x00400100
+DATA wplace<>+20(SB)/4, $0x00040010
+DATA wplace<>+24(SB)/4, $0x00400100
+DATA wplace<>+28(SB)/4, $0x00040010
+DATA wplace<>+32(SB)/4, $0x00400100
+DATA wplace<>+36(SB)/4, $0x00040010
+DATA wplace<>+40(SB)/4, $0x00400100
+DATA wplace<>+44(SB)/4, $0x00040010
+DATA wplace<>+48(SB)/4, $0x00400100
+DATA wplace<>+52(SB)/4, $0x00040010
+DATA wplace<>+56(SB)/4, $0x00400100
+DATA wplace<>+60(SB)/4, $0x00040010
+GLOBL wplace<>(SB), RODATA|NOPTR, $64
+
+DATA whigh<>+0(SB)/4, $0x03000300
+DATA whigh<>+4(SB)/4, $0x03000300
+DATA whigh<>+8(SB)/4, $0x03000300
+DATA whigh<>+12(SB)/4, $0x03000300
+DATA whigh<>+16(SB)/4, $0x03000300
+DATA whigh<>+20(SB)/4, $0x03000300
+DATA whigh<>+24(SB)/4, $0x03000300
+DATA whigh<>+28(SB)/4, $0x03000300
+DATA whigh<>+32(SB)/4, $0x03000300
+DATA whigh<>+36(SB)/4, $0x03000300
+DATA whigh<>+40(SB)/4, $0x03000300
+DATA whigh<>+44(SB)/4, $0x03000300
+DATA whigh<>+48(SB)/4, $0x03000300
+DATA whigh<>+52(SB)/4, $0x03000300
+DATA whigh<>+56(SB)/4, $0x03000300
+DATA whigh<>+60(SB)/4, $0x03000300
+GLOBL whigh<>(SB), RODATA|NOPTR, $64
+
+DATA bias<>+0(SB)/4, $0xffffffd5
+DATA bias<>+4(SB)/4, $0xffffffd5
+DATA bias<>+8(SB)/4, $0xffffffd5
+DATA bias<>+12(SB)/4, $0xffffffd5
+DATA bias<>+16(SB)/4, $0xffffffd5
+DATA bias<>+20(SB)/4, $0xffffffd5
+DATA bias<>+24(SB)/4, $0xffffffd5
+DATA bias<>+28(SB)/4, $0xffffffd5
+GLOBL bias<>(SB), RODATA|NOPTR, $32
+
+DATA order<>+0(SB)/4, $0x0c080400
+DATA order<>+4(SB)/4, $0x0d090501
+DATA order<>+8(SB)/4, $0x0e0a0602
+DATA order<>+12(SB)/4, $0x0f0b0703
+DATA order<>+16(SB)/4, $0x0c080400
+DATA order<>+20(SB)/4, $0x0d090501
+DATA order<>+24(SB)/4, $0x0e0a0602
+DATA order<>+28(SB)/4, $0x0f0b0703
+GLOBL order<>(SB), RODATA|NOPTR, $32
+
+DATA wscales<>+0(SB)/4, $0x80800080
+DATA wscales<>+4(SB)/4, $0x80800080
+DATA wscales<>+8(SB)/4, $0x80800180
+DATA wscales<>+12(SB)/4, $0x80800180
+DATA wscales<>+16(SB)/4, $0x80800280
+DATA wscales<>+20(SB)/4, $0x80800280
+DATA wscales<>+24(SB)/4, $0x80800380
+DATA wscales<>+28(SB)/4, $0x80800380
+DATA wscales<>+32(SB)/4, $0x80800480
+DATA wscales<>+36(SB)/4, $0x80800480
+DATA wscales<>+40(SB)/4, $0x80800580
+DATA wscales<>+44(SB)/4, $0x80800580
+DATA wscales<>+48(SB)/4, $0x80800680
+DATA wscales<>+52(SB)/4, $0x80800680
+DATA wscales<>+56(SB)/4, $0x80800780
+DATA wscales<>+60(SB)/4, $0x80800780
+GLOBL wscales<>(SB), RODATA|NOPTR, $64
+
+DATA whalves<>+0(SB)/4, $0x00000007
+DATA whalves<>+4(SB)/4, $0x0000000b
+DATA whalves<>+8(SB)/4, $0x00000007
+DATA whalves<>+12(SB)/4, $0x0000000b
+DATA whalves<>+16(SB)/4, $0x00000007
+DATA whalves<>+20(SB)/4, $0x0000000b
+DATA whalves<>+24(SB)/4, $0x00000007
+DATA whalves<>+28(SB)/4, $0x0000000b
+DATA whalves<>+32(SB)/4, $0x00000007
+DATA whalves<>+36(SB)/4, $0x0000000b
+DATA whalves<>+40(SB)/4, $0x00000007
+DATA whalves<>+44(SB)/4, $0x0000000b
+DATA whalves<>+48(SB)/4, $0x00000007
+DATA whalves<>+52(SB)/4, $0x0000000b
+DATA whalves<>+56(SB)/4, $0x00000007
+DATA whalves<>+60(SB)/4, $0x0000000b
+GLOBL whalves<>(SB), RODATA|NOPTR, $64
+
+DATA wscale<>+0(SB)/4, $0x0000001e
+DATA wscale<>+4(SB)/4, $0x0000001e
+DATA wscale<>+8(SB)/4, $0x0000001e
+DATA wscale<>+12(SB)/4, $0x0000001e
+DATA wscale<>+16(SB)/4, $0x0000001e
+DATA wscale<>+20(SB)/4, $0x0000001e
+DATA wscale<>+24(SB)/4, $0x0000001e
+DATA wscale<>+28(SB)/4, $0x0000001e
+DATA wscale<>+32(SB)/4, $0x0000001e
+DATA wscale<>+36(SB)/4, $0x0000001e
+DATA wscale<>+40(SB)/4, $0x0000001e
+DATA wscale<>+44(SB)/4, $0x0000001e
+DATA wscale<>+48(SB)/4, $0x0000001e
+DATA wscale<>+52(SB)/4, $0x0000001e
+DATA wscale<>+56(SB)/4, $0x0000001e
+DATA wscale<>+60(SB)/4, $0x0000001e
+GLOBL wscale<>(SB), RODATA|NOPTR, $64
+
+DATA wone<>+0(SB)/4, $0x00000001
+DATA wone<>+4(SB)/4, $0x00000001
+DATA wone<>+8(SB)/4, $0x00000001
+DATA wone<>+12(SB)/4, $0x00000001
+DATA wone<>+16(SB)/4, $0x00000001
+DATA wone<>+20(SB)/4, $0x00000001
+DATA wone<>+24(SB)/4, $0x00000001
+DATA wone<>+28(SB)/4, $0x00000001
+DATA wone<>+32(SB)/4, $0x00000001
+DATA wone<>+36(SB)/4, $0x00000001
+DATA wone<>+40(SB)/4, $0x00000001
+DATA wone<>+44(SB)/4, $0x00000001
+DATA wone<>+48(SB)/4, $0x00000001
+DATA wone<>+52(SB)/4, $0x00000001
+DATA wone<>+56(SB)/4, $0x00000001
+DATA wone<>+60(SB)/4, $0x00000001
+GLOBL wone<>(SB), RODATA|NOPTR, $64
+
+DATA wsigns<>+0(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+4(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+8(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+12(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+16(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+20(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+24(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+28(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+32(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+36(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+40(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+44(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+48(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+52(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+56(SB)/4, $0x0f0f0f0f
+DATA wsigns<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wsigns<>(SB), RODATA|NOPTR, $64
 
 DATA f3e000000<>+0(SB)/4, $0x3e000000
 DATA f3e000000<>+4(SB)/4, $0x3e000000
@@ -394,374 +586,432 @@ GLOBL f3e000000<>(SB), RODATA|NOPTR, $32
 
 // func dotIQ2SAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, MMX+
-TEXT ·dotIQ2SAVX512(SB), NOSPLIT, $0-80
-	VMOVDQU64 zero<>+0(SB), Z0
-	VMOVDQU64 scales0<>+0(SB), Z1
-	VMOVDQU64 scales1<>+0(SB), Z2
-	VMOVDQU64 scales2<>+0(SB), Z3
-	VMOVDQU64 scales3<>+0(SB), Z4
-	MOVQ      dst+0(FP), R12
+TEXT ·dotIQ2SAVX512(SB), NOSPLIT, $8-80
+	VMOVDQU64 wbytes<>+0(SB), Z0
+	VMOVDQU64 wplace<>+0(SB), Z1
+	VMOVDQU64 whigh<>+0(SB), Z2
+	VMOVDQU64 wscales<>+0(SB), Z3
+	VMOVDQU64 whalves<>+0(SB), Z4
+	VMOVDQU64 wscale<>+0(SB), Z5
+	VMOVDQU64 wone<>+0(SB), Z6
+	VMOVDQU64 wsigns<>+0(SB), Z7
+	VMOVDQU64 wmaskc<>+0(SB), Z8
+	VMOVDQU64 wlevels0<>+0(SB), Z9
+	VMOVDQU64 wlevels1<>+0(SB), Z10
+	VMOVDQU64 wmask3<>+0(SB), Z11
+	VMOVDQU64 wlevels2<>+0(SB), Z12
+	VMOVDQU64 wlevels3<>+0(SB), Z13
+	MOVQ      dst+0(FP), R14
 	MOVQ      src+8(FP), AX
 	MOVQ      stride+16(FP), CX
-	MOVQ      blocks+24(FP), R13
+	MOVQ      blocks+24(FP), R15
 	MOVQ      ahead+32(FP), DX
 	MOVQ      q+40(FP), SI
-	MOVQ      d+48(FP), R14
+	MOVQ      d+48(FP), BP
 	MOVQ      sums+56(FP), DI
-	MOVQ      grid+64(FP), R10
+	MOVQ      grid+64(FP), R12
 	MOVQ      room+72(FP), R8
 	ADDQ      AX, DX
-	VXORPS    Y5, Y5, Y5
-	VMOVUPS   Y5, (R12)
-	VMOVUPS   Y5, 32(R12)
-	MOVL      $0x00000002, R11
-	KMOVD     R11, K1
-	MOVL      $0x00000004, R11
-	KMOVD     R11, K2
-	MOVL      $0x00000008, R11
-	KMOVD     R11, K3
+	VXORPS    Y14, Y14, Y14
+	VMOVUPS   Y14, (R14)
+	VMOVUPS   Y14, 32(R14)
 
 block:
-	MOVQ AX, R9
-	MOVQ $0x00000010, BX
+	MOVQ AX, R11
+	MOVQ R8, R9
+	MOVQ $-16, BX
 
-head:
-	MOVWLZX      (R9), R11
-	MOVL         R11, 160(R8)
-	VMOVQ        74(R9), X5
-	VPSRLW       $0x04, X5, X6
-	VPUNPCKLBW   X6, X5, X5
-	VPANDD       low4<>+0(SB), X5, X5
-	VPADDB       X5, X5, X5
-	VPORD        b1<>+0(SB), X5, X5
-	VPMOVZXBW    X5, Y5
-	VMOVDQU64    Y5, 128(R8)
-	VPBROADCASTD 66(R9), Y5
-	VPSHUFB      bytes<>+0(SB), Y5, Y5
-	VPMULLW      place2<>+0(SB), Y5, Y5
-	VPANDD       field2<>+0(SB), Y5, Y5
-	VPMOVZXBW    2(R9), Y8
-	VPORD        Y5, Y8, Y8
-	VMOVDQU64    Y8, (R8)
-	VPBROADCASTD 70(R9), Y5
-	VPSHUFB      bytes<>+0(SB), Y5, Y5
-	VPMULLW      place2<>+0(SB), Y5, Y5
-	VPANDD       field2<>+0(SB), Y5, Y5
-	VPMOVZXBW    18(R9), Y8
-	VPORD        Y5, Y8, Y8
-	VMOVDQU64    Y8, 32(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          head
-	SUBQ         $0x00001000, R8
-	MOVQ         AX, R9
-	MOVQ         $0x00000010, BX
+numbers:
+	VPBROADCASTQ    66(R11), Z14
+	VPSHUFB         Z0, Z14, Z14
+	VPMULLW         Z1, Z14, Z14
+	VPMOVZXBW       2(R11), Z15
+	VPTERNLOGD      $0xea, Z15, Z2, Z14
+	VMOVDQU64       Z14, (R9)
+	ADDQ            CX, R11
+	ADDQ            $0x00000080, R9
+	INCQ            BX
+	JNZ             numbers
+	VBROADCASTI32X4 (SI), Y14
+	VINSERTI32X4    $0x01, 64(SI), Y14, Y14
+	VBROADCASTI32X4 16(SI), Y19
+	VINSERTI32X4    $0x01, 80(SI), Y19, Y19
+	VBROADCASTI32X4 32(SI), Y15
+	VINSERTI32X4    $0x01, 96(SI), Y15, Y15
+	VBROADCASTI32X4 48(SI), Y17
+	VINSERTI32X4    $0x01, 112(SI), Y17, Y17
+	VPMOVSXWD       (DI), Y16
+	VPMULLD         bias<>+0(SB), Y16, Y16
+	VPSHUFB         order<>+0(SB), Y14, Y14
+	VPSHUFB         order<>+0(SB), Y19, Y19
+	VPSHUFB         order<>+0(SB), Y15, Y15
+	VPSHUFB         order<>+0(SB), Y17, Y17
+	VPUNPCKLDQ      Y19, Y14, Y18
+	VPUNPCKHDQ      Y19, Y14, Y14
+	VPUNPCKLDQ      Y17, Y15, Y19
+	VPUNPCKHDQ      Y17, Y15, Y15
+	VPUNPCKLQDQ     Y19, Y18, Y17
+	VPUNPCKHQDQ     Y19, Y18, Y18
+	VPUNPCKLQDQ     Y15, Y14, Y19
+	VPUNPCKHQDQ     Y15, Y14, Y20
+	VBROADCASTI32X4 128(SI), Y14
+	VINSERTI32X4    $0x01, 192(SI), Y14, Y14
+	VBROADCASTI32X4 144(SI), Y15
+	VINSERTI32X4    $0x01, 208(SI), Y15, Y15
+	VBROADCASTI32X4 160(SI), Y21
+	VINSERTI32X4    $0x01, 224(SI), Y21, Y21
+	VBROADCASTI32X4 176(SI), Y22
+	VINSERTI32X4    $0x01, 240(SI), Y22, Y22
+	VPMOVSXWD       16(DI), Y23
+	VPMULLD         bias<>+0(SB), Y23, Y23
+	VPSHUFB         order<>+0(SB), Y14, Y14
+	VPSHUFB         order<>+0(SB), Y15, Y15
+	VPSHUFB         order<>+0(SB), Y21, Y21
+	VPSHUFB         order<>+0(SB), Y22, Y22
+	VPUNPCKLDQ      Y15, Y14, Y24
+	VPUNPCKHDQ      Y15, Y14, Y14
+	VPUNPCKLDQ      Y22, Y21, Y15
+	VPUNPCKHDQ      Y22, Y21, Y21
+	VPUNPCKLQDQ     Y15, Y24, Y22
+	VPUNPCKHQDQ     Y15, Y24, Y15
+	VPUNPCKLQDQ     Y21, Y14, Y24
+	VPUNPCKHQDQ     Y21, Y14, Y14
+	VINSERTI64X4    $0x01, Y22, Z17, Z21
+	VINSERTI64X4    $0x01, Y15, Z18, Z15
+	VINSERTI64X4    $0x01, Y24, Z19, Z22
+	VINSERTI64X4    $0x01, Y14, Z20, Z14
+	VINSERTI64X4    $0x01, Y23, Z16, Z23
+	MOVQ            AX, R11
+	MOVQ            R8, R9
+	MOVQ            $-16, BX
 
 points:
 	PREFETCHT1   (DX)
 	PREFETCHT1   64(DX)
 	ADDQ         $0x00000052, DX
-	VMOVDQU64    128(R8), Y5
-	VXORPS       X6, X6, X6
-	MOVWLZX      (R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y8
-	MOVWLZX      2(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y8
-	MOVWLZX      4(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y8
-	MOVWLZX      6(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y8
-	MOVWLZX      8(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y9
-	MOVWLZX      10(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y9
-	MOVWLZX      12(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y9
-	MOVWLZX      14(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y9
-	VINSERTI64X4 $0x01, Y9, Z8, Z9
-	KMOVQ        34(R9), K4
-	VMOVDQU64    (SI), Z10
-	VPSUBB       Z10, Z0, K4, Z10
-	VPMADDUBSW   Z10, Z9, Z10
-	VPERMW       Z5, Z1, Z9
-	VPDPWSSD     Z9, Z10, Z6
-	MOVWLZX      16(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y8
-	MOVWLZX      18(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y8
-	MOVWLZX      20(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y8
-	MOVWLZX      22(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y8
-	MOVWLZX      24(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y9
-	MOVWLZX      26(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y9
-	MOVWLZX      28(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y9
-	MOVWLZX      30(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y9
-	VINSERTI64X4 $0x01, Y9, Z8, Z9
-	KMOVQ        42(R9), K4
-	VMOVDQU64    64(SI), Z10
-	VPSUBB       Z10, Z0, K4, Z10
-	VPMADDUBSW   Z10, Z9, Z10
-	VPERMW       Z5, Z2, Z9
-	VPDPWSSD     Z9, Z10, Z6
-	MOVWLZX      32(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y8
-	MOVWLZX      34(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y8
-	MOVWLZX      36(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y8
-	MOVWLZX      38(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y8
-	MOVWLZX      40(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y9
-	MOVWLZX      42(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y9
-	MOVWLZX      44(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y9
-	MOVWLZX      46(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y9
-	VINSERTI64X4 $0x01, Y9, Z8, Z9
-	KMOVQ        50(R9), K4
-	VMOVDQU64    128(SI), Z10
-	VPSUBB       Z10, Z0, K4, Z10
-	VPMADDUBSW   Z10, Z9, Z10
-	VPERMW       Z5, Z3, Z9
-	VPDPWSSD     Z9, Z10, Z6
-	MOVWLZX      48(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y8
-	MOVWLZX      50(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y8
-	MOVWLZX      52(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y8
-	MOVWLZX      54(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y8
-	MOVWLZX      56(R8), R11
-	VPBROADCASTQ (R10)(R11*8), Y9
-	MOVWLZX      58(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K1, Y9
-	MOVWLZX      60(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K2, Y9
-	MOVWLZX      62(R8), R11
-	VPBROADCASTQ (R10)(R11*8), K3, Y9
-	VINSERTI64X4 $0x01, Y9, Z8, Z9
-	KMOVQ        58(R9), K4
-	VMOVDQU64    192(SI), Z10
-	VPSUBB       Z10, Z0, K4, Z10
-	VPMADDUBSW   Z10, Z9, Z10
-	VPERMW       Z5, Z4, Z9
-	VPDPWSSD     Z9, Z10, Z6
-	VMOVDQU64    Z6, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
+	MOVWLZX      (R11), R13
+	MOVW         R13, 2080(R8)(BX*2)
+	MOVQ         (R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y16
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X16, X16
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X16, X16
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X16, X16
+	MOVQ         8(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X16, X16
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X16, X16
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X16, X16
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X16, X16
+	MOVQ         16(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y19
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X19, X19
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X19, X19
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X19, X19
+	MOVQ         24(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X19, X19
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X19, X19
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X19, X19
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X19, X19
+	MOVQ         32(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y17
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X17, X17
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X17, X17
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X17, X17
+	MOVQ         40(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X17, X17
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X17, X17
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X17, X17
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X17, X17
+	MOVQ         48(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y18
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X18, X18
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X18, X18
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X18, X18
+	MOVQ         56(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X18, X18
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X18, X18
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X18, X18
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X18, X18
+	VINSERTI32X4 $0x01, X19, Y16, Y16
+	VINSERTI32X4 $0x01, X18, Y17, Y17
+	VINSERTI64X4 $0x01, Y17, Z16, Z24
+	VPBROADCASTQ 74(R11), Z25
+	VPSHUFB      Z3, Z25, Z25
+	VPSRLVD      Z4, Z25, Z25
+	VPTERNLOGD   $0xea, Z6, Z5, Z25
+	VPMOVZXBW    34(R11), Z26
+	VPSLLW       $0x04, Z26, Z27
+	VPTERNLOGD   $0xa8, Z7, Z27, Z26
+	VMOVDQU64    Z23, Z27
+	VPSRLW       $0x04, Z24, Z28
+	VMOVDQA64    Z24, Z29
+	VPTERNLOGD   $0xe2, Z26, Z8, Z29
+	VPSHUFB      Z29, Z9, Z29
+	VPDPBUSD     Z21, Z29, Z27
+	VMOVDQA64    Z28, Z29
+	VPTERNLOGD   $0xe2, Z26, Z8, Z29
+	VPSHUFB      Z29, Z10, Z29
+	VPDPBUSD     Z15, Z29, Z27
+	VMOVDQA64    Z24, Z24
+	VPTERNLOGD   $0xe2, Z26, Z11, Z24
+	VPSHUFB      Z24, Z12, Z24
+	VPDPBUSD     Z22, Z24, Z27
+	VMOVDQA64    Z28, Z24
+	VPTERNLOGD   $0xe2, Z26, Z11, Z24
+	VPSHUFB      Z24, Z13, Z24
+	VPDPBUSD     Z14, Z24, Z27
+	VPMULLD      Z25, Z27, Z27
+	VMOVDQU64    Z27, (R9)
+	ADDQ         CX, R11
+	ADDQ         $0x00000080, R9
+	INCQ         BX
 	JNZ          points
-	SUBQ         $0x00001000, R8
-	VMOVDQU64    192(R8), Z9
-	VMOVDQU64    448(R8), Z10
-	VMOVDQU64    704(R8), Z11
-	VMOVDQU64    960(R8), Z12
-	VPUNPCKLDQ   Z10, Z9, Z13
-	VPUNPCKHDQ   Z10, Z9, Z9
-	VPADDD       Z9, Z13, Z13
-	VPUNPCKLDQ   Z12, Z11, Z9
-	VPUNPCKHDQ   Z12, Z11, Z10
-	VPADDD       Z10, Z9, Z9
-	VPUNPCKLQDQ  Z9, Z13, Z10
-	VPUNPCKHQDQ  Z9, Z13, Z9
-	VPADDD       Z9, Z10, Z10
-	VMOVDQU64    1216(R8), Z9
-	VMOVDQU64    1472(R8), Z11
-	VMOVDQU64    1728(R8), Z12
-	VMOVDQU64    1984(R8), Z13
-	VPUNPCKLDQ   Z11, Z9, Z14
-	VPUNPCKHDQ   Z11, Z9, Z9
-	VPADDD       Z9, Z14, Z14
-	VPUNPCKLDQ   Z13, Z12, Z9
-	VPUNPCKHDQ   Z13, Z12, Z11
-	VPADDD       Z11, Z9, Z9
-	VPUNPCKLQDQ  Z9, Z14, Z11
-	VPUNPCKHQDQ  Z9, Z14, Z9
-	VPADDD       Z9, Z11, Z11
-	VMOVDQU64    2240(R8), Z9
-	VMOVDQU64    2496(R8), Z12
-	VMOVDQU64    2752(R8), Z13
-	VMOVDQU64    3008(R8), Z14
-	VPUNPCKLDQ   Z12, Z9, Z15
-	VPUNPCKHDQ   Z12, Z9, Z9
-	VPADDD       Z9, Z15, Z15
-	VPUNPCKLDQ   Z14, Z13, Z9
-	VPUNPCKHDQ   Z14, Z13, Z12
-	VPADDD       Z12, Z9, Z9
-	VPUNPCKLQDQ  Z9, Z15, Z12
-	VPUNPCKHQDQ  Z9, Z15, Z9
-	VPADDD       Z9, Z12, Z12
-	VMOVDQU64    3264(R8), Z9
-	VMOVDQU64    3520(R8), Z13
-	VMOVDQU64    3776(R8), Z14
-	VMOVDQU64    4032(R8), Z15
-	VPUNPCKLDQ   Z13, Z9, Z16
-	VPUNPCKHDQ   Z13, Z9, Z9
-	VPADDD       Z9, Z16, Z16
-	VPUNPCKLDQ   Z15, Z14, Z9
-	VPUNPCKHDQ   Z15, Z14, Z13
-	VPADDD       Z13, Z9, Z9
-	VPUNPCKLQDQ  Z9, Z16, Z13
-	VPUNPCKHQDQ  Z9, Z16, Z9
-	VPADDD       Z9, Z13, Z13
-	VSHUFI32X4   $0x88, Z11, Z10, Z9
-	VSHUFI32X4   $0xdd, Z11, Z10, Z10
-	VPADDD       Z10, Z9, Z9
-	VSHUFI32X4   $0x88, Z13, Z12, Z10
-	VSHUFI32X4   $0xdd, Z13, Z12, Z11
-	VPADDD       Z11, Z10, Z10
-	VSHUFI32X4   $0x88, Z10, Z9, Z11
-	VSHUFI32X4   $0xdd, Z10, Z9, Z9
-	VPADDD       Z9, Z11, Z11
-	VCVTDQ2PS    Z11, Z11
-	VXORPS       X5, X5, X5
-	VPINSRW      $0x00, 2208(R8), X5, X5
-	VPINSRW      $0x01, 2464(R8), X5, X5
-	VPINSRW      $0x02, 2720(R8), X5, X5
-	VPINSRW      $0x03, 2976(R8), X5, X5
-	VPINSRW      $0x04, 3232(R8), X5, X5
-	VPINSRW      $0x05, 3488(R8), X5, X5
-	VPINSRW      $0x06, 3744(R8), X5, X5
-	VPINSRW      $0x07, 4000(R8), X5, X5
-	VXORPS       X7, X7, X7
-	VPINSRW      $0x00, 160(R8), X7, X7
-	VPINSRW      $0x01, 416(R8), X7, X7
-	VPINSRW      $0x02, 672(R8), X7, X7
-	VPINSRW      $0x03, 928(R8), X7, X7
-	VPINSRW      $0x04, 1184(R8), X7, X7
-	VPINSRW      $0x05, 1440(R8), X7, X7
-	VPINSRW      $0x06, 1696(R8), X7, X7
-	VPINSRW      $0x07, 1952(R8), X7, X7
-	VINSERTI32X4 $0x01, X5, Y7, Y5
-	VCVTPH2PS    Y5, Z9
-	VMULPS       w3e000000<>+0(SB), Z9, Z9
-	VMULPS.BCST  (R14), Z9, Z9
-	VMOVUPS      (R12), Z10
-	VFMADD231PS  Z9, Z11, Z10
-	VMOVUPS      Z10, (R12)
+	VMOVDQU64    (R8), Z14
+	VMOVDQU64    128(R8), Z15
+	VMOVDQU64    256(R8), Z21
+	VMOVDQU64    384(R8), Z22
+	VPUNPCKLDQ   Z15, Z14, Z23
+	VPUNPCKHDQ   Z15, Z14, Z14
+	VPADDD       Z14, Z23, Z23
+	VPUNPCKLDQ   Z22, Z21, Z14
+	VPUNPCKHDQ   Z22, Z21, Z15
+	VPADDD       Z15, Z14, Z14
+	VPUNPCKLQDQ  Z14, Z23, Z15
+	VPUNPCKHQDQ  Z14, Z23, Z14
+	VPADDD       Z14, Z15, Z15
+	VMOVDQU64    512(R8), Z14
+	VMOVDQU64    640(R8), Z21
+	VMOVDQU64    768(R8), Z22
+	VMOVDQU64    896(R8), Z23
+	VPUNPCKLDQ   Z21, Z14, Z24
+	VPUNPCKHDQ   Z21, Z14, Z14
+	VPADDD       Z14, Z24, Z24
+	VPUNPCKLDQ   Z23, Z22, Z14
+	VPUNPCKHDQ   Z23, Z22, Z21
+	VPADDD       Z21, Z14, Z14
+	VPUNPCKLQDQ  Z14, Z24, Z21
+	VPUNPCKHQDQ  Z14, Z24, Z14
+	VPADDD       Z14, Z21, Z21
+	VMOVDQU64    1024(R8), Z14
+	VMOVDQU64    1152(R8), Z22
+	VMOVDQU64    1280(R8), Z23
+	VMOVDQU64    1408(R8), Z24
+	VPUNPCKLDQ   Z22, Z14, Z25
+	VPUNPCKHDQ   Z22, Z14, Z14
+	VPADDD       Z14, Z25, Z25
+	VPUNPCKLDQ   Z24, Z23, Z14
+	VPUNPCKHDQ   Z24, Z23, Z22
+	VPADDD       Z22, Z14, Z14
+	VPUNPCKLQDQ  Z14, Z25, Z22
+	VPUNPCKHQDQ  Z14, Z25, Z14
+	VPADDD       Z14, Z22, Z22
+	VMOVDQU64    1536(R8), Z14
+	VMOVDQU64    1664(R8), Z23
+	VMOVDQU64    1792(R8), Z24
+	VMOVDQU64    1920(R8), Z25
+	VPUNPCKLDQ   Z23, Z14, Z26
+	VPUNPCKHDQ   Z23, Z14, Z14
+	VPADDD       Z14, Z26, Z26
+	VPUNPCKLDQ   Z25, Z24, Z14
+	VPUNPCKHDQ   Z25, Z24, Z23
+	VPADDD       Z23, Z14, Z14
+	VPUNPCKLQDQ  Z14, Z26, Z23
+	VPUNPCKHQDQ  Z14, Z26, Z14
+	VPADDD       Z14, Z23, Z23
+	VSHUFI32X4   $0x88, Z21, Z15, Z14
+	VSHUFI32X4   $0xdd, Z21, Z15, Z15
+	VPADDD       Z15, Z14, Z14
+	VSHUFI32X4   $0x88, Z23, Z22, Z15
+	VSHUFI32X4   $0xdd, Z23, Z22, Z21
+	VPADDD       Z21, Z15, Z15
+	VSHUFI32X4   $0x88, Z15, Z14, Z21
+	VSHUFI32X4   $0xdd, Z15, Z14, Z14
+	VPADDD       Z14, Z21, Z21
+	VCVTDQ2PS    Z21, Z21
+	VCVTPH2PS    2048(R8), Z14
+	VMULPS       ww3e000000<>+0(SB), Z14, Z14
+	VMULPS.BCST  (BP), Z14, Z14
+	VMOVUPS      (R14), Z15
+	VFMADD231PS  Z14, Z21, Z15
+	VMOVUPS      Z15, (R14)
 	ADDQ         $0x00000052, AX
 	ADDQ         $0x00000100, SI
-	ADDQ         $0x04, R14
+	ADDQ         $0x04, BP
 	ADDQ         $0x20, DI
-	DECQ         R13
+	DECQ         R15
 	JNZ          block
 	VZEROUPPER
 	RET
 
-DATA zero<>+0(SB)/4, $0x00000000
-DATA zero<>+4(SB)/4, $0x00000000
-DATA zero<>+8(SB)/4, $0x00000000
-DATA zero<>+12(SB)/4, $0x00000000
-DATA zero<>+16(SB)/4, $0x00000000
-DATA zero<>+20(SB)/4, $0x00000000
-DATA zero<>+24(SB)/4, $0x00000000
-DATA zero<>+28(SB)/4, $0x00000000
-DATA zero<>+32(SB)/4, $0x00000000
-DATA zero<>+36(SB)/4, $0x00000000
-DATA zero<>+40(SB)/4, $0x00000000
-DATA zero<>+44(SB)/4, $0x00000000
-DATA zero<>+48(SB)/4, $0x00000000
-DATA zero<>+52(SB)/4, $0x00000000
-DATA zero<>+56(SB)/4, $0x00000000
-DATA zero<>+60(SB)/4, $0x00000000
-GLOBL zero<>(SB), RODATA|NOPTR, $64
+DATA wmaskc<>+0(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+4(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+8(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+12(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+16(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+20(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+24(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+28(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+32(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+36(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+40(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+44(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+48(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+52(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+56(SB)/4, $0x0c0c0c0c
+DATA wmaskc<>+60(SB)/4, $0x0c0c0c0c
+GLOBL wmaskc<>(SB), RODATA|NOPTR, $64
 
-DATA scales0<>+0(SB)/4, $0x00000000
-DATA scales0<>+4(SB)/4, $0x00000000
-DATA scales0<>+8(SB)/4, $0x00000000
-DATA scales0<>+12(SB)/4, $0x00000000
-DATA scales0<>+16(SB)/4, $0x00010001
-DATA scales0<>+20(SB)/4, $0x00010001
-DATA scales0<>+24(SB)/4, $0x00010001
-DATA scales0<>+28(SB)/4, $0x00010001
-DATA scales0<>+32(SB)/4, $0x00020002
-DATA scales0<>+36(SB)/4, $0x00020002
-DATA scales0<>+40(SB)/4, $0x00020002
-DATA scales0<>+44(SB)/4, $0x00020002
-DATA scales0<>+48(SB)/4, $0x00030003
-DATA scales0<>+52(SB)/4, $0x00030003
-DATA scales0<>+56(SB)/4, $0x00030003
-DATA scales0<>+60(SB)/4, $0x00030003
-GLOBL scales0<>(SB), RODATA|NOPTR, $64
+DATA wlevels0<>+0(SB)/4, $0x23332333
+DATA wlevels0<>+4(SB)/4, $0x12441244
+DATA wlevels0<>+8(SB)/4, $0x00560056
+DATA wlevels0<>+12(SB)/4, $0x00000000
+DATA wlevels0<>+16(SB)/4, $0x23332333
+DATA wlevels0<>+20(SB)/4, $0x12441244
+DATA wlevels0<>+24(SB)/4, $0x00560056
+DATA wlevels0<>+28(SB)/4, $0x00000000
+DATA wlevels0<>+32(SB)/4, $0x23332333
+DATA wlevels0<>+36(SB)/4, $0x12441244
+DATA wlevels0<>+40(SB)/4, $0x00560056
+DATA wlevels0<>+44(SB)/4, $0x00000000
+DATA wlevels0<>+48(SB)/4, $0x23332333
+DATA wlevels0<>+52(SB)/4, $0x12441244
+DATA wlevels0<>+56(SB)/4, $0x00560056
+DATA wlevels0<>+60(SB)/4, $0x00000000
+GLOBL wlevels0<>(SB), RODATA|NOPTR, $64
 
-DATA scales1<>+0(SB)/4, $0x00040004
-DATA scales1<>+4(SB)/4, $0x00040004
-DATA scales1<>+8(SB)/4, $0x00040004
-DATA scales1<>+12(SB)/4, $0x00040004
-DATA scales1<>+16(SB)/4, $0x00050005
-DATA scales1<>+20(SB)/4, $0x00050005
-DATA scales1<>+24(SB)/4, $0x00050005
-DATA scales1<>+28(SB)/4, $0x00050005
-DATA scales1<>+32(SB)/4, $0x00060006
-DATA scales1<>+36(SB)/4, $0x00060006
-DATA scales1<>+40(SB)/4, $0x00060006
-DATA scales1<>+44(SB)/4, $0x00060006
-DATA scales1<>+48(SB)/4, $0x00070007
-DATA scales1<>+52(SB)/4, $0x00070007
-DATA scales1<>+56(SB)/4, $0x00070007
-DATA scales1<>+60(SB)/4, $0x00070007
-GLOBL scales1<>(SB), RODATA|NOPTR, $64
+DATA wlevels1<>+0(SB)/4, $0x23233333
+DATA wlevels1<>+4(SB)/4, $0x12124444
+DATA wlevels1<>+8(SB)/4, $0x00005656
+DATA wlevels1<>+12(SB)/4, $0x00000000
+DATA wlevels1<>+16(SB)/4, $0x23233333
+DATA wlevels1<>+20(SB)/4, $0x12124444
+DATA wlevels1<>+24(SB)/4, $0x00005656
+DATA wlevels1<>+28(SB)/4, $0x00000000
+DATA wlevels1<>+32(SB)/4, $0x23233333
+DATA wlevels1<>+36(SB)/4, $0x12124444
+DATA wlevels1<>+40(SB)/4, $0x00005656
+DATA wlevels1<>+44(SB)/4, $0x00000000
+DATA wlevels1<>+48(SB)/4, $0x23233333
+DATA wlevels1<>+52(SB)/4, $0x12124444
+DATA wlevels1<>+56(SB)/4, $0x00005656
+DATA wlevels1<>+60(SB)/4, $0x00000000
+GLOBL wlevels1<>(SB), RODATA|NOPTR, $64
 
-DATA scales2<>+0(SB)/4, $0x00080008
-DATA scales2<>+4(SB)/4, $0x00080008
-DATA scales2<>+8(SB)/4, $0x00080008
-DATA scales2<>+12(SB)/4, $0x00080008
-DATA scales2<>+16(SB)/4, $0x00090009
-DATA scales2<>+20(SB)/4, $0x00090009
-DATA scales2<>+24(SB)/4, $0x00090009
-DATA scales2<>+28(SB)/4, $0x00090009
-DATA scales2<>+32(SB)/4, $0x000a000a
-DATA scales2<>+36(SB)/4, $0x000a000a
-DATA scales2<>+40(SB)/4, $0x000a000a
-DATA scales2<>+44(SB)/4, $0x000a000a
-DATA scales2<>+48(SB)/4, $0x000b000b
-DATA scales2<>+52(SB)/4, $0x000b000b
-DATA scales2<>+56(SB)/4, $0x000b000b
-DATA scales2<>+60(SB)/4, $0x000b000b
-GLOBL scales2<>(SB), RODATA|NOPTR, $64
+DATA wmask3<>+0(SB)/4, $0x03030303
+DATA wmask3<>+4(SB)/4, $0x03030303
+DATA wmask3<>+8(SB)/4, $0x03030303
+DATA wmask3<>+12(SB)/4, $0x03030303
+DATA wmask3<>+16(SB)/4, $0x03030303
+DATA wmask3<>+20(SB)/4, $0x03030303
+DATA wmask3<>+24(SB)/4, $0x03030303
+DATA wmask3<>+28(SB)/4, $0x03030303
+DATA wmask3<>+32(SB)/4, $0x03030303
+DATA wmask3<>+36(SB)/4, $0x03030303
+DATA wmask3<>+40(SB)/4, $0x03030303
+DATA wmask3<>+44(SB)/4, $0x03030303
+DATA wmask3<>+48(SB)/4, $0x03030303
+DATA wmask3<>+52(SB)/4, $0x03030303
+DATA wmask3<>+56(SB)/4, $0x03030303
+DATA wmask3<>+60(SB)/4, $0x03030303
+GLOBL wmask3<>(SB), RODATA|NOPTR, $64
 
-DATA scales3<>+0(SB)/4, $0x000c000c
-DATA scales3<>+4(SB)/4, $0x000c000c
-DATA scales3<>+8(SB)/4, $0x000c000c
-DATA scales3<>+12(SB)/4, $0x000c000c
-DATA scales3<>+16(SB)/4, $0x000d000d
-DATA scales3<>+20(SB)/4, $0x000d000d
-DATA scales3<>+24(SB)/4, $0x000d000d
-DATA scales3<>+28(SB)/4, $0x000d000d
-DATA scales3<>+32(SB)/4, $0x000e000e
-DATA scales3<>+36(SB)/4, $0x000e000e
-DATA scales3<>+40(SB)/4, $0x000e000e
-DATA scales3<>+44(SB)/4, $0x000e000e
-DATA scales3<>+48(SB)/4, $0x000f000f
-DATA scales3<>+52(SB)/4, $0x000f000f
-DATA scales3<>+56(SB)/4, $0x000f000f
-DATA scales3<>+60(SB)/4, $0x000f000f
-GLOBL scales3<>(SB), RODATA|NOPTR, $64
+DATA wlevels2<>+0(SB)/4, $0x00564433
+DATA wlevels2<>+4(SB)/4, $0x00001223
+DATA wlevels2<>+8(SB)/4, $0x00564433
+DATA wlevels2<>+12(SB)/4, $0x00001223
+DATA wlevels2<>+16(SB)/4, $0x00564433
+DATA wlevels2<>+20(SB)/4, $0x00001223
+DATA wlevels2<>+24(SB)/4, $0x00564433
+DATA wlevels2<>+28(SB)/4, $0x00001223
+DATA wlevels2<>+32(SB)/4, $0x00564433
+DATA wlevels2<>+36(SB)/4, $0x00001223
+DATA wlevels2<>+40(SB)/4, $0x00564433
+DATA wlevels2<>+44(SB)/4, $0x00001223
+DATA wlevels2<>+48(SB)/4, $0x00564433
+DATA wlevels2<>+52(SB)/4, $0x00001223
+DATA wlevels2<>+56(SB)/4, $0x00564433
+DATA wlevels2<>+60(SB)/4, $0x00001223
+GLOBL wlevels2<>(SB), RODATA|NOPTR, $64
 
-DATA w3e000000<>+0(SB)/4, $0x3e000000
-DATA w3e000000<>+4(SB)/4, $0x3e000000
-DATA w3e000000<>+8(SB)/4, $0x3e000000
-DATA w3e000000<>+12(SB)/4, $0x3e000000
-DATA w3e000000<>+16(SB)/4, $0x3e000000
-DATA w3e000000<>+20(SB)/4, $0x3e000000
-DATA w3e000000<>+24(SB)/4, $0x3e000000
-DATA w3e000000<>+28(SB)/4, $0x3e000000
-DATA w3e000000<>+32(SB)/4, $0x3e000000
-DATA w3e000000<>+36(SB)/4, $0x3e000000
-DATA w3e000000<>+40(SB)/4, $0x3e000000
-DATA w3e000000<>+44(SB)/4, $0x3e000000
-DATA w3e000000<>+48(SB)/4, $0x3e000000
-DATA w3e000000<>+52(SB)/4, $0x3e000000
-DATA w3e000000<>+56(SB)/4, $0x3e000000
-DATA w3e000000<>+60(SB)/4, $0x3e000000
-GLOBL w3e000000<>(SB), RODATA|NOPTR, $64
+DATA wlevels3<>+0(SB)/4, $0x00564433
+DATA wlevels3<>+4(SB)/4, $0x00564433
+DATA wlevels3<>+8(SB)/4, $0x00001223
+DATA wlevels3<>+12(SB)/4, $0x00001223
+DATA wlevels3<>+16(SB)/4, $0x00564433
+DATA wlevels3<>+20(SB)/4, $0x00564433
+DATA wlevels3<>+24(SB)/4, $0x00001223
+DATA wlevels3<>+28(SB)/4, $0x00001223
+DATA wlevels3<>+32(SB)/4, $0x00564433
+DATA wlevels3<>+36(SB)/4, $0x00564433
+DATA wlevels3<>+40(SB)/4, $0x00001223
+DATA wlevels3<>+44(SB)/4, $0x00001223
+DATA wlevels3<>+48(SB)/4, $0x00564433
+DATA wlevels3<>+52(SB)/4, $0x00564433
+DATA wlevels3<>+56(SB)/4, $0x00001223
+DATA wlevels3<>+60(SB)/4, $0x00001223
+GLOBL wlevels3<>(SB), RODATA|NOPTR, $64
+
+DATA ww3e000000<>+0(SB)/4, $0x3e000000
+DATA ww3e000000<>+4(SB)/4, $0x3e000000
+DATA ww3e000000<>+8(SB)/4, $0x3e000000
+DATA ww3e000000<>+12(SB)/4, $0x3e000000
+DATA ww3e000000<>+16(SB)/4, $0x3e000000
+DATA ww3e000000<>+20(SB)/4, $0x3e000000
+DATA ww3e000000<>+24(SB)/4, $0x3e000000
+DATA ww3e000000<>+28(SB)/4, $0x3e000000
+DATA ww3e000000<>+32(SB)/4, $0x3e000000
+DATA ww3e000000<>+36(SB)/4, $0x3e000000
+DATA ww3e000000<>+40(SB)/4, $0x3e000000
+DATA ww3e000000<>+44(SB)/4, $0x3e000000
+DATA ww3e000000<>+48(SB)/4, $0x3e000000
+DATA ww3e000000<>+52(SB)/4, $0x3e000000
+DATA ww3e000000<>+56(SB)/4, $0x3e000000
+DATA ww3e000000<>+60(SB)/4, $0x3e000000
+GLOBL ww3e000000<>(SB), RODATA|NOPTR, $64

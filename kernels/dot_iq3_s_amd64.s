@@ -6,450 +6,704 @@
 
 // func dotIQ3SAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·dotIQ3SAVX2(SB), NOSPLIT, $0-80
-	VMOVDQU spread<>+0(SB), Y0
-	VMOVDQU bit<>+0(SB), Y1
-	MOVQ    dst+0(FP), R12
+TEXT ·dotIQ3SAVX2(SB), NOSPLIT, $8-80
+	VMOVDQU maske<>+0(SB), Y0
+	VMOVDQU levels0<>+0(SB), Y1
+	VMOVDQU ones16<>+0(SB), Y2
+	VMOVDQU maskd<>+0(SB), Y3
+	VMOVDQU levels1<>+0(SB), Y4
+	MOVQ    dst+0(FP), R14
 	MOVQ    src+8(FP), AX
 	MOVQ    stride+16(FP), CX
-	MOVQ    blocks+24(FP), R13
+	MOVQ    blocks+24(FP), R15
 	MOVQ    ahead+32(FP), DX
 	MOVQ    q+40(FP), SI
-	MOVQ    d+48(FP), R14
+	MOVQ    d+48(FP), BP
 	MOVQ    sums+56(FP), DI
-	MOVQ    grid+64(FP), R10
+	MOVQ    grid+64(FP), R12
 	MOVQ    room+72(FP), R8
 	ADDQ    AX, DX
-	VXORPS  Y2, Y2, Y2
-	VMOVUPS Y2, (R12)
-	VMOVUPS Y2, 32(R12)
+	VXORPS  Y5, Y5, Y5
+	VMOVUPS Y5, (R14)
+	VMOVUPS Y5, 32(R14)
 
 block:
-	MOVQ AX, R9
-	MOVQ $0x00000010, BX
+	MOVQ AX, R11
+	MOVQ R8, R9
+	MOVQ $-16, BX
 
-head:
-	MOVWLZX      (R9), R11
-	MOVL         R11, 160(R8)
-	VPBROADCASTW 66(R9), Y2
-	VPMULLW      place1<>+0(SB), Y2, Y2
-	VPSRLW       $0x07, Y2, Y2
-	VPAND        high1<>+0(SB), Y2, Y2
-	VPMOVZXBW    2(R9), Y5
-	VPOR         Y2, Y5, Y5
-	VMOVDQU      Y5, (R8)
-	VPBROADCASTW 68(R9), Y2
-	VPMULLW      place1<>+0(SB), Y2, Y2
-	VPSRLW       $0x07, Y2, Y2
-	VPAND        high1<>+0(SB), Y2, Y2
-	VPMOVZXBW    18(R9), Y5
-	VPOR         Y2, Y5, Y5
-	VMOVDQU      Y5, 32(R8)
-	VPBROADCASTW 70(R9), Y2
-	VPMULLW      place1<>+0(SB), Y2, Y2
-	VPSRLW       $0x07, Y2, Y2
-	VPAND        high1<>+0(SB), Y2, Y2
-	VPMOVZXBW    34(R9), Y5
-	VPOR         Y2, Y5, Y5
-	VMOVDQU      Y5, 64(R8)
-	VPBROADCASTW 72(R9), Y2
-	VPMULLW      place1<>+0(SB), Y2, Y2
-	VPSRLW       $0x07, Y2, Y2
-	VPAND        high1<>+0(SB), Y2, Y2
-	VPMOVZXBW    50(R9), Y5
-	VPOR         Y2, Y5, Y5
-	VMOVDQU      Y5, 96(R8)
-	VMOVD        106(R9), X3
-	VPSRLW       $0x04, X3, X2
-	VPUNPCKLBW   X2, X3, X3
-	VPAND        low4<>+0(SB), X3, X3
-	VPMOVZXBD    X3, Y2
-	VPSLLD       $0x01, Y2, Y2
-	VPOR         d1<>+0(SB), Y2, Y2
-	VPSHUFB      pairs<>+0(SB), Y2, Y2
-	VPERMQ       $0x08, Y2, Y2
-	VPMOVZXBW    X2, Y2
-	VMOVDQU      Y2, 128(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          head
-	SUBQ         $0x00001000, R8
-	MOVQ         AX, R9
-	MOVQ         $0x00000010, BX
+numbers:
+	VPBROADCASTQ   66(R11), Y5
+	VPSHUFB        wbytes<>+0(SB), Y5, Y5
+	VMOVDQU        2(R11), Y6
+	VPSRLW         $0x08, Y6, Y7
+	VPAND          wlow8<>+0(SB), Y6, Y6
+	VPMULLW        wplace0<>+0(SB), Y5, Y8
+	VPAND          wbit8<>+0(SB), Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPMULLW        wplace1<>+0(SB), Y5, Y5
+	VPAND          wbit8<>+0(SB), Y5, Y5
+	VPOR           Y5, Y7, Y7
+	VMOVDQU        Y6, (R9)
+	VMOVDQU        Y7, 64(R9)
+	VPBROADCASTQ   66(R11), Y5
+	VPSHUFB        wbytes<>+32(SB), Y5, Y5
+	VMOVDQU        34(R11), Y6
+	VPSRLW         $0x08, Y6, Y7
+	VPAND          wlow8<>+32(SB), Y6, Y6
+	VPMULLW        wplace0<>+32(SB), Y5, Y8
+	VPAND          wbit8<>+32(SB), Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPMULLW        wplace1<>+32(SB), Y5, Y5
+	VPAND          wbit8<>+32(SB), Y5, Y5
+	VPOR           Y5, Y7, Y7
+	VMOVDQU        Y6, 32(R9)
+	VMOVDQU        Y7, 96(R9)
+	ADDQ           CX, R11
+	ADDQ           $0x00000080, R9
+	INCQ           BX
+	JNZ            numbers
+	VBROADCASTI128 (SI), Y5
+	VINSERTI128    $0x01, 64(SI), Y5, Y5
+	VBROADCASTI128 16(SI), Y6
+	VINSERTI128    $0x01, 80(SI), Y6, Y6
+	VBROADCASTI128 32(SI), Y7
+	VINSERTI128    $0x01, 96(SI), Y7, Y7
+	VBROADCASTI128 48(SI), Y8
+	VINSERTI128    $0x01, 112(SI), Y8, Y8
+	VPMOVSXWD      (DI), Y9
+	VPMULLD        bias<>+0(SB), Y9, Y9
+	VPSHUFB        order<>+0(SB), Y5, Y5
+	VPSHUFB        order<>+0(SB), Y6, Y6
+	VPSHUFB        order<>+0(SB), Y7, Y7
+	VPSHUFB        order<>+0(SB), Y8, Y8
+	VPUNPCKLDQ     Y6, Y5, Y10
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLDQ     Y8, Y7, Y6
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLQDQ    Y6, Y10, Y8
+	VPUNPCKHQDQ    Y6, Y10, Y6
+	VPUNPCKLQDQ    Y7, Y5, Y10
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VMOVDQU        Y8, 2112(R8)
+	VMOVDQU        Y6, 2176(R8)
+	VMOVDQU        Y10, 2240(R8)
+	VMOVDQU        Y5, 2304(R8)
+	VMOVDQU        Y9, 2368(R8)
+	VBROADCASTI128 128(SI), Y5
+	VINSERTI128    $0x01, 192(SI), Y5, Y5
+	VBROADCASTI128 144(SI), Y6
+	VINSERTI128    $0x01, 208(SI), Y6, Y6
+	VBROADCASTI128 160(SI), Y7
+	VINSERTI128    $0x01, 224(SI), Y7, Y7
+	VBROADCASTI128 176(SI), Y8
+	VINSERTI128    $0x01, 240(SI), Y8, Y8
+	VPMOVSXWD      16(DI), Y9
+	VPMULLD        bias<>+0(SB), Y9, Y9
+	VPSHUFB        order<>+0(SB), Y5, Y5
+	VPSHUFB        order<>+0(SB), Y6, Y6
+	VPSHUFB        order<>+0(SB), Y7, Y7
+	VPSHUFB        order<>+0(SB), Y8, Y8
+	VPUNPCKLDQ     Y6, Y5, Y10
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLDQ     Y8, Y7, Y6
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLQDQ    Y6, Y10, Y8
+	VPUNPCKHQDQ    Y6, Y10, Y6
+	VPUNPCKLQDQ    Y7, Y5, Y10
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VMOVDQU        Y8, 2144(R8)
+	VMOVDQU        Y6, 2208(R8)
+	VMOVDQU        Y10, 2272(R8)
+	VMOVDQU        Y5, 2336(R8)
+	VMOVDQU        Y9, 2400(R8)
+	MOVQ           AX, R11
+	MOVQ           R8, R9
+	MOVQ           $-16, BX
 
 points:
 	PREFETCHT1   (DX)
 	PREFETCHT1   64(DX)
 	ADDQ         $0x0000006e, DX
-	VXORPS       X3, X3, X3
-	MOVWLZX      (R8), R11
-	VPBROADCASTD (R10)(R11*4), X4
-	MOVWLZX      2(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X4, X4
-	MOVWLZX      4(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X4, X4
-	MOVWLZX      6(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X4, X4
-	MOVWLZX      8(R8), R11
-	VPBROADCASTD (R10)(R11*4), X2
-	MOVWLZX      10(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X2, X2
-	MOVWLZX      12(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X2, X2
-	MOVWLZX      14(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X2, X2
-	VINSERTI128  $0x01, X2, Y4, Y2
-	VPBROADCASTD 74(R9), Y5
-	VPSHUFB      Y0, Y5, Y5
-	VPAND        Y1, Y5, Y5
-	VPCMPEQB     Y1, Y5, Y5
-	VPXOR        (SI), Y5, Y6
-	VPSUBB       Y5, Y6, Y6
-	VPMADDUBSW   Y6, Y2, Y6
-	VPBROADCASTD 128(R8), Y2
+	MOVWLZX      (R11), R13
+	MOVW         R13, 2080(R8)(BX*2)
+	MOVQ         (R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X5, X5
+	MOVQ         8(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X5, X5
+	MOVQ         16(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X6, X6
+	MOVQ         24(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X6, X6
+	VINSERTI128  $0x01, X6, Y5, Y5
+	MOVQ         64(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X6, X6
+	MOVQ         72(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X6, X6
+	MOVQ         80(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X7, X7
+	MOVQ         88(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X7, X7
+	VINSERTI128  $0x01, X7, Y6, Y6
+	VPBROADCASTD 106(R11), Y7
+	VPSHUFB      wscales<>+0(SB), Y7, Y7
+	VPSRLVD      whalves<>+0(SB), Y7, Y7
+	VPAND        wscale<>+0(SB), Y7, Y7
+	VPOR         wone<>+0(SB), Y7, Y7
+	VPMOVZXBW    74(R11), Y8
+	VPSLLW       $0x06, Y8, Y9
+	VPOR         Y9, Y8, Y8
+	VPAND        wsigns<>+0(SB), Y8, Y8
+	VMOVDQU      2368(R8), Y9
+	VPSRLW       $0x04, Y5, Y10
+	VPANDN       Y8, Y0, Y11
+	VPAND        Y0, Y5, Y5
+	VPOR         Y11, Y5, Y5
+	VPSHUFB      Y5, Y1, Y5
+	VPMADDUBSW   2112(R8), Y5, Y5
+	VPMADDWD     Y2, Y5, Y5
+	VPADDD       Y5, Y9, Y9
+	VPANDN       Y8, Y3, Y5
+	VPAND        Y3, Y10, Y10
+	VPOR         Y5, Y10, Y10
+	VPSHUFB      Y10, Y4, Y10
+	VPMADDUBSW   2176(R8), Y10, Y10
+	VPMADDWD     Y2, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLW       $0x04, Y8, Y8
+	VPSRLW       $0x04, Y6, Y5
+	VPANDN       Y8, Y0, Y10
+	VPAND        Y0, Y6, Y6
+	VPOR         Y10, Y6, Y6
+	VPSHUFB      Y6, Y1, Y6
+	VPMADDUBSW   2240(R8), Y6, Y6
 	VPMADDWD     Y2, Y6, Y6
-	VPADDD       Y6, Y3, Y3
-	MOVWLZX      16(R8), R11
-	VPBROADCASTD (R10)(R11*4), X4
-	MOVWLZX      18(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X4, X4
-	MOVWLZX      20(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X4, X4
-	MOVWLZX      22(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X4, X4
-	MOVWLZX      24(R8), R11
-	VPBROADCASTD (R10)(R11*4), X2
-	MOVWLZX      26(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X2, X2
-	MOVWLZX      28(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X2, X2
-	MOVWLZX      30(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X2, X2
-	VINSERTI128  $0x01, X2, Y4, Y2
-	VPBROADCASTD 78(R9), Y5
-	VPSHUFB      Y0, Y5, Y5
-	VPAND        Y1, Y5, Y5
-	VPCMPEQB     Y1, Y5, Y5
-	VPXOR        32(SI), Y5, Y6
-	VPSUBB       Y5, Y6, Y6
-	VPMADDUBSW   Y6, Y2, Y6
-	VPBROADCASTD 132(R8), Y2
+	VPADDD       Y6, Y9, Y9
+	VPANDN       Y8, Y3, Y6
+	VPAND        Y3, Y5, Y5
+	VPOR         Y6, Y5, Y5
+	VPSHUFB      Y5, Y4, Y5
+	VPMADDUBSW   2304(R8), Y5, Y5
+	VPMADDWD     Y2, Y5, Y5
+	VPADDD       Y5, Y9, Y9
+	VPMULLD      Y7, Y9, Y9
+	MOVQ         32(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X5, X5
+	MOVQ         40(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X5, X5
+	MOVQ         48(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X6, X6
+	MOVQ         56(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X6, X6
+	VINSERTI128  $0x01, X6, Y5, Y5
+	MOVQ         96(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X6, X6
+	MOVQ         104(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X6, X6
+	MOVQ         112(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X7, X7
+	MOVQ         120(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X7, X7
+	VINSERTI128  $0x01, X7, Y6, Y6
+	VPBROADCASTD 106(R11), Y7
+	VPSHUFB      wscales<>+32(SB), Y7, Y7
+	VPSRLVD      whalves<>+32(SB), Y7, Y7
+	VPAND        wscale<>+32(SB), Y7, Y7
+	VPOR         wone<>+32(SB), Y7, Y7
+	VPMOVZXBW    90(R11), Y8
+	VPSLLW       $0x06, Y8, Y10
+	VPOR         Y10, Y8, Y8
+	VPAND        wsigns<>+32(SB), Y8, Y8
+	VMOVDQU      2400(R8), Y10
+	VPSRLW       $0x04, Y5, Y11
+	VPANDN       Y8, Y0, Y12
+	VPAND        Y0, Y5, Y5
+	VPOR         Y12, Y5, Y5
+	VPSHUFB      Y5, Y1, Y5
+	VPMADDUBSW   2144(R8), Y5, Y5
+	VPMADDWD     Y2, Y5, Y5
+	VPADDD       Y5, Y10, Y10
+	VPANDN       Y8, Y3, Y5
+	VPAND        Y3, Y11, Y11
+	VPOR         Y5, Y11, Y11
+	VPSHUFB      Y11, Y4, Y11
+	VPMADDUBSW   2208(R8), Y11, Y11
+	VPMADDWD     Y2, Y11, Y11
+	VPADDD       Y11, Y10, Y10
+	VPSRLW       $0x04, Y8, Y8
+	VPSRLW       $0x04, Y6, Y5
+	VPANDN       Y8, Y0, Y11
+	VPAND        Y0, Y6, Y6
+	VPOR         Y11, Y6, Y6
+	VPSHUFB      Y6, Y1, Y6
+	VPMADDUBSW   2272(R8), Y6, Y6
 	VPMADDWD     Y2, Y6, Y6
-	VPADDD       Y6, Y3, Y3
-	MOVWLZX      32(R8), R11
-	VPBROADCASTD (R10)(R11*4), X4
-	MOVWLZX      34(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X4, X4
-	MOVWLZX      36(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X4, X4
-	MOVWLZX      38(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X4, X4
-	MOVWLZX      40(R8), R11
-	VPBROADCASTD (R10)(R11*4), X2
-	MOVWLZX      42(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X2, X2
-	MOVWLZX      44(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X2, X2
-	MOVWLZX      46(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X2, X2
-	VINSERTI128  $0x01, X2, Y4, Y2
-	VPBROADCASTD 82(R9), Y5
-	VPSHUFB      Y0, Y5, Y5
-	VPAND        Y1, Y5, Y5
-	VPCMPEQB     Y1, Y5, Y5
-	VPXOR        64(SI), Y5, Y6
-	VPSUBB       Y5, Y6, Y6
-	VPMADDUBSW   Y6, Y2, Y6
-	VPBROADCASTD 136(R8), Y2
-	VPMADDWD     Y2, Y6, Y6
-	VPADDD       Y6, Y3, Y3
-	MOVWLZX      48(R8), R11
-	VPBROADCASTD (R10)(R11*4), X4
-	MOVWLZX      50(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X4, X4
-	MOVWLZX      52(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X4, X4
-	MOVWLZX      54(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X4, X4
-	MOVWLZX      56(R8), R11
-	VPBROADCASTD (R10)(R11*4), X2
-	MOVWLZX      58(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X2, X2
-	MOVWLZX      60(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X2, X2
-	MOVWLZX      62(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X2, X2
-	VINSERTI128  $0x01, X2, Y4, Y2
-	VPBROADCASTD 86(R9), Y5
-	VPSHUFB      Y0, Y5, Y5
-	VPAND        Y1, Y5, Y5
-	VPCMPEQB     Y1, Y5, Y5
-	VPXOR        96(SI), Y5, Y6
-	VPSUBB       Y5, Y6, Y6
-	VPMADDUBSW   Y6, Y2, Y6
-	VPBROADCASTD 140(R8), Y2
-	VPMADDWD     Y2, Y6, Y6
-	VPADDD       Y6, Y3, Y3
-	MOVWLZX      64(R8), R11
-	VPBROADCASTD (R10)(R11*4), X4
-	MOVWLZX      66(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X4, X4
-	MOVWLZX      68(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X4, X4
-	MOVWLZX      70(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X4, X4
-	MOVWLZX      72(R8), R11
-	VPBROADCASTD (R10)(R11*4), X2
-	MOVWLZX      74(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X2, X2
-	MOVWLZX      76(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X2, X2
-	MOVWLZX      78(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X2, X2
-	VINSERTI128  $0x01, X2, Y4, Y2
-	VPBROADCASTD 90(R9), Y5
-	VPSHUFB      Y0, Y5, Y5
-	VPAND        Y1, Y5, Y5
-	VPCMPEQB     Y1, Y5, Y5
-	VPXOR        128(SI), Y5, Y6
-	VPSUBB       Y5, Y6, Y6
-	VPMADDUBSW   Y6, Y2, Y6
-	VPBROADCASTD 144(R8), Y2
-	VPMADDWD     Y2, Y6, Y6
-	VPADDD       Y6, Y3, Y3
-	MOVWLZX      80(R8), R11
-	VPBROADCASTD (R10)(R11*4), X4
-	MOVWLZX      82(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X4, X4
-	MOVWLZX      84(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X4, X4
-	MOVWLZX      86(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X4, X4
-	MOVWLZX      88(R8), R11
-	VPBROADCASTD (R10)(R11*4), X2
-	MOVWLZX      90(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X2, X2
-	MOVWLZX      92(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X2, X2
-	MOVWLZX      94(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X2, X2
-	VINSERTI128  $0x01, X2, Y4, Y2
-	VPBROADCASTD 94(R9), Y5
-	VPSHUFB      Y0, Y5, Y5
-	VPAND        Y1, Y5, Y5
-	VPCMPEQB     Y1, Y5, Y5
-	VPXOR        160(SI), Y5, Y6
-	VPSUBB       Y5, Y6, Y6
-	VPMADDUBSW   Y6, Y2, Y6
-	VPBROADCASTD 148(R8), Y2
-	VPMADDWD     Y2, Y6, Y6
-	VPADDD       Y6, Y3, Y3
-	MOVWLZX      96(R8), R11
-	VPBROADCASTD (R10)(R11*4), X4
-	MOVWLZX      98(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X4, X4
-	MOVWLZX      100(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X4, X4
-	MOVWLZX      102(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X4, X4
-	MOVWLZX      104(R8), R11
-	VPBROADCASTD (R10)(R11*4), X2
-	MOVWLZX      106(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X2, X2
-	MOVWLZX      108(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X2, X2
-	MOVWLZX      110(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X2, X2
-	VINSERTI128  $0x01, X2, Y4, Y2
-	VPBROADCASTD 98(R9), Y5
-	VPSHUFB      Y0, Y5, Y5
-	VPAND        Y1, Y5, Y5
-	VPCMPEQB     Y1, Y5, Y5
-	VPXOR        192(SI), Y5, Y6
-	VPSUBB       Y5, Y6, Y6
-	VPMADDUBSW   Y6, Y2, Y6
-	VPBROADCASTD 152(R8), Y2
-	VPMADDWD     Y2, Y6, Y6
-	VPADDD       Y6, Y3, Y3
-	MOVWLZX      112(R8), R11
-	VPBROADCASTD (R10)(R11*4), X4
-	MOVWLZX      114(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X4, X4
-	MOVWLZX      116(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X4, X4
-	MOVWLZX      118(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X4, X4
-	MOVWLZX      120(R8), R11
-	VPBROADCASTD (R10)(R11*4), X2
-	MOVWLZX      122(R8), R11
-	VPINSRD      $0x01, (R10)(R11*4), X2, X2
-	MOVWLZX      124(R8), R11
-	VPINSRD      $0x02, (R10)(R11*4), X2, X2
-	MOVWLZX      126(R8), R11
-	VPINSRD      $0x03, (R10)(R11*4), X2, X2
-	VINSERTI128  $0x01, X2, Y4, Y2
-	VPBROADCASTD 102(R9), Y5
-	VPSHUFB      Y0, Y5, Y5
-	VPAND        Y1, Y5, Y5
-	VPCMPEQB     Y1, Y5, Y5
-	VPXOR        224(SI), Y5, Y6
-	VPSUBB       Y5, Y6, Y6
-	VPMADDUBSW   Y6, Y2, Y6
-	VPBROADCASTD 156(R8), Y2
-	VPMADDWD     Y2, Y6, Y6
-	VPADDD       Y6, Y3, Y3
-	VMOVDQU      Y3, 192(R8)
-	ADDQ         CX, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
+	VPADDD       Y6, Y10, Y10
+	VPANDN       Y8, Y3, Y6
+	VPAND        Y3, Y5, Y5
+	VPOR         Y6, Y5, Y5
+	VPSHUFB      Y5, Y4, Y5
+	VPMADDUBSW   2336(R8), Y5, Y5
+	VPMADDWD     Y2, Y5, Y5
+	VPADDD       Y5, Y10, Y10
+	VPMULLD      Y7, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VMOVDQU      Y9, (R9)
+	ADDQ         CX, R11
+	ADDQ         $0x00000080, R9
+	INCQ         BX
 	JNZ          points
-	SUBQ         $0x00001000, R8
-	VMOVDQU      192(R8), Y2
-	VPHADDD      448(R8), Y2, Y2
-	VMOVDQU      704(R8), Y5
-	VPHADDD      960(R8), Y5, Y5
-	VPHADDD      Y5, Y2, Y2
-	VMOVDQU      1216(R8), Y5
-	VPHADDD      1472(R8), Y5, Y5
-	VMOVDQU      1728(R8), Y6
-	VPHADDD      1984(R8), Y6, Y6
+	VMOVDQU      (R8), Y5
+	VPHADDD      128(R8), Y5, Y5
+	VMOVDQU      256(R8), Y6
+	VPHADDD      384(R8), Y6, Y6
 	VPHADDD      Y6, Y5, Y5
-	VPERM2I128   $0x20, Y5, Y2, Y6
-	VPERM2I128   $0x31, Y5, Y2, Y2
-	VPADDD       Y2, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VXORPS       X2, X2, X2
-	VPINSRW      $0x00, 160(R8), X2, X2
-	VPINSRW      $0x01, 416(R8), X2, X2
-	VPINSRW      $0x02, 672(R8), X2, X2
-	VPINSRW      $0x03, 928(R8), X2, X2
-	VPINSRW      $0x04, 1184(R8), X2, X2
-	VPINSRW      $0x05, 1440(R8), X2, X2
-	VPINSRW      $0x06, 1696(R8), X2, X2
-	VPINSRW      $0x07, 1952(R8), X2, X2
-	VCVTPH2PS    X2, Y2
-	VBROADCASTSS (R14), Y5
-	VMULPS       Y5, Y2, Y2
-	VMOVUPS      (R12), Y5
-	VFMADD231PS  Y2, Y6, Y5
-	VMOVUPS      Y5, (R12)
-	VMOVDQU      2240(R8), Y2
-	VPHADDD      2496(R8), Y2, Y2
-	VMOVDQU      2752(R8), Y5
-	VPHADDD      3008(R8), Y5, Y5
-	VPHADDD      Y5, Y2, Y2
-	VMOVDQU      3264(R8), Y5
-	VPHADDD      3520(R8), Y5, Y5
-	VMOVDQU      3776(R8), Y6
-	VPHADDD      4032(R8), Y6, Y6
+	VMOVDQU      512(R8), Y6
+	VPHADDD      640(R8), Y6, Y6
+	VMOVDQU      768(R8), Y7
+	VPHADDD      896(R8), Y7, Y7
+	VPHADDD      Y7, Y6, Y6
+	VPERM2I128   $0x20, Y6, Y5, Y7
+	VPERM2I128   $0x31, Y6, Y5, Y5
+	VPADDD       Y5, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VCVTPH2PS    2048(R8), Y5
+	VBROADCASTSS (BP), Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      (R14), Y6
+	VFMADD231PS  Y5, Y7, Y6
+	VMOVUPS      Y6, (R14)
+	VMOVDQU      1024(R8), Y5
+	VPHADDD      1152(R8), Y5, Y5
+	VMOVDQU      1280(R8), Y6
+	VPHADDD      1408(R8), Y6, Y6
 	VPHADDD      Y6, Y5, Y5
-	VPERM2I128   $0x20, Y5, Y2, Y6
-	VPERM2I128   $0x31, Y5, Y2, Y2
-	VPADDD       Y2, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VXORPS       X2, X2, X2
-	VPINSRW      $0x00, 2208(R8), X2, X2
-	VPINSRW      $0x01, 2464(R8), X2, X2
-	VPINSRW      $0x02, 2720(R8), X2, X2
-	VPINSRW      $0x03, 2976(R8), X2, X2
-	VPINSRW      $0x04, 3232(R8), X2, X2
-	VPINSRW      $0x05, 3488(R8), X2, X2
-	VPINSRW      $0x06, 3744(R8), X2, X2
-	VPINSRW      $0x07, 4000(R8), X2, X2
-	VCVTPH2PS    X2, Y2
-	VBROADCASTSS (R14), Y5
-	VMULPS       Y5, Y2, Y2
-	VMOVUPS      32(R12), Y5
-	VFMADD231PS  Y2, Y6, Y5
-	VMOVUPS      Y5, 32(R12)
+	VMOVDQU      1536(R8), Y6
+	VPHADDD      1664(R8), Y6, Y6
+	VMOVDQU      1792(R8), Y7
+	VPHADDD      1920(R8), Y7, Y7
+	VPHADDD      Y7, Y6, Y6
+	VPERM2I128   $0x20, Y6, Y5, Y7
+	VPERM2I128   $0x31, Y6, Y5, Y5
+	VPADDD       Y5, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VCVTPH2PS    2064(R8), Y5
+	VBROADCASTSS (BP), Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      32(R14), Y6
+	VFMADD231PS  Y5, Y7, Y6
+	VMOVUPS      Y6, 32(R14)
 	ADDQ         $0x0000006e, AX
 	ADDQ         $0x00000100, SI
-	ADDQ         $0x04, R14
+	ADDQ         $0x04, BP
 	ADDQ         $0x20, DI
-	DECQ         R13
+	DECQ         R15
 	JNZ          block
 	VZEROUPPER
 	RET
 
-DATA spread<>+0(SB)/4, $0x00000000
-DATA spread<>+4(SB)/4, $0x00000000
-DATA spread<>+8(SB)/4, $0x01010101
-DATA spread<>+12(SB)/4, $0x01010101
-DATA spread<>+16(SB)/4, $0x02020202
-DATA spread<>+20(SB)/4, $0x02020202
-DATA spread<>+24(SB)/4, $0x03030303
-DATA spread<>+28(SB)/4, $0x03030303
-GLOBL spread<>(SB), RODATA|NOPTR, $32
+DATA maske<>+0(SB)/4, $0x0e0e0e0e
+DATA maske<>+4(SB)/4, $0x0e0e0e0e
+DATA maske<>+8(SB)/4, $0x0e0e0e0e
+DATA maske<>+12(SB)/4, $0x0e0e0e0e
+DATA maske<>+16(SB)/4, $0x0e0e0e0e
+DATA maske<>+20(SB)/4, $0x0e0e0e0e
+DATA maske<>+24(SB)/4, $0x0e0e0e0e
+DATA maske<>+28(SB)/4, $0x0e0e0e0e
+GLOBL maske<>(SB), RODATA|NOPTR, $32
 
-DATA bit<>+0(SB)/4, $0x08040201
-DATA bit<>+4(SB)/4, $0x80402010
-DATA bit<>+8(SB)/4, $0x08040201
-DATA bit<>+12(SB)/4, $0x80402010
-DATA bit<>+16(SB)/4, $0x08040201
-DATA bit<>+20(SB)/4, $0x80402010
-DATA bit<>+24(SB)/4, $0x08040201
-DATA bit<>+28(SB)/4, $0x80402010
-GLOBL bit<>(SB), RODATA|NOPTR, $32
+DATA levels0<>+0(SB)/4, $0x0c120e10
+DATA levels0<>+4(SB)/4, $0x08160a14
+DATA levels0<>+8(SB)/4, $0x041a0618
+DATA levels0<>+12(SB)/4, $0x001e021c
+DATA levels0<>+16(SB)/4, $0x0c120e10
+DATA levels0<>+20(SB)/4, $0x08160a14
+DATA levels0<>+24(SB)/4, $0x041a0618
+DATA levels0<>+28(SB)/4, $0x001e021c
+GLOBL levels0<>(SB), RODATA|NOPTR, $32
 
-DATA place1<>+0(SB)/4, $0x40008000
-DATA place1<>+4(SB)/4, $0x10002000
-DATA place1<>+8(SB)/4, $0x04000800
-DATA place1<>+12(SB)/4, $0x01000200
-DATA place1<>+16(SB)/4, $0x00400080
-DATA place1<>+20(SB)/4, $0x00100020
-DATA place1<>+24(SB)/4, $0x00040008
-DATA place1<>+28(SB)/4, $0x00010002
-GLOBL place1<>(SB), RODATA|NOPTR, $32
+DATA ones16<>+0(SB)/4, $0x00010001
+DATA ones16<>+4(SB)/4, $0x00010001
+DATA ones16<>+8(SB)/4, $0x00010001
+DATA ones16<>+12(SB)/4, $0x00010001
+DATA ones16<>+16(SB)/4, $0x00010001
+DATA ones16<>+20(SB)/4, $0x00010001
+DATA ones16<>+24(SB)/4, $0x00010001
+DATA ones16<>+28(SB)/4, $0x00010001
+GLOBL ones16<>(SB), RODATA|NOPTR, $32
 
-DATA high1<>+0(SB)/4, $0x01000100
-DATA high1<>+4(SB)/4, $0x01000100
-DATA high1<>+8(SB)/4, $0x01000100
-DATA high1<>+12(SB)/4, $0x01000100
-DATA high1<>+16(SB)/4, $0x01000100
-DATA high1<>+20(SB)/4, $0x01000100
-DATA high1<>+24(SB)/4, $0x01000100
-DATA high1<>+28(SB)/4, $0x01000100
-GLOBL high1<>(SB), RODATA|NOPTR, $32
+DATA maskd<>+0(SB)/4, $0x0d0d0d0d
+DATA maskd<>+4(SB)/4, $0x0d0d0d0d
+DATA maskd<>+8(SB)/4, $0x0d0d0d0d
+DATA maskd<>+12(SB)/4, $0x0d0d0d0d
+DATA maskd<>+16(SB)/4, $0x0d0d0d0d
+DATA maskd<>+20(SB)/4, $0x0d0d0d0d
+DATA maskd<>+24(SB)/4, $0x0d0d0d0d
+DATA maskd<>+28(SB)/4, $0x0d0d0d0d
+GLOBL maskd<>(SB), RODATA|NOPTR, $32
 
-DATA low4<>+0(SB)/4, $0x0f0f0f0f
-DATA low4<>+4(SB)/4, $0x0f0f0f0f
-DATA low4<>+8(SB)/4, $0x0f0f0f0f
-DATA low4<>+12(SB)/4, $0x0f0f0f0f
-DATA low4<>+16(SB)/4, $0x0f0f0f0f
-DATA low4<>+20(SB)/4, $0x0f0f0f0f
-DATA low4<>+24(SB)/4, $0x0f0f0f0f
-DATA low4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL low4<>(SB), RODATA|NOPTR, $32
+DATA levels1<>+0(SB)/4, $0x0c0e1210
+DATA levels1<>+4(SB)/4, $0x080a1614
+DATA levels1<>+8(SB)/4, $0x04061a18
+DATA levels1<>+12(SB)/4, $0x00021e1c
+DATA levels1<>+16(SB)/4, $0x0c0e1210
+DATA levels1<>+20(SB)/4, $0x080a1614
+DATA levels1<>+24(SB)/4, $0x04061a18
+DATA levels1<>+28(SB)/4, $0x00021e1c
+GLOBL levels1<>(SB), RODATA|NOPTR, $32
 
-DATA d1<>+0(SB)/4, $0x00000001
-DATA d1<>+4(SB)/4, $0x00000001
-DATA d1<>+8(SB)/4, $0x00000001
-DATA d1<>+12(SB)/4, $0x00000001
-DATA d1<>+16(SB)/4, $0x00000001
-DATA d1<>+20(SB)/4, $0x00000001
-DATA d1<>+24(SB)/4, $0x00000001
-DATA d1<>+28(SB)/4, $0x00000001
-GLOBL d1<>(SB), RODATA|NOPTR, $32
+DATA wbytes<>+0(SB)/4, $0x80008000
+DATA wbytes<>+4(SB)/4, $0x80008000
+DATA wbytes<>+8(SB)/4, $0x80018001
+DATA wbytes<>+12(SB)/4, $0x80018001
+DATA wbytes<>+16(SB)/4, $0x80028002
+DATA wbytes<>+20(SB)/4, $0x80028002
+DATA wbytes<>+24(SB)/4, $0x80038003
+DATA wbytes<>+28(SB)/4, $0x80038003
+DATA wbytes<>+32(SB)/4, $0x80048004
+DATA wbytes<>+36(SB)/4, $0x80048004
+DATA wbytes<>+40(SB)/4, $0x80058005
+DATA wbytes<>+44(SB)/4, $0x80058005
+DATA wbytes<>+48(SB)/4, $0x80068006
+DATA wbytes<>+52(SB)/4, $0x80068006
+DATA wbytes<>+56(SB)/4, $0x80078007
+DATA wbytes<>+60(SB)/4, $0x80078007
+GLOBL wbytes<>(SB), RODATA|NOPTR, $64
 
-DATA pairs<>+0(SB)/4, $0x04040000
-DATA pairs<>+4(SB)/4, $0x0c0c0808
-DATA pairs<>+8(SB)/4, $0x80808080
-DATA pairs<>+12(SB)/4, $0x80808080
-DATA pairs<>+16(SB)/4, $0x04040000
-DATA pairs<>+20(SB)/4, $0x0c0c0808
-DATA pairs<>+24(SB)/4, $0x80808080
-DATA pairs<>+28(SB)/4, $0x80808080
-GLOBL pairs<>(SB), RODATA|NOPTR, $32
+DATA wlow8<>+0(SB)/4, $0x00ff00ff
+DATA wlow8<>+4(SB)/4, $0x00ff00ff
+DATA wlow8<>+8(SB)/4, $0x00ff00ff
+DATA wlow8<>+12(SB)/4, $0x00ff00ff
+DATA wlow8<>+16(SB)/4, $0x00ff00ff
+DATA wlow8<>+20(SB)/4, $0x00ff00ff
+DATA wlow8<>+24(SB)/4, $0x00ff00ff
+DATA wlow8<>+28(SB)/4, $0x00ff00ff
+DATA wlow8<>+32(SB)/4, $0x00ff00ff
+DATA wlow8<>+36(SB)/4, $0x00ff00ff
+DATA wlow8<>+40(SB)/4, $0x00ff00ff
+DATA wlow8<>+44(SB)/4, $0x00ff00ff
+DATA wlow8<>+48(SB)/4, $0x00ff00ff
+DATA wlow8<>+52(SB)/4, $0x00ff00ff
+DATA wlow8<>+56(SB)/4, $0x00ff00ff
+DATA wlow8<>+60(SB)/4, $0x00ff00ff
+GLOBL wlow8<>(SB), RODATA|NOPTR, $64
+
+DATA wplace0<>+0(SB)/4, $0x00400100
+DATA wplace0<>+4(SB)/4, $0x00040010
+DATA wplace0<>+8(SB)/4, $0x00400100
+DATA wplace0<>+12(SB)/4, $0x00040010
+DATA wplace0<>+16(SB)/4, $0x00400100
+DATA wplace0<>+20(SB)/4, $0x00040010
+DATA wplace0<>+24(SB)/4, $0x00400100
+DATA wplace0<>+28(SB)/4, $0x00040010
+DATA wplace0<>+32(SB)/4, $0x00400100
+DATA wplace0<>+36(SB)/4, $0x00040010
+DATA wplace0<>+40(SB)/4, $0x00400100
+DATA wplace0<>+44(SB)/4, $0x00040010
+DATA wplace0<>+48(SB)/4, $0x00400100
+DATA wplace0<>+52(SB)/4, $0x00040010
+DATA wplace0<>+56(SB)/4, $0x00400100
+DATA wplace0<>+60(SB)/4, $0x00040010
+GLOBL wplace0<>(SB), RODATA|NOPTR, $64
+
+DATA wbit8<>+0(SB)/4, $0x01000100
+DATA wbit8<>+4(SB)/4, $0x01000100
+DATA wbit8<>+8(SB)/4, $0x01000100
+DATA wbit8<>+12(SB)/4, $0x01000100
+DATA wbit8<>+16(SB)/4, $0x01000100
+DATA wbit8<>+20(SB)/4, $0x01000100
+DATA wbit8<>+24(SB)/4, $0x01000100
+DATA wbit8<>+28(SB)/4, $0x01000100
+DATA wbit8<>+32(SB)/4, $0x01000100
+DATA wbit8<>+36(SB)/4, $0x01000100
+DATA wbit8<>+40(SB)/4, $0x01000100
+DATA wbit8<>+44(SB)/4, $0x01000100
+DATA wbit8<>+48(SB)/4, $0x01000100
+DATA wbit8<>+52(SB)/4, $0x01000100
+DATA wbit8<>+56(SB)/4, $0x01000100
+DATA wbit8<>+60(SB)/4, $0x01000100
+GLOBL wbit8<>(SB), RODATA|NOPTR, $64
+
+DATA wplace1<>+0(SB)/4, $0x00200080
+DATA wplace1<>+4(SB)/4, $0x00020008
+DATA wplace1<>+8(SB)/4, $0x00200080
+DATA wplace1<>+12(SB)/4, $0x00020008
+DATA wplace1<>+16(SB)/4, $0x00200080
+DATA wplace1<>+20(SB)/4, $0x00020008
+DATA wplace1<>+24(SB)/4, $0x00200080
+DATA wplace1<>+28(SB)/4, $0x00020008
+DATA wplace1<>+32(SB)/4, $0x00200080
+DATA wplace1<>+36(SB)/4, $0x00020008
+DATA wplace1<>+40(SB)/4, $0x00200080
+DATA wplace1<>+44(SB)/4, $0x00020008
+DATA wplace1<>+48(SB)/4, $0x00200080
+DATA wplace1<>+52(SB)/4, $0x00020008
+DATA wplace1<>+56(SB)/4, $0x00200080
+DATA wplace1<>+60(SB)/4, $0x00020008
+GLOBL wplace1<>(SB), RODATA|NOPTR, $64
+
+DATA bias<>+0(SB)/4, $0xfffffff1
+DATA bias<>+4(SB)/4, $0xfffffff1
+DATA bias<>+8(SB)/4, $0xfffffff1
+DATA bias<>+12(SB)/4, $0xfffffff1
+DATA bias<>+16(SB)/4, $0xfffffff1
+DATA bias<>+20(SB)/4, $0xfffffff1
+DATA bias<>+24(SB)/4, $0xfffffff1
+DATA bias<>+28(SB)/4, $0xfffffff1
+GLOBL bias<>(SB), RODATA|NOPTR, $32
+
+DATA order<>+0(SB)/4, $0x0a080200
+DATA order<>+4(SB)/4, $0x0b090301
+DATA order<>+8(SB)/4, $0x0e0c0604
+DATA order<>+12(SB)/4, $0x0f0d0705
+DATA order<>+16(SB)/4, $0x0a080200
+DATA order<>+20(SB)/4, $0x0b090301
+DATA order<>+24(SB)/4, $0x0e0c0604
+DATA order<>+28(SB)/4, $0x0f0d0705
+GLOBL order<>(SB), RODATA|NOPTR, $32
+
+DATA wscales<>+0(SB)/4, $0x80800080
+DATA wscales<>+4(SB)/4, $0x80800080
+DATA wscales<>+8(SB)/4, $0x80800080
+DATA wscales<>+12(SB)/4, $0x80800080
+DATA wscales<>+16(SB)/4, $0x80800180
+DATA wscales<>+20(SB)/4, $0x80800180
+DATA wscales<>+24(SB)/4, $0x80800180
+DATA wscales<>+28(SB)/4, $0x80800180
+DATA wscales<>+32(SB)/4, $0x80800280
+DATA wscales<>+36(SB)/4, $0x80800280
+DATA wscales<>+40(SB)/4, $0x80800280
+DATA wscales<>+44(SB)/4, $0x80800280
+DATA wscales<>+48(SB)/4, $0x80800380
+DATA wscales<>+52(SB)/4, $0x80800380
+DATA wscales<>+56(SB)/4, $0x80800380
+DATA wscales<>+60(SB)/4, $0x80800380
+GLOBL wscales<>(SB), RODATA|NOPTR, $64
+
+DATA whalves<>+0(SB)/4, $0x00000007
+DATA whalves<>+4(SB)/4, $0x00000007
+DATA whalves<>+8(SB)/4, $0x0000000b
+DATA whalves<>+12(SB)/4, $0x0000000b
+DATA whalves<>+16(SB)/4, $0x00000007
+DATA whalves<>+20(SB)/4, $0x00000007
+DATA whalves<>+24(SB)/4, $0x0000000b
+DATA whalves<>+28(SB)/4, $0x0000000b
+DATA whalves<>+32(SB)/4, $0x00000007
+DATA whalves<>+36(SB)/4, $0x00000007
+DATA whalves<>+40(SB)/4, $0x0000000b
+DATA whalves<>+44(SB)/4, $0x0000000b
+DATA whalves<>+48(SB)/4, $0x00000007
+DATA whalves<>+52(SB)/4, $0x00000007
+DATA whalves<>+56(SB)/4, $0x0000000b
+DATA whalves<>+60(SB)/4, $0x0000000b
+GLOBL whalves<>(SB), RODATA|NOPTR, $64
+
+DATA wscale<>+0(SB)/4, $0x0000001e
+DATA wscale<>+4(SB)/4, $0x0000001e
+DATA wscale<>+8(SB)/4, $0x0000001e
+DATA wscale<>+12(SB)/4, $0x0000001e
+DATA wscale<>+16(SB)/4, $0x0000001e
+DATA wscale<>+20(SB)/4, $0x0000001e
+DATA wscale<>+24(SB)/4, $0x0000001e
+DATA wscale<>+28(SB)/4, $0x0000001e
+DATA wscale<>+32(SB)/4, $0x0000001e
+DATA wscale<>+36(SB)/4, $0x0000001e
+DATA wscale<>+40(SB)/4, $0x0000001e
+DATA wscale<>+44(SB)/4, $0x0000001e
+DATA wscale<>+48(SB)/4, $0x0000001e
+DATA wscale<>+52(SB)/4, $0x0000001e
+DATA wscale<>+56(SB)/4, $0x0000001e
+DATA wscale<>+60(SB)/4, $0x0000001e
+GLOBL wscale<>(SB), RODATA|NOPTR, $64
+
+DATA wone<>+0(SB)/4, $0x00000001
+DATA wone<>+4(SB)/4, $0x00000001
+DATA wone<>+8(SB)/4, $0x00000001
+DATA wone<>+12(SB)/4, $0x00000001
+DATA wone<>+16(SB)/4, $0x00000001
+DATA wone<>+20(SB)/4, $0x00000001
+DATA wone<>+24(SB)/4, $0x00000001
+DATA wone<>+28(SB)/4, $0x00000001
+DATA wone<>+32(SB)/4, $0x00000001
+DATA wone<>+36(SB)/4, $0x00000001
+DATA wone<>+40(SB)/4, $0x00000001
+DATA wone<>+44(SB)/4, $0x00000001
+DATA wone<>+48(SB)/4, $0x00000001
+DATA wone<>+52(SB)/4, $0x00000001
+DATA wone<>+56(SB)/4, $0x00000001
+DATA wone<>+60(SB)/4, $0x00000001
+GLOBL wone<>(SB), RODATA|NOPTR, $64
+
+DATA wsigns<>+0(SB)/4, $0x33333333
+DATA wsigns<>+4(SB)/4, $0x33333333
+DATA wsigns<>+8(SB)/4, $0x33333333
+DATA wsigns<>+12(SB)/4, $0x33333333
+DATA wsigns<>+16(SB)/4, $0x33333333
+DATA wsigns<>+20(SB)/4, $0x33333333
+DATA wsigns<>+24(SB)/4, $0x33333333
+DATA wsigns<>+28(SB)/4, $0x33333333
+DATA wsigns<>+32(SB)/4, $0x33333333
+DATA wsigns<>+36(SB)/4, $0x33333333
+DATA wsigns<>+40(SB)/4, $0x33333333
+DATA wsigns<>+44(SB)/4, $0x33333333
+DATA wsigns<>+48(SB)/4, $0x33333333
+DATA wsigns<>+52(SB)/4, $0x33333333
+DATA wsigns<>+56(SB)/4, $0x33333333
+DATA wsigns<>+60(SB)/4, $0x33333333
+GLOBL wsigns<>(SB), RODATA|NOPTR, $64
 
 // func dotIQ3SAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, MMX+
 TEXT ·dotIQ3SAVX512(SB), NOSPLIT, $0-80
-	VMOVDQU64 scale<>+0(SB), Z0
-	VMOVDQU64 maske<>+0(SB), Z1
-	VMOVDQU64 levels0<>+0(SB), Z2
-	VMOVDQU64 maskd<>+0(SB), Z3
-	VMOVDQU64 levels1<>+0(SB), Z4
+	VMOVDQU64 wscale<>+0(SB), Z0
+	VMOVDQU64 wmaske<>+0(SB), Z1
+	VMOVDQU64 wlevels0<>+0(SB), Z2
+	VMOVDQU64 wmaskd<>+0(SB), Z3
+	VMOVDQU64 wlevels1<>+0(SB), Z4
 	MOVQ      dst+0(FP), R13
 	MOVQ      src+8(FP), AX
 	MOVQ      stride+16(FP), CX
@@ -465,229 +719,235 @@ TEXT ·dotIQ3SAVX512(SB), NOSPLIT, $0-80
 	VMOVUPS   Y5, (R13)
 	VMOVUPS   Y5, 32(R13)
 	VMOVDQU64 (R11), Z5
-	VMOVDQU64 128(R11), Z7
-	VMOVDQU64 256(R11), Z8
-	VMOVDQU64 384(R11), Z9
-	VMOVDQU64 512(R11), Z10
-	VMOVDQU64 640(R11), Z11
-	VMOVDQU64 768(R11), Z12
-	VMOVDQU64 896(R11), Z13
+	VMOVDQU64 128(R11), Z6
+	VMOVDQU64 256(R11), Z7
+	VMOVDQU64 384(R11), Z8
+	VMOVDQU64 512(R11), Z9
+	VMOVDQU64 640(R11), Z10
+	VMOVDQU64 768(R11), Z11
+	VMOVDQU64 896(R11), Z12
 
 block:
-	VMOVDQU64   (SI), Z14
-	VPSHUFB     order<>+0(SB), Z14, Z14
-	VMOVDQU64   64(SI), Z15
-	VPSHUFB     order<>+0(SB), Z15, Z15
-	VMOVDQU64   128(SI), Z16
-	VPSHUFB     order<>+0(SB), Z16, Z16
-	VMOVDQU64   192(SI), Z17
-	VPSHUFB     order<>+0(SB), Z17, Z17
-	VPUNPCKLDQ  Z15, Z14, Z18
-	VPUNPCKHDQ  Z15, Z14, Z19
-	VPUNPCKLDQ  Z17, Z16, Z15
-	VPUNPCKHDQ  Z17, Z16, Z17
-	VPUNPCKLQDQ Z15, Z18, Z14
-	VPUNPCKHQDQ Z15, Z18, Z15
-	VPUNPCKLQDQ Z17, Z19, Z16
-	VPUNPCKHQDQ Z17, Z19, Z17
-	VMOVDQU64   transposed<>+0(SB), Z18
-	VPERMD      Z14, Z18, Z14
-	VMOVDQU64   Z14, 4096(R8)
-	VPERMD      Z15, Z18, Z15
-	VMOVDQU64   Z15, 4160(R8)
-	VPERMD      Z16, Z18, Z16
-	VMOVDQU64   Z16, 4224(R8)
-	VPERMD      Z17, Z18, Z17
-	VMOVDQU64   Z17, 4288(R8)
-	VPMOVSXWD   (DI), Z18
-	VPMULLD     bias<>+0(SB), Z18, Z18
-	VMOVDQU64   Z18, 4352(R8)
-	MOVQ        R8, R9
-	MOVQ        AX, R10
-	MOVQ        $0x00000010, BX
+	VBROADCASTI32X4 (SI), Y13
+	VINSERTI32X4    $0x01, 64(SI), Y13, Y13
+	VBROADCASTI32X4 16(SI), Y14
+	VINSERTI32X4    $0x01, 80(SI), Y14, Y14
+	VBROADCASTI32X4 32(SI), Y15
+	VINSERTI32X4    $0x01, 96(SI), Y15, Y15
+	VBROADCASTI32X4 48(SI), Y16
+	VINSERTI32X4    $0x01, 112(SI), Y16, Y16
+	VPMOVSXWD       (DI), Y17
+	VPMULLD         bias<>+0(SB), Y17, Y17
+	VPSHUFB         order<>+0(SB), Y13, Y13
+	VPSHUFB         order<>+0(SB), Y14, Y14
+	VPSHUFB         order<>+0(SB), Y15, Y15
+	VPSHUFB         order<>+0(SB), Y16, Y16
+	VPUNPCKLDQ      Y14, Y13, Y18
+	VPUNPCKHDQ      Y14, Y13, Y13
+	VPUNPCKLDQ      Y16, Y15, Y14
+	VPUNPCKHDQ      Y16, Y15, Y15
+	VPUNPCKLQDQ     Y14, Y18, Y16
+	VPUNPCKHQDQ     Y14, Y18, Y14
+	VPUNPCKLQDQ     Y15, Y13, Y18
+	VPUNPCKHQDQ     Y15, Y13, Y13
+	VBROADCASTI32X4 128(SI), Y15
+	VINSERTI32X4    $0x01, 192(SI), Y15, Y15
+	VBROADCASTI32X4 144(SI), Y19
+	VINSERTI32X4    $0x01, 208(SI), Y19, Y19
+	VBROADCASTI32X4 160(SI), Y20
+	VINSERTI32X4    $0x01, 224(SI), Y20, Y20
+	VBROADCASTI32X4 176(SI), Y21
+	VINSERTI32X4    $0x01, 240(SI), Y21, Y21
+	VPMOVSXWD       16(DI), Y22
+	VPMULLD         bias<>+0(SB), Y22, Y22
+	VPSHUFB         order<>+0(SB), Y15, Y15
+	VPSHUFB         order<>+0(SB), Y19, Y19
+	VPSHUFB         order<>+0(SB), Y20, Y20
+	VPSHUFB         order<>+0(SB), Y21, Y21
+	VPUNPCKLDQ      Y19, Y15, Y23
+	VPUNPCKHDQ      Y19, Y15, Y15
+	VPUNPCKLDQ      Y21, Y20, Y19
+	VPUNPCKHDQ      Y21, Y20, Y20
+	VPUNPCKLQDQ     Y19, Y23, Y21
+	VPUNPCKHQDQ     Y19, Y23, Y19
+	VPUNPCKLQDQ     Y20, Y15, Y23
+	VPUNPCKHQDQ     Y20, Y15, Y15
+	VINSERTI64X4    $0x01, Y21, Z16, Z20
+	VMOVDQU64       Z20, 2112(R8)
+	VINSERTI64X4    $0x01, Y19, Z14, Z19
+	VMOVDQU64       Z19, 2176(R8)
+	VINSERTI64X4    $0x01, Y23, Z18, Z19
+	VMOVDQU64       Z19, 2240(R8)
+	VINSERTI64X4    $0x01, Y15, Z13, Z15
+	VMOVDQU64       Z15, 2304(R8)
+	VINSERTI64X4    $0x01, Y22, Z17, Z15
+	VMOVDQU64       Z15, 2368(R8)
+	MOVQ            AX, R10
+	MOVQ            R8, R9
+	MOVQ            $-16, BX
 
-row:
+points:
 	PREFETCHT1   (DX)
 	PREFETCHT1   64(DX)
 	ADDQ         $0x0000006e, DX
 	MOVWLZX      (R10), R12
-	MOVL         R12, 160(R8)
-	VMOVDQU64    2(R10), Z14
-	VPSRLW       $0x08, Z14, Z15
-	VPBROADCASTQ 66(R10), Z16
-	VPSHUFB      high<>+0(SB), Z16, Z16
-	VPTESTMW     even<>+0(SB), Z16, K1
-	VPTESTMW     odd<>+0(SB), Z16, K2
-	VPBROADCASTD 106(R10), Z16
-	VPSHUFB      bytes1<>+0(SB), Z16, Z16
-	VPSRLVD      halves<>+0(SB), Z16, Z16
-	VPTERNLOGD   $0xea, one32<>+0(SB), Z0, Z16
-	VPTESTMW     bit6<>+0(SB), Z14, K3
-	VPTESTMW     bit7<>+0(SB), Z14, K4
-	VMOVDQA64    Z14, Z17
-	VPERMI2W     64(R11), Z5, Z17
-	VMOVDQA64    Z14, Z18
-	VPERMI2W     192(R11), Z7, Z18
-	VMOVDQU16    Z18, K3, Z17
-	VMOVDQA64    Z14, Z18
-	VPERMI2W     320(R11), Z8, Z18
-	VMOVDQA64    Z14, Z19
-	VPERMI2W     448(R11), Z9, Z19
-	VMOVDQU16    Z19, K3, Z18
-	VMOVDQU16    Z18, K4, Z17
-	VMOVDQA64    Z14, Z18
-	VPERMI2W     576(R11), Z10, Z18
-	VMOVDQA64    Z14, Z19
-	VPERMI2W     704(R11), Z11, Z19
-	VMOVDQU16    Z19, K3, Z18
-	VMOVDQA64    Z14, Z19
-	VPERMI2W     832(R11), Z12, Z19
-	VMOVDQA64    Z14, Z14
-	VPERMI2W     960(R11), Z13, Z14
-	VMOVDQU16    Z14, K3, Z19
-	VMOVDQU16    Z19, K4, Z18
-	VMOVDQU16    Z18, K1, Z17
-	VPTESTMW     bit6<>+0(SB), Z15, K1
-	VPTESTMW     bit7<>+0(SB), Z15, K3
-	VMOVDQA64    Z15, Z14
-	VPERMI2W     64(R11), Z5, Z14
-	VMOVDQA64    Z15, Z18
-	VPERMI2W     192(R11), Z7, Z18
-	VMOVDQU16    Z18, K1, Z14
-	VMOVDQA64    Z15, Z18
-	VPERMI2W     320(R11), Z8, Z18
-	VMOVDQA64    Z15, Z19
-	VPERMI2W     448(R11), Z9, Z19
-	VMOVDQU16    Z19, K1, Z18
-	VMOVDQU16    Z18, K3, Z14
-	VMOVDQA64    Z15, Z18
-	VPERMI2W     576(R11), Z10, Z18
-	VMOVDQA64    Z15, Z19
-	VPERMI2W     704(R11), Z11, Z19
-	VMOVDQU16    Z19, K1, Z18
-	VMOVDQA64    Z15, Z19
-	VPERMI2W     832(R11), Z12, Z19
+	MOVW         R12, 2080(R8)(BX*2)
+	VPBROADCASTQ 66(R10), Z15
+	VPSHUFB      wbytes<>+0(SB), Z15, Z15
+	VMOVDQU64    2(R10), Z19
+	VPSRLW       $0x08, Z19, Z20
+	VPTESTMW     wbits0<>+0(SB), Z15, K1
+	VPTESTMW     wbits1<>+0(SB), Z15, K2
+	VPTESTMW     wbit6<>+0(SB), Z19, K3
+	VPTESTMW     wbit7<>+0(SB), Z19, K4
+	VMOVDQA64    Z19, Z15
+	VPERMI2W     64(R11), Z5, Z15
+	VMOVDQA64    Z19, Z21
+	VPERMI2W     192(R11), Z6, Z21
+	VMOVDQU16    Z21, K3, Z15
+	VMOVDQA64    Z19, Z21
+	VPERMI2W     320(R11), Z7, Z21
+	VMOVDQA64    Z19, Z22
+	VPERMI2W     448(R11), Z8, Z22
+	VMOVDQU16    Z22, K3, Z21
+	VMOVDQU16    Z21, K4, Z15
+	VMOVDQA64    Z19, Z21
+	VPERMI2W     576(R11), Z9, Z21
+	VMOVDQA64    Z19, Z22
+	VPERMI2W     704(R11), Z10, Z22
+	VMOVDQU16    Z22, K3, Z21
+	VMOVDQA64    Z19, Z22
+	VPERMI2W     832(R11), Z11, Z22
+	VMOVDQA64    Z19, Z19
+	VPERMI2W     960(R11), Z12, Z19
+	VMOVDQU16    Z19, K3, Z22
+	VMOVDQU16    Z22, K4, Z21
+	VMOVDQU16    Z21, K1, Z15
+	VPTESTMW     wbit6<>+0(SB), Z20, K1
+	VPTESTMW     wbit7<>+0(SB), Z20, K3
+	VMOVDQA64    Z20, Z19
+	VPERMI2W     64(R11), Z5, Z19
+	VMOVDQA64    Z20, Z21
+	VPERMI2W     192(R11), Z6, Z21
+	VMOVDQU16    Z21, K1, Z19
+	VMOVDQA64    Z20, Z21
+	VPERMI2W     320(R11), Z7, Z21
+	VMOVDQA64    Z20, Z22
+	VPERMI2W     448(R11), Z8, Z22
+	VMOVDQU16    Z22, K1, Z21
+	VMOVDQU16    Z21, K3, Z19
+	VMOVDQA64    Z20, Z21
+	VPERMI2W     576(R11), Z9, Z21
+	VMOVDQA64    Z20, Z22
+	VPERMI2W     704(R11), Z10, Z22
+	VMOVDQU16    Z22, K1, Z21
+	VMOVDQA64    Z20, Z22
+	VPERMI2W     832(R11), Z11, Z22
+	VMOVDQA64    Z20, Z20
+	VPERMI2W     960(R11), Z12, Z20
+	VMOVDQU16    Z20, K1, Z22
+	VMOVDQU16    Z22, K3, Z21
+	VMOVDQU16    Z21, K2, Z19
+	VPBROADCASTD 106(R10), Z20
+	VPSHUFB      wscales<>+0(SB), Z20, Z20
+	VPSRLVD      whalves<>+0(SB), Z20, Z20
+	VPTERNLOGD   $0xea, wone<>+0(SB), Z0, Z20
+	VPMOVZXBW    74(R10), Z21
+	VPSLLW       $0x06, Z21, Z22
+	VPTERNLOGD   $0xa8, wsigns<>+0(SB), Z22, Z21
+	VMOVDQU64    2368(R8), Z22
+	VPSRLW       $0x04, Z15, Z23
 	VMOVDQA64    Z15, Z15
-	VPERMI2W     960(R11), Z13, Z15
-	VMOVDQU16    Z15, K1, Z19
-	VMOVDQU16    Z19, K3, Z18
-	VMOVDQU16    Z18, K2, Z14
-	VPMOVZXBW    74(R10), Z15
-	VPSLLW       $0x06, Z15, Z18
-	VPTERNLOGD   $0xa8, signs<>+0(SB), Z18, Z15
-	VMOVDQU64    4352(R9), Z18
-	VPSRLW       $0x04, Z17, Z19
-	VMOVDQA64    Z17, Z17
-	VPTERNLOGD   $0xe2, Z15, Z1, Z17
-	VPSHUFB      Z17, Z2, Z17
-	VPDPBUSD     4096(R9), Z17, Z18
-	VMOVDQA64    Z19, Z17
-	VPTERNLOGD   $0xe2, Z15, Z3, Z17
-	VPSHUFB      Z17, Z4, Z17
-	VPDPBUSD     4160(R9), Z17, Z18
-	VPSRLW       $0x04, Z15, Z15
-	VPSRLW       $0x04, Z14, Z17
-	VMOVDQA64    Z14, Z14
-	VPTERNLOGD   $0xe2, Z15, Z1, Z14
-	VPSHUFB      Z14, Z2, Z14
-	VPDPBUSD     4224(R9), Z14, Z18
-	VMOVDQA64    Z17, Z14
-	VPTERNLOGD   $0xe2, Z15, Z3, Z14
-	VPSHUFB      Z14, Z4, Z14
-	VPDPBUSD     4288(R9), Z14, Z18
-	VPMULLD      Z16, Z18, Z18
-	VMOVDQU64    Z18, 192(R8)
+	VPTERNLOGD   $0xe2, Z21, Z1, Z15
+	VPSHUFB      Z15, Z2, Z15
+	VPDPBUSD     2112(R8), Z15, Z22
+	VMOVDQA64    Z23, Z15
+	VPTERNLOGD   $0xe2, Z21, Z3, Z15
+	VPSHUFB      Z15, Z4, Z15
+	VPDPBUSD     2176(R8), Z15, Z22
+	VPSRLW       $0x04, Z21, Z21
+	VPSRLW       $0x04, Z19, Z15
+	VMOVDQA64    Z19, Z19
+	VPTERNLOGD   $0xe2, Z21, Z1, Z19
+	VPSHUFB      Z19, Z2, Z19
+	VPDPBUSD     2240(R8), Z19, Z22
+	VMOVDQA64    Z15, Z15
+	VPTERNLOGD   $0xe2, Z21, Z3, Z15
+	VPSHUFB      Z15, Z4, Z15
+	VPDPBUSD     2304(R8), Z15, Z22
+	VPMULLD      Z20, Z22, Z22
+	VMOVDQU64    Z22, (R9)
 	ADDQ         CX, R10
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          row
-	SUBQ         $0x00001000, R8
-	VMOVDQU64    192(R8), Z14
-	VMOVDQU64    448(R8), Z15
-	VMOVDQU64    704(R8), Z16
-	VMOVDQU64    960(R8), Z17
-	VPUNPCKLDQ   Z15, Z14, Z18
-	VPUNPCKHDQ   Z15, Z14, Z14
-	VPADDD       Z14, Z18, Z18
-	VPUNPCKLDQ   Z17, Z16, Z14
-	VPUNPCKHDQ   Z17, Z16, Z15
-	VPADDD       Z15, Z14, Z14
-	VPUNPCKLQDQ  Z14, Z18, Z15
-	VPUNPCKHQDQ  Z14, Z18, Z14
-	VPADDD       Z14, Z15, Z15
-	VMOVDQU64    1216(R8), Z14
-	VMOVDQU64    1472(R8), Z16
-	VMOVDQU64    1728(R8), Z17
-	VMOVDQU64    1984(R8), Z18
-	VPUNPCKLDQ   Z16, Z14, Z19
-	VPUNPCKHDQ   Z16, Z14, Z14
-	VPADDD       Z14, Z19, Z19
-	VPUNPCKLDQ   Z18, Z17, Z14
-	VPUNPCKHDQ   Z18, Z17, Z16
-	VPADDD       Z16, Z14, Z14
-	VPUNPCKLQDQ  Z14, Z19, Z16
-	VPUNPCKHQDQ  Z14, Z19, Z14
-	VPADDD       Z14, Z16, Z16
-	VMOVDQU64    2240(R8), Z14
-	VMOVDQU64    2496(R8), Z17
-	VMOVDQU64    2752(R8), Z18
-	VMOVDQU64    3008(R8), Z19
-	VPUNPCKLDQ   Z17, Z14, Z20
-	VPUNPCKHDQ   Z17, Z14, Z14
-	VPADDD       Z14, Z20, Z20
-	VPUNPCKLDQ   Z19, Z18, Z14
-	VPUNPCKHDQ   Z19, Z18, Z17
-	VPADDD       Z17, Z14, Z14
-	VPUNPCKLQDQ  Z14, Z20, Z17
-	VPUNPCKHQDQ  Z14, Z20, Z14
-	VPADDD       Z14, Z17, Z17
-	VMOVDQU64    3264(R8), Z14
-	VMOVDQU64    3520(R8), Z18
-	VMOVDQU64    3776(R8), Z19
-	VMOVDQU64    4032(R8), Z20
-	VPUNPCKLDQ   Z18, Z14, Z21
-	VPUNPCKHDQ   Z18, Z14, Z14
-	VPADDD       Z14, Z21, Z21
-	VPUNPCKLDQ   Z20, Z19, Z14
-	VPUNPCKHDQ   Z20, Z19, Z18
-	VPADDD       Z18, Z14, Z14
-	VPUNPCKLQDQ  Z14, Z21, Z18
-	VPUNPCKHQDQ  Z14, Z21, Z14
-	VPADDD       Z14, Z18, Z18
-	VSHUFI32X4   $0x88, Z16, Z15, Z14
-	VSHUFI32X4   $0xdd, Z16, Z15, Z15
-	VPADDD       Z15, Z14, Z14
-	VSHUFI32X4   $0x88, Z18, Z17, Z15
-	VSHUFI32X4   $0xdd, Z18, Z17, Z16
-	VPADDD       Z16, Z15, Z15
-	VSHUFI32X4   $0x88, Z15, Z14, Z16
-	VSHUFI32X4   $0xdd, Z15, Z14, Z14
-	VPADDD       Z14, Z16, Z16
-	VCVTDQ2PS    Z16, Z16
-	VXORPS       X14, X14, X14
-	VPINSRW      $0x00, 2208(R8), X14, X14
-	VPINSRW      $0x01, 2464(R8), X14, X14
-	VPINSRW      $0x02, 2720(R8), X14, X14
-	VPINSRW      $0x03, 2976(R8), X14, X14
-	VPINSRW      $0x04, 3232(R8), X14, X14
-	VPINSRW      $0x05, 3488(R8), X14, X14
-	VPINSRW      $0x06, 3744(R8), X14, X14
-	VPINSRW      $0x07, 4000(R8), X14, X14
-	VXORPS       X6, X6, X6
-	VPINSRW      $0x00, 160(R8), X6, X6
-	VPINSRW      $0x01, 416(R8), X6, X6
-	VPINSRW      $0x02, 672(R8), X6, X6
-	VPINSRW      $0x03, 928(R8), X6, X6
-	VPINSRW      $0x04, 1184(R8), X6, X6
-	VPINSRW      $0x05, 1440(R8), X6, X6
-	VPINSRW      $0x06, 1696(R8), X6, X6
-	VPINSRW      $0x07, 1952(R8), X6, X6
-	VINSERTI32X4 $0x01, X14, Y6, Y14
-	VCVTPH2PS    Y14, Z14
-	VMULPS.BCST  (R15), Z14, Z14
-	VMOVUPS      (R13), Z15
-	VFMADD231PS  Z14, Z16, Z15
-	VMOVUPS      Z15, (R13)
+	ADDQ         $0x00000080, R9
+	INCQ         BX
+	JNZ          points
+	VMOVDQU64    (R8), Z15
+	VMOVDQU64    128(R8), Z19
+	VMOVDQU64    256(R8), Z20
+	VMOVDQU64    384(R8), Z21
+	VPUNPCKLDQ   Z19, Z15, Z22
+	VPUNPCKHDQ   Z19, Z15, Z15
+	VPADDD       Z15, Z22, Z22
+	VPUNPCKLDQ   Z21, Z20, Z15
+	VPUNPCKHDQ   Z21, Z20, Z19
+	VPADDD       Z19, Z15, Z15
+	VPUNPCKLQDQ  Z15, Z22, Z19
+	VPUNPCKHQDQ  Z15, Z22, Z15
+	VPADDD       Z15, Z19, Z19
+	VMOVDQU64    512(R8), Z15
+	VMOVDQU64    640(R8), Z20
+	VMOVDQU64    768(R8), Z21
+	VMOVDQU64    896(R8), Z22
+	VPUNPCKLDQ   Z20, Z15, Z23
+	VPUNPCKHDQ   Z20, Z15, Z15
+	VPADDD       Z15, Z23, Z23
+	VPUNPCKLDQ   Z22, Z21, Z15
+	VPUNPCKHDQ   Z22, Z21, Z20
+	VPADDD       Z20, Z15, Z15
+	VPUNPCKLQDQ  Z15, Z23, Z20
+	VPUNPCKHQDQ  Z15, Z23, Z15
+	VPADDD       Z15, Z20, Z20
+	VMOVDQU64    1024(R8), Z15
+	VMOVDQU64    1152(R8), Z21
+	VMOVDQU64    1280(R8), Z22
+	VMOVDQU64    1408(R8), Z23
+	VPUNPCKLDQ   Z21, Z15, Z24
+	VPUNPCKHDQ   Z21, Z15, Z15
+	VPADDD       Z15, Z24, Z24
+	VPUNPCKLDQ   Z23, Z22, Z15
+	VPUNPCKHDQ   Z23, Z22, Z21
+	VPADDD       Z21, Z15, Z15
+	VPUNPCKLQDQ  Z15, Z24, Z21
+	VPUNPCKHQDQ  Z15, Z24, Z15
+	VPADDD       Z15, Z21, Z21
+	VMOVDQU64    1536(R8), Z15
+	VMOVDQU64    1664(R8), Z22
+	VMOVDQU64    1792(R8), Z23
+	VMOVDQU64    1920(R8), Z24
+	VPUNPCKLDQ   Z22, Z15, Z25
+	VPUNPCKHDQ   Z22, Z15, Z15
+	VPADDD       Z15, Z25, Z25
+	VPUNPCKLDQ   Z24, Z23, Z15
+	VPUNPCKHDQ   Z24, Z23, Z22
+	VPADDD       Z22, Z15, Z15
+	VPUNPCKLQDQ  Z15, Z25, Z22
+	VPUNPCKHQDQ  Z15, Z25, Z15
+	VPADDD       Z15, Z22, Z22
+	VSHUFI32X4   $0x88, Z20, Z19, Z15
+	VSHUFI32X4   $0xdd, Z20, Z19, Z19
+	VPADDD       Z19, Z15, Z15
+	VSHUFI32X4   $0x88, Z22, Z21, Z19
+	VSHUFI32X4   $0xdd, Z22, Z21, Z20
+	VPADDD       Z20, Z19, Z19
+	VSHUFI32X4   $0x88, Z19, Z15, Z20
+	VSHUFI32X4   $0xdd, Z19, Z15, Z15
+	VPADDD       Z15, Z20, Z20
+	VCVTDQ2PS    Z20, Z20
+	VCVTPH2PS    2048(R8), Z15
+	VMULPS.BCST  (R15), Z15, Z15
+	VMOVUPS      (R13), Z19
+	VFMADD231PS  Z15, Z20, Z19
+	VMOVUPS      Z19, (R13)
 	ADDQ         $0x0000006e, AX
 	ADDQ         $0x00000100, SI
 	ADDQ         $0x04, R15
@@ -697,308 +957,146 @@ row:
 	VZEROUPPER
 	RET
 
-DATA scale<>+0(SB)/4, $0x0000001e
-DATA scale<>+4(SB)/4, $0x0000001e
-DATA scale<>+8(SB)/4, $0x0000001e
-DATA scale<>+12(SB)/4, $0x0000001e
-DATA scale<>+16(SB)/4, $0x0000001e
-DATA scale<>+20(SB)/4, $0x0000001e
-DATA scale<>+24(SB)/4, $0x0000001e
-DATA scale<>+28(SB)/4, $0x0000001e
-DATA scale<>+32(SB)/4, $0x0000001e
-DATA scale<>+36(SB)/4, $0x0000001e
-DATA scale<>+40(SB)/4, $0x0000001e
-DATA scale<>+44(SB)/4, $0x0000001e
-DATA scale<>+48(SB)/4, $0x0000001e
-DATA scale<>+52(SB)/4, $0x0000001e
-DATA scale<>+56(SB)/4, $0x0000001e
-DATA scale<>+60(SB)/4, $0x0000001e
-GLOBL scale<>(SB), RODATA|NOPTR, $64
+DATA wmaske<>+0(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+4(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+8(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+12(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+16(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+20(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+24(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+28(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+32(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+36(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+40(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+44(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+48(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+52(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+56(SB)/4, $0x0e0e0e0e
+DATA wmaske<>+60(SB)/4, $0x0e0e0e0e
+GLOBL wmaske<>(SB), RODATA|NOPTR, $64
 
-DATA maske<>+0(SB)/4, $0x0e0e0e0e
-DATA maske<>+4(SB)/4, $0x0e0e0e0e
-DATA maske<>+8(SB)/4, $0x0e0e0e0e
-DATA maske<>+12(SB)/4, $0x0e0e0e0e
-DATA maske<>+16(SB)/4, $0x0e0e0e0e
-DATA maske<>+20(SB)/4, $0x0e0e0e0e
-DATA maske<>+24(SB)/4, $0x0e0e0e0e
-DATA maske<>+28(SB)/4, $0x0e0e0e0e
-DATA maske<>+32(SB)/4, $0x0e0e0e0e
-DATA maske<>+36(SB)/4, $0x0e0e0e0e
-DATA maske<>+40(SB)/4, $0x0e0e0e0e
-DATA maske<>+44(SB)/4, $0x0e0e0e0e
-DATA maske<>+48(SB)/4, $0x0e0e0e0e
-DATA maske<>+52(SB)/4, $0x0e0e0e0e
-DATA maske<>+56(SB)/4, $0x0e0e0e0e
-DATA maske<>+60(SB)/4, $0x0e0e0e0e
-GLOBL maske<>(SB), RODATA|NOPTR, $64
+DATA wlevels0<>+0(SB)/4, $0x0c120e10
+DATA wlevels0<>+4(SB)/4, $0x08160a14
+DATA wlevels0<>+8(SB)/4, $0x041a0618
+DATA wlevels0<>+12(SB)/4, $0x001e021c
+DATA wlevels0<>+16(SB)/4, $0x0c120e10
+DATA wlevels0<>+20(SB)/4, $0x08160a14
+DATA wlevels0<>+24(SB)/4, $0x041a0618
+DATA wlevels0<>+28(SB)/4, $0x001e021c
+DATA wlevels0<>+32(SB)/4, $0x0c120e10
+DATA wlevels0<>+36(SB)/4, $0x08160a14
+DATA wlevels0<>+40(SB)/4, $0x041a0618
+DATA wlevels0<>+44(SB)/4, $0x001e021c
+DATA wlevels0<>+48(SB)/4, $0x0c120e10
+DATA wlevels0<>+52(SB)/4, $0x08160a14
+DATA wlevels0<>+56(SB)/4, $0x041a0618
+DATA wlevels0<>+60(SB)/4, $0x001e021c
+GLOBL wlevels0<>(SB), RODATA|NOPTR, $64
 
-DATA levels0<>+0(SB)/4, $0x0c120e10
-DATA levels0<>+4(SB)/4, $0x08160a14
-DATA levels0<>+8(SB)/4, $0x041a0618
-DATA levels0<>+12(SB)/4, $0x001e021c
-DATA levels0<>+16(SB)/4, $0x0c120e10
-DATA levels0<>+20(SB)/4, $0x08160a14
-DATA levels0<>+24(SB)/4, $0x041a0618
-DATA levels0<>+28(SB)/4, $0x001e021c
-DATA levels0<>+32(SB)/4, $0x0c120e10
-DATA levels0<>+36(SB)/4, $0x08160a14
-DATA levels0<>+40(SB)/4, $0x041a0618
-DATA levels0<>+44(SB)/4, $0x001e021c
-DATA levels0<>+48(SB)/4, $0x0c120e10
-DATA levels0<>+52(SB)/4, $0x08160a14
-DATA levels0<>+56(SB)/4, $0x041a0618
-DATA levels0<>+60(SB)/4, $0x001e021c
-GLOBL levels0<>(SB), RODATA|NOPTR, $64
+DATA wmaskd<>+0(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+4(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+8(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+12(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+16(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+20(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+24(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+28(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+32(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+36(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+40(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+44(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+48(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+52(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+56(SB)/4, $0x0d0d0d0d
+DATA wmaskd<>+60(SB)/4, $0x0d0d0d0d
+GLOBL wmaskd<>(SB), RODATA|NOPTR, $64
 
-DATA maskd<>+0(SB)/4, $0x0d0d0d0d
-DATA maskd<>+4(SB)/4, $0x0d0d0d0d
-DATA maskd<>+8(SB)/4, $0x0d0d0d0d
-DATA maskd<>+12(SB)/4, $0x0d0d0d0d
-DATA maskd<>+16(SB)/4, $0x0d0d0d0d
-DATA maskd<>+20(SB)/4, $0x0d0d0d0d
-DATA maskd<>+24(SB)/4, $0x0d0d0d0d
-DATA maskd<>+28(SB)/4, $0x0d0d0d0d
-DATA maskd<>+32(SB)/4, $0x0d0d0d0d
-DATA maskd<>+36(SB)/4, $0x0d0d0d0d
-DATA maskd<>+40(SB)/4, $0x0d0d0d0d
-DATA maskd<>+44(SB)/4, $0x0d0d0d0d
-DATA maskd<>+48(SB)/4, $0x0d0d0d0d
-DATA maskd<>+52(SB)/4, $0x0d0d0d0d
-DATA maskd<>+56(SB)/4, $0x0d0d0d0d
-DATA maskd<>+60(SB)/4, $0x0d0d0d0d
-GLOBL maskd<>(SB), RODATA|NOPTR, $64
+DATA wlevels1<>+0(SB)/4, $0x0c0e1210
+DATA wlevels1<>+4(SB)/4, $0x080a1614
+DATA wlevels1<>+8(SB)/4, $0x04061a18
+DATA wlevels1<>+12(SB)/4, $0x00021e1c
+DATA wlevels1<>+16(SB)/4, $0x0c0e1210
+DATA wlevels1<>+20(SB)/4, $0x080a1614
+DATA wlevels1<>+24(SB)/4, $0x04061a18
+DATA wlevels1<>+28(SB)/4, $0x00021e1c
+DATA wlevels1<>+32(SB)/4, $0x0c0e1210
+DATA wlevels1<>+36(SB)/4, $0x080a1614
+DATA wlevels1<>+40(SB)/4, $0x04061a18
+DATA wlevels1<>+44(SB)/4, $0x00021e1c
+DATA wlevels1<>+48(SB)/4, $0x0c0e1210
+DATA wlevels1<>+52(SB)/4, $0x080a1614
+DATA wlevels1<>+56(SB)/4, $0x04061a18
+DATA wlevels1<>+60(SB)/4, $0x00021e1c
+GLOBL wlevels1<>(SB), RODATA|NOPTR, $64
 
-DATA levels1<>+0(SB)/4, $0x0c0e1210
-DATA levels1<>+4(SB)/4, $0x080a1614
-DATA levels1<>+8(SB)/4, $0x04061a18
-DATA levels1<>+12(SB)/4, $0x00021e1c
-DATA levels1<>+16(SB)/4, $0x0c0e1210
-DATA levels1<>+20(SB)/4, $0x080a1614
-DATA levels1<>+24(SB)/4, $0x04061a18
-DATA levels1<>+28(SB)/4, $0x00021e1c
-DATA levels1<>+32(SB)/4, $0x0c0e1210
-DATA levels1<>+36(SB)/4, $0x080a1614
-DATA levels1<>+40(SB)/4, $0x04061a18
-DATA levels1<>+44(SB)/4, $0x00021e1c
-DATA levels1<>+48(SB)/4, $0x0c0e1210
-DATA levels1<>+52(SB)/4, $0x080a1614
-DATA levels1<>+56(SB)/4, $0x04061a18
-DATA levels1<>+60(SB)/4, $0x00021e1c
-GLOBL levels1<>(SB), RODATA|NOPTR, $64
+DATA wbits0<>+0(SB)/4, $0x00040001
+DATA wbits0<>+4(SB)/4, $0x00400010
+DATA wbits0<>+8(SB)/4, $0x00040001
+DATA wbits0<>+12(SB)/4, $0x00400010
+DATA wbits0<>+16(SB)/4, $0x00040001
+DATA wbits0<>+20(SB)/4, $0x00400010
+DATA wbits0<>+24(SB)/4, $0x00040001
+DATA wbits0<>+28(SB)/4, $0x00400010
+DATA wbits0<>+32(SB)/4, $0x00040001
+DATA wbits0<>+36(SB)/4, $0x00400010
+DATA wbits0<>+40(SB)/4, $0x00040001
+DATA wbits0<>+44(SB)/4, $0x00400010
+DATA wbits0<>+48(SB)/4, $0x00040001
+DATA wbits0<>+52(SB)/4, $0x00400010
+DATA wbits0<>+56(SB)/4, $0x00040001
+DATA wbits0<>+60(SB)/4, $0x00400010
+GLOBL wbits0<>(SB), RODATA|NOPTR, $64
 
-DATA order<>+0(SB)/4, $0x0a080200
-DATA order<>+4(SB)/4, $0x0b090301
-DATA order<>+8(SB)/4, $0x0e0c0604
-DATA order<>+12(SB)/4, $0x0f0d0705
-DATA order<>+16(SB)/4, $0x0a080200
-DATA order<>+20(SB)/4, $0x0b090301
-DATA order<>+24(SB)/4, $0x0e0c0604
-DATA order<>+28(SB)/4, $0x0f0d0705
-DATA order<>+32(SB)/4, $0x0a080200
-DATA order<>+36(SB)/4, $0x0b090301
-DATA order<>+40(SB)/4, $0x0e0c0604
-DATA order<>+44(SB)/4, $0x0f0d0705
-DATA order<>+48(SB)/4, $0x0a080200
-DATA order<>+52(SB)/4, $0x0b090301
-DATA order<>+56(SB)/4, $0x0e0c0604
-DATA order<>+60(SB)/4, $0x0f0d0705
-GLOBL order<>(SB), RODATA|NOPTR, $64
+DATA wbits1<>+0(SB)/4, $0x00080002
+DATA wbits1<>+4(SB)/4, $0x00800020
+DATA wbits1<>+8(SB)/4, $0x00080002
+DATA wbits1<>+12(SB)/4, $0x00800020
+DATA wbits1<>+16(SB)/4, $0x00080002
+DATA wbits1<>+20(SB)/4, $0x00800020
+DATA wbits1<>+24(SB)/4, $0x00080002
+DATA wbits1<>+28(SB)/4, $0x00800020
+DATA wbits1<>+32(SB)/4, $0x00080002
+DATA wbits1<>+36(SB)/4, $0x00800020
+DATA wbits1<>+40(SB)/4, $0x00080002
+DATA wbits1<>+44(SB)/4, $0x00800020
+DATA wbits1<>+48(SB)/4, $0x00080002
+DATA wbits1<>+52(SB)/4, $0x00800020
+DATA wbits1<>+56(SB)/4, $0x00080002
+DATA wbits1<>+60(SB)/4, $0x00800020
+GLOBL wbits1<>(SB), RODATA|NOPTR, $64
 
-DATA transposed<>+0(SB)/4, $0x00000000
-DATA transposed<>+4(SB)/4, $0x00000004
-DATA transposed<>+8(SB)/4, $0x00000008
-DATA transposed<>+12(SB)/4, $0x0000000c
-DATA transposed<>+16(SB)/4, $0x00000001
-DATA transposed<>+20(SB)/4, $0x00000005
-DATA transposed<>+24(SB)/4, $0x00000009
-DATA transposed<>+28(SB)/4, $0x0000000d
-DATA transposed<>+32(SB)/4, $0x00000002
-DATA transposed<>+36(SB)/4, $0x00000006
-DATA transposed<>+40(SB)/4, $0x0000000a
-DATA transposed<>+44(SB)/4, $0x0000000e
-DATA transposed<>+48(SB)/4, $0x00000003
-DATA transposed<>+52(SB)/4, $0x00000007
-DATA transposed<>+56(SB)/4, $0x0000000b
-DATA transposed<>+60(SB)/4, $0x0000000f
-GLOBL transposed<>(SB), RODATA|NOPTR, $64
+DATA wbit6<>+0(SB)/4, $0x00400040
+DATA wbit6<>+4(SB)/4, $0x00400040
+DATA wbit6<>+8(SB)/4, $0x00400040
+DATA wbit6<>+12(SB)/4, $0x00400040
+DATA wbit6<>+16(SB)/4, $0x00400040
+DATA wbit6<>+20(SB)/4, $0x00400040
+DATA wbit6<>+24(SB)/4, $0x00400040
+DATA wbit6<>+28(SB)/4, $0x00400040
+DATA wbit6<>+32(SB)/4, $0x00400040
+DATA wbit6<>+36(SB)/4, $0x00400040
+DATA wbit6<>+40(SB)/4, $0x00400040
+DATA wbit6<>+44(SB)/4, $0x00400040
+DATA wbit6<>+48(SB)/4, $0x00400040
+DATA wbit6<>+52(SB)/4, $0x00400040
+DATA wbit6<>+56(SB)/4, $0x00400040
+DATA wbit6<>+60(SB)/4, $0x00400040
+GLOBL wbit6<>(SB), RODATA|NOPTR, $64
 
-DATA bias<>+0(SB)/4, $0xfffffff1
-DATA bias<>+4(SB)/4, $0xfffffff1
-DATA bias<>+8(SB)/4, $0xfffffff1
-DATA bias<>+12(SB)/4, $0xfffffff1
-DATA bias<>+16(SB)/4, $0xfffffff1
-DATA bias<>+20(SB)/4, $0xfffffff1
-DATA bias<>+24(SB)/4, $0xfffffff1
-DATA bias<>+28(SB)/4, $0xfffffff1
-DATA bias<>+32(SB)/4, $0xfffffff1
-DATA bias<>+36(SB)/4, $0xfffffff1
-DATA bias<>+40(SB)/4, $0xfffffff1
-DATA bias<>+44(SB)/4, $0xfffffff1
-DATA bias<>+48(SB)/4, $0xfffffff1
-DATA bias<>+52(SB)/4, $0xfffffff1
-DATA bias<>+56(SB)/4, $0xfffffff1
-DATA bias<>+60(SB)/4, $0xfffffff1
-GLOBL bias<>(SB), RODATA|NOPTR, $64
-
-DATA high<>+0(SB)/4, $0x80008000
-DATA high<>+4(SB)/4, $0x80008000
-DATA high<>+8(SB)/4, $0x80018001
-DATA high<>+12(SB)/4, $0x80018001
-DATA high<>+16(SB)/4, $0x80028002
-DATA high<>+20(SB)/4, $0x80028002
-DATA high<>+24(SB)/4, $0x80038003
-DATA high<>+28(SB)/4, $0x80038003
-DATA high<>+32(SB)/4, $0x80048004
-DATA high<>+36(SB)/4, $0x80048004
-DATA high<>+40(SB)/4, $0x80058005
-DATA high<>+44(SB)/4, $0x80058005
-DATA high<>+48(SB)/4, $0x80068006
-DATA high<>+52(SB)/4, $0x80068006
-DATA high<>+56(SB)/4, $0x80078007
-DATA high<>+60(SB)/4, $0x80078007
-GLOBL high<>(SB), RODATA|NOPTR, $64
-
-DATA even<>+0(SB)/4, $0x00040001
-DATA even<>+4(SB)/4, $0x00400010
-DATA even<>+8(SB)/4, $0x00040001
-DATA even<>+12(SB)/4, $0x00400010
-DATA even<>+16(SB)/4, $0x00040001
-DATA even<>+20(SB)/4, $0x00400010
-DATA even<>+24(SB)/4, $0x00040001
-DATA even<>+28(SB)/4, $0x00400010
-DATA even<>+32(SB)/4, $0x00040001
-DATA even<>+36(SB)/4, $0x00400010
-DATA even<>+40(SB)/4, $0x00040001
-DATA even<>+44(SB)/4, $0x00400010
-DATA even<>+48(SB)/4, $0x00040001
-DATA even<>+52(SB)/4, $0x00400010
-DATA even<>+56(SB)/4, $0x00040001
-DATA even<>+60(SB)/4, $0x00400010
-GLOBL even<>(SB), RODATA|NOPTR, $64
-
-DATA odd<>+0(SB)/4, $0x00080002
-DATA odd<>+4(SB)/4, $0x00800020
-DATA odd<>+8(SB)/4, $0x00080002
-DATA odd<>+12(SB)/4, $0x00800020
-DATA odd<>+16(SB)/4, $0x00080002
-DATA odd<>+20(SB)/4, $0x00800020
-DATA odd<>+24(SB)/4, $0x00080002
-DATA odd<>+28(SB)/4, $0x00800020
-DATA odd<>+32(SB)/4, $0x00080002
-DATA odd<>+36(SB)/4, $0x00800020
-DATA odd<>+40(SB)/4, $0x00080002
-DATA odd<>+44(SB)/4, $0x00800020
-DATA odd<>+48(SB)/4, $0x00080002
-DATA odd<>+52(SB)/4, $0x00800020
-DATA odd<>+56(SB)/4, $0x00080002
-DATA odd<>+60(SB)/4, $0x00800020
-GLOBL odd<>(SB), RODATA|NOPTR, $64
-
-DATA bytes1<>+0(SB)/4, $0x80800080
-DATA bytes1<>+4(SB)/4, $0x80800080
-DATA bytes1<>+8(SB)/4, $0x80800080
-DATA bytes1<>+12(SB)/4, $0x80800080
-DATA bytes1<>+16(SB)/4, $0x80800180
-DATA bytes1<>+20(SB)/4, $0x80800180
-DATA bytes1<>+24(SB)/4, $0x80800180
-DATA bytes1<>+28(SB)/4, $0x80800180
-DATA bytes1<>+32(SB)/4, $0x80800280
-DATA bytes1<>+36(SB)/4, $0x80800280
-DATA bytes1<>+40(SB)/4, $0x80800280
-DATA bytes1<>+44(SB)/4, $0x80800280
-DATA bytes1<>+48(SB)/4, $0x80800380
-DATA bytes1<>+52(SB)/4, $0x80800380
-DATA bytes1<>+56(SB)/4, $0x80800380
-DATA bytes1<>+60(SB)/4, $0x80800380
-GLOBL bytes1<>(SB), RODATA|NOPTR, $64
-
-DATA halves<>+0(SB)/4, $0x00000007
-DATA halves<>+4(SB)/4, $0x00000007
-DATA halves<>+8(SB)/4, $0x0000000b
-DATA halves<>+12(SB)/4, $0x0000000b
-DATA halves<>+16(SB)/4, $0x00000007
-DATA halves<>+20(SB)/4, $0x00000007
-DATA halves<>+24(SB)/4, $0x0000000b
-DATA halves<>+28(SB)/4, $0x0000000b
-DATA halves<>+32(SB)/4, $0x00000007
-DATA halves<>+36(SB)/4, $0x00000007
-DATA halves<>+40(SB)/4, $0x0000000b
-DATA halves<>+44(SB)/4, $0x0000000b
-DATA halves<>+48(SB)/4, $0x00000007
-DATA halves<>+52(SB)/4, $0x00000007
-DATA halves<>+56(SB)/4, $0x0000000b
-DATA halves<>+60(SB)/4, $0x0000000b
-GLOBL halves<>(SB), RODATA|NOPTR, $64
-
-DATA one32<>+0(SB)/4, $0x00000001
-DATA one32<>+4(SB)/4, $0x00000001
-DATA one32<>+8(SB)/4, $0x00000001
-DATA one32<>+12(SB)/4, $0x00000001
-DATA one32<>+16(SB)/4, $0x00000001
-DATA one32<>+20(SB)/4, $0x00000001
-DATA one32<>+24(SB)/4, $0x00000001
-DATA one32<>+28(SB)/4, $0x00000001
-DATA one32<>+32(SB)/4, $0x00000001
-DATA one32<>+36(SB)/4, $0x00000001
-DATA one32<>+40(SB)/4, $0x00000001
-DATA one32<>+44(SB)/4, $0x00000001
-DATA one32<>+48(SB)/4, $0x00000001
-DATA one32<>+52(SB)/4, $0x00000001
-DATA one32<>+56(SB)/4, $0x00000001
-DATA one32<>+60(SB)/4, $0x00000001
-GLOBL one32<>(SB), RODATA|NOPTR, $64
-
-DATA bit6<>+0(SB)/4, $0x00400040
-DATA bit6<>+4(SB)/4, $0x00400040
-DATA bit6<>+8(SB)/4, $0x00400040
-DATA bit6<>+12(SB)/4, $0x00400040
-DATA bit6<>+16(SB)/4, $0x00400040
-DATA bit6<>+20(SB)/4, $0x00400040
-DATA bit6<>+24(SB)/4, $0x00400040
-DATA bit6<>+28(SB)/4, $0x00400040
-DATA bit6<>+32(SB)/4, $0x00400040
-DATA bit6<>+36(SB)/4, $0x00400040
-DATA bit6<>+40(SB)/4, $0x00400040
-DATA bit6<>+44(SB)/4, $0x00400040
-DATA bit6<>+48(SB)/4, $0x00400040
-DATA bit6<>+52(SB)/4, $0x00400040
-DATA bit6<>+56(SB)/4, $0x00400040
-DATA bit6<>+60(SB)/4, $0x00400040
-GLOBL bit6<>(SB), RODATA|NOPTR, $64
-
-DATA bit7<>+0(SB)/4, $0x00800080
-DATA bit7<>+4(SB)/4, $0x00800080
-DATA bit7<>+8(SB)/4, $0x00800080
-DATA bit7<>+12(SB)/4, $0x00800080
-DATA bit7<>+16(SB)/4, $0x00800080
-DATA bit7<>+20(SB)/4, $0x00800080
-DATA bit7<>+24(SB)/4, $0x00800080
-DATA bit7<>+28(SB)/4, $0x00800080
-DATA bit7<>+32(SB)/4, $0x00800080
-DATA bit7<>+36(SB)/4, $0x00800080
-DATA bit7<>+40(SB)/4, $0x00800080
-DATA bit7<>+44(SB)/4, $0x00800080
-DATA bit7<>+48(SB)/4, $0x00800080
-DATA bit7<>+52(SB)/4, $0x00800080
-DATA bit7<>+56(SB)/4, $0x00800080
-DATA bit7<>+60(SB)/4, $0x00800080
-GLOBL bit7<>(SB), RODATA|NOPTR, $64
-
-DATA signs<>+0(SB)/4, $0x33333333
-DATA signs<>+4(SB)/4, $0x33333333
-DATA signs<>+8(SB)/4, $0x33333333
-DATA signs<>+12(SB)/4, $0x33333333
-DATA signs<>+16(SB)/4, $0x33333333
-DATA signs<>+20(SB)/4, $0x33333333
-DATA signs<>+24(SB)/4, $0x33333333
-DATA signs<>+28(SB)/4, $0x33333333
-DATA signs<>+32(SB)/4, $0x33333333
-DATA signs<>+36(SB)/4, $0x33333333
-DATA signs<>+40(SB)/4, $0x33333333
-DATA signs<>+44(SB)/4, $0x33333333
-DATA signs<>+48(SB)/4, $0x33333333
-DATA signs<>+52(SB)/4, $0x33333333
-DATA signs<>+56(SB)/4, $0x33333333
-DATA signs<>+60(SB)/4, $0x33333333
-GLOBL signs<>(SB), RODATA|NOPTR, $64
+DATA wbit7<>+0(SB)/4, $0x00800080
+DATA wbit7<>+4(SB)/4, $0x00800080
+DATA wbit7<>+8(SB)/4, $0x00800080
+DATA wbit7<>+12(SB)/4, $0x00800080
+DATA wbit7<>+16(SB)/4, $0x00800080
+DATA wbit7<>+20(SB)/4, $0x00800080
+DATA wbit7<>+24(SB)/4, $0x00800080
+DATA wbit7<>+28(SB)/4, $0x00800080
+DATA wbit7<>+32(SB)/4, $0x00800080
+DATA wbit7<>+36(SB)/4, $0x00800080
+DATA wbit7<>+40(SB)/4, $0x00800080
+DATA wbit7<>+44(SB)/4, $0x00800080
+DATA wbit7<>+48(SB)/4, $0x00800080
+DATA wbit7<>+52(SB)/4, $0x00800080
+DATA wbit7<>+56(SB)/4, $0x00800080
+DATA wbit7<>+60(SB)/4, $0x00800080
+GLOBL wbit7<>(SB), RODATA|NOPTR, $64

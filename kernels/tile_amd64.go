@@ -213,15 +213,15 @@ func (w *Weights) dotRowsAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, a
 	q, d, sums := &x.Q[c*w.K], &x.D[c*n], &x.Sums[c*n*16]
 	switch w.Format.kind {
 	case kindIQ1S:
-		dotIQ1SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ1Up[0]), s.tiles())
+		dotIQ1SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ1[0]), s.tiles())
 	case kindIQ1M:
-		dotIQ1MAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ1Up[0]), s.tiles())
+		dotIQ1MAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ1[0]), s.tiles())
 	case kindIQ2XXS:
 		dotIQ2XXSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ2XXS[0]), s.tiles())
 	case kindIQ2XS:
 		dotIQ2XSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ2XS[0]), s.tiles())
 	case kindIQ2S:
-		dotIQ2SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2S[0]), s.tiles())
+		dotIQ2SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ2S[0]), s.tiles())
 	case kindIQ3XXS:
 		dotIQ3XXSAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ3XXS[0]), s.tiles())
 	case kindIQ3S:
@@ -238,35 +238,24 @@ func (w *Weights) dotRowsAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahe
 	q, d, sums := &x.Q[c*w.K], &x.D[c*n], &x.Sums[c*n*16]
 	switch w.Format.kind {
 	case kindIQ1S:
-		dotIQ1SAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ1Up[0]), s.tiles())
+		dotIQ1SAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ1[0]), s.tiles())
 	case kindIQ1M:
-		dotIQ1MAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ1Up[0]), s.tiles())
+		dotIQ1MAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ1[0]), s.tiles())
 	case kindIQ2XXS:
-		dotIQ2XXSAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2XXS[0]), s.tiles())
+		dotIQ2XXSAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ2XXS[0]), s.tiles())
 	case kindIQ2XS:
-		dotIQ2XSAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2XS[0]), s.tiles())
+		dotIQ2XSAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ2XS[0]), s.tiles())
 	case kindIQ2S:
-		dotIQ2SAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ2S[0]), s.tiles())
+		dotIQ2SAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ2S[0]), s.tiles())
 	case kindIQ3XXS:
-		dotIQ3XXSAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ3XXS[0]), s.tiles())
+		dotIQ3XXSAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ3XXS[0]), s.tiles())
 	case kindIQ3S:
-		dotIQ3SAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&gridIQ3S[0]), s.tiles())
+		dotIQ3SAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ3S[0]), s.tiles())
 	default:
 		return false
 	}
 	return true
 }
-
-// gridIQ1Up is gridIQ1 made positive: with an offset of an eighth taken off, the
-// least point is 0.
-var gridIQ1Up = func() (grid [2048]uint64) {
-	for i, x := range gridIQ1 {
-		for j := 0; j < 64; j += 8 {
-			grid[i] |= uint64(uint8(x>>j)+9) << j
-		}
-	}
-	return grid
-}()
 
 func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
 	mulTiles(&tilesAVX512, dst, ld, w, x, cols, n, s)

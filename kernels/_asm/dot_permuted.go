@@ -3,30 +3,38 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Codebooks of up to 512 points are looked up 32 at a time with AVX-512: a point is
-// a word of 16 bits, and vpermi2w picks words from registers. A word's fields, one a
-// coordinate, are not moved apart. They are met, where they are, by activations in
-// their order, so that each dword of sums belongs to 16 values in a row, and one
-// product with 16 scales ends the block. On Zen 4 this took iq2_xxs from 5.7 to 8.4
-// GB/s, iq3_xxs from 5.3 to 10.2; with 1024 points loads one by one are faster
-// (iq2_s 7.0 against 6.1).
+// A codebook's point is a word of 16 bits here. Its fields, one a coordinate, are
+// not moved apart. They are met, where they are, by activations in their order, so
+// that each dword of sums belongs to 16 values in a row, and one product with 16
+// scales ends the block.
 //
 // A field and a sign bit beside it choose one of 16 levels, made positive by
 // adding a bias; what that adds is in the sums from the start.
+//
+// With AVX-512 up to 512 points are looked up 32 at a time in registers, by vpermi2w.
+// More points, and all with AVX2, come from memory one by one. Their numbers are
+// stored in a loop of their own: general loads of what a vector store has just
+// written are not forwarded, and took the product from 9 to 3 GB/s (iq2_s).
+//
+// On Zen 4, with weights in the second cache, a block takes 30 cycles of iq2_xxs, 32 of
+// iq1_s and iq2_s, 37 of iq3_xxs; lookups in a codebook of bytes, joined by masked
+// broadcasts, took 44 of iq1_s and iq2_s.
 
-// permuted is the codebook side of such a product.
+// permuted is a format of such points.
 type permuted struct {
-	levels []int
+	levels []int    // of a coordinate, or nil: -8, 0 and 8, and an offset
 	fields [4]field // of a byte of points, and of another where there are but two
 	order  [16]byte // of 16 activations, to be met by the fields of four bytes each
-	points int
-	factor uint32            // of d
-	row    func(e *expander) // emits the code for one block of one row
+	size   int      // points in the codebook
+	d      func(e *expander)
+	// numbers returns the numbers of a part's points, words in one or two vectors.
+	numbers func(e *expander) []reg.VecVirtual
+	// points adds up the products of points.
+	points func(e *expander, x []reg.VecVirtual)
 }
 
 // field is where a coordinate and its sign lie in the index of a level.
@@ -70,39 +78,118 @@ var (
 	fields3 = [4]field{{[]int{1, 2, 3}, 0}, {[]int{0, 2, 3}, 1}}
 )
 
-var permutedIQ2XXS = permuted{levels2, fields2, order2, 256, eighth, func(e *expander) {
-	z, i, y, s := e.ZMM(), e.ZMM(), e.ZMM(), e.ZMM()
-	e.VMOVDQU64(e.in(2), z)
-	e.VPSHUFB(e.wide("numbers", words64(func(i int) uint16 { return 0x8000 | uint16(i%8/4*8+i%4) })...), z, i)
-	e.VPSHUFB(e.wide("sevens", sevenBytes(4, 12)...), z, y)
-	e.VPSHUFD(U8(0xf5), z, s)
+// firstD is d in the block's first word, times a factor.
+func firstD(factor uint32) func(e *expander) {
+	return func(e *expander) { e.loadD(0, factor) }
+}
+
+var permutedIQ1S = permuted{nil, fields2, order2, 2048, firstD(eighth), func(e *expander) []reg.VecVirtual {
+	x := e.groupWords()
+	e.VPMULLW(e.wide("place", 64<<16|512, 1<<16|8), x, x)
+	e.VPSRLW(U8(1), x, x)
+	return e.withHigh(x, 2, 0x0700)
+}, func(e *expander, x []reg.VecVirtual) {
+	g, s := e.groupWords(), e.vec()
+	e.VPSRLD(U8(27), g, s)
+	e.among(s, e.wide("scale", 0xe), e.rare("one", 1))
+	e.product.ternary(e, x[0], g, s)
+}}
+
+// groupWords returns the words of groups of 32 values, of iq1_s, for eight values each.
+func (e *expander) groupWords() reg.VecVirtual {
+	x := e.vec()
+	e.VBROADCASTI128(e.in(34), x)
+	e.VPSHUFB(e.wide("groups", words64(func(i int) uint16 { return uint16(i/4*2) | uint16(i/4*2+1)<<8 })...), x, x)
+	return x
+}
+
+var permutedIQ1M = permuted{nil, fields2, order2, 2048, func(e *expander) {
+	// The top 4 bits of four words become the top 16 of one.
+	e.MOVQ(e.in(48), e.tmp)
+	e.ANDQ(e.dwords("tops", 0xf000f000), e.tmp)
+	e.IMULQ(e.dwords("gather", 1<<24|1<<12|1, 1<<4), e.tmp)
+	e.SHRQ(U8(48), e.tmp)
+	e.halfD(e.tmp, eighth)
+}, func(e *expander) []reg.VecVirtual {
+	x := e.spreadBytes(32, 2)
+	e.VPMULLW(e.wide("place", 16<<16|256), x, x)
+	return e.withHigh(x, 0, 0x0700)
+}, func(e *expander, x []reg.VecVirtual) {
+	h, s := e.spreadBytes(32, 2), e.vec()
+	e.VPMULLW(e.wide("top", 256<<16|4096), h, h)
+	e.VPBROADCASTQ(e.in(48), s)
+	e.VPSHUFB(e.wide("fours", bytes64(func(i int) byte { return [4]byte{0x80, byte(i / 16 * 2), byte(i/16*2 + 1), 0x80}[i%4] })...), s, s)
+	e.VPSRLVD(e.wide("threes", 7, 10, 13, 16), s, s)
+	e.among(s, e.wide("scale", 0xe), e.rare("one", 1))
+	e.product.ternary(e, x[0], h, s)
+}}
+
+var permutedIQ2XXS = permuted{levels2, fields2, order2, 256, firstD(eighth), func(e *expander) []reg.VecVirtual {
+	x := e.vec()
+	e.VMOVDQU(e.its(e.in(2)), x)
+	e.VPSHUFB(e.rare("numbers", words64(func(i int) uint16 { return 0x8000 | uint16(i%8/4*8+i%4) })...), x, x)
+	return []reg.VecVirtual{x}
+}, func(e *expander, x []reg.VecVirtual) {
+	y, s := e.vec(), e.vec()
+	e.VMOVDQU(e.its(e.in(2)), y)
+	e.VPSHUFD(U8(0xf5), y, s)
 	e.topScales(s)
-	e.product.two(e, e.find(i), e.evenSigns(e.placed(y), 4, 0x0f0f0f0f), s)
+	e.VPSHUFB(e.rare("sevens", sevenBytes(4, 12)...), y, y)
+	e.product.two(e, x[0], e.evenSigns(e.placed(y), 4, 0x0f0f0f0f), s)
 }}
 
-var permutedIQ2XS = permuted{levels2, fields2, order2, 512, eighth, func(e *expander) {
-	z := e.ZMM()
-	e.VMOVDQU64(e.in(2), z)
-	s := e.nibbles64(66, func(i int) int { return i / 2 }, 1)
-	e.product.two(e, e.find(z), e.evenSigns(z, 4, 0x0f0f0f0f), s)
+var permutedIQ2XS = permuted{levels2, fields2, order2, 512, firstD(eighth), func(e *expander) []reg.VecVirtual {
+	x := e.vec()
+	e.VMOVDQU(e.its(e.in(2)), x)
+	if e.product.inMemory(e) {
+		e.VPAND(e.wide("low9", 0x01ff01ff), x, x)
+	}
+	return []reg.VecVirtual{x}
+}, func(e *expander, x []reg.VecVirtual) {
+	y := e.vec()
+	e.VMOVDQU(e.its(e.in(2)), y)
+	s := e.nibbles(66, func(i int) int { return i / 2 }, 1)
+	e.product.two(e, x[0], e.evenSigns(y, 4, 0x0f0f0f0f), s)
 }}
 
-var permutedIQ3XXS = permuted{[]int{4, 12, 20, 28, 36, 44, 52, 62}, fields3, order3, 256, quarter, func(e *expander) {
-	i, j := e.pairs(2)
-	y, s := e.ZMM(), e.ZMM()
-	e.VPMOVZXDQ(e.in(66), y)
+var permutedIQ2S = permuted{levels2, fields2, order2, 1024, firstD(eighth), func(e *expander) []reg.VecVirtual {
+	x := e.spreadBytes(66, 4)
+	e.VPMULLW(e.wide("place", 64<<16|256, 4<<16|16), x, x)
+	return e.withHigh(x, 2, 0x0300)
+}, func(e *expander, x []reg.VecVirtual) {
+	s := e.nibbles(74, func(i int) int { return i / 2 }, 1)
+	e.product.two(e, x[0], e.signs(34, 4, 0x0f0f0f0f), s)
+}}
+
+var permutedIQ3XXS = permuted{[]int{4, 12, 20, 28, 36, 44, 52, 62}, fields3, order3, 256, firstD(quarter), func(e *expander) []reg.VecVirtual {
+	return e.pairs(2)
+}, func(e *expander, x []reg.VecVirtual) {
+	y, s := e.vec(), e.vec()
+	e.VPMOVZXDQ(e.half(66), y)
 	e.VPSHUFD(U8(0xa0), y, s)
 	e.topScales(s)
-	e.VPSHUFB(e.wide("sevens", sevenBytes(0, 8)...), y, y)
-	signs := e.evenSigns(e.placed(y), 6, 0x33333333)
-	e.product.three(e, e.find(i), e.find(j), signs, s)
+	e.VPSHUFB(e.rare("sevens", sevenBytes(0, 8)...), y, y)
+	e.product.three(e, x, e.evenSigns(e.placed(y), 6, 0x33333333), s)
 }}
 
-var permutedIQ3S = permuted{[]int{1, 3, 5, 7, 9, 11, 13, 15}, fields3, order3, 512, one, func(e *expander) {
-	i, j := e.pairs(2)
-	ki, kj := e.highBits(66)
-	s := e.nibbles64(106, func(i int) int { return i / 4 }, 2)
-	e.product.three(e, e.find(i, ki), e.find(j, kj), e.signs(74, 6, 0x33333333), s)
+var permutedIQ3S = permuted{[]int{1, 3, 5, 7, 9, 11, 13, 15}, fields3, order3, 512, firstD(one), func(e *expander) []reg.VecVirtual {
+	high, n := e.spreadBytes(66, 4), e.pairs(2)
+	for i, x := range n {
+		if !e.product.inMemory(e) {
+			k := e.K()
+			e.VPTESTMW(e.rare(fmt.Sprintf("bits%d", i), uint32(4<<16|1)<<i, uint32(64<<16|16)<<i), high, k)
+			e.product.high = append(e.product.high, k)
+			continue
+		}
+		y := e.vec()
+		e.VPMULLW(e.wide(fmt.Sprintf("place%d", i), uint32(64<<16|256)>>i, uint32(4<<16|16)>>i), high, y)
+		e.VPAND(e.wide("bit8", 0x01000100), y, y)
+		e.VPOR(y, x, x)
+	}
+	return n
+}, func(e *expander, x []reg.VecVirtual) {
+	s := e.nibbles(106, func(i int) int { return i / 4 }, 2)
+	e.product.three(e, x, e.signs(74, 6, 0x33333333), s)
 }}
 
 // bytes64 and words64 list 64 bytes of data.
@@ -118,6 +205,37 @@ func words64(f func(i int) uint16) []uint32 {
 	return bytes64(func(i int) byte { return byte(f(i/2) >> (i % 2 * 8)) })
 }
 
+// spreadBytes returns the bytes at off as words, each for a few points.
+func (e *expander) spreadBytes(off, points int) reg.VecVirtual {
+	x := e.vec()
+	if 32/points > 8 {
+		e.VBROADCASTI128(e.in(off), x)
+	} else {
+		e.VPBROADCASTQ(e.in(off), x)
+	}
+	e.VPSHUFB(e.rare("bytes", words64(func(i int) uint16 { return 0x8000 | uint16(i/points) })...), x, x)
+	return x
+}
+
+// withHigh returns numbers of high bits and the bytes at off.
+func (e *expander) withHigh(high reg.VecVirtual, off int, mask uint32) []reg.VecVirtual {
+	x := e.vec()
+	e.VPMOVZXBW(e.half(off), x)
+	e.among(high, e.wide("high", mask<<16|mask), x)
+	return []reg.VecVirtual{high}
+}
+
+// pairs returns the even ones and the odd ones of 64 bytes as words.
+func (e *expander) pairs(off int) []reg.VecVirtual {
+	even, odd := e.vec(), e.vec()
+	e.VMOVDQU(e.its(e.in(off)), even)
+	e.VPSRLW(U8(8), even, odd)
+	if e.product.inMemory(e) {
+		e.VPAND(e.wide("low8", 0x00ff00ff), even, even)
+	}
+	return []reg.VecVirtual{even, odd}
+}
+
 // sevenBytes picks the bytes in which four times 7 bits lie, of the dwords at bytes
 // a and b of a quarter, for placed.
 func sevenBytes(a, b int) []uint32 {
@@ -129,53 +247,58 @@ func sevenBytes(a, b int) []uint32 {
 
 // placed moves them to the words' top.
 func (e *expander) placed(y reg.VecVirtual) reg.VecVirtual {
-	e.VPSLLVW(e.wide("place7", words64(func(i int) uint16 { return [4]uint16{9, 2, 3, 4}[i%4] })...), y, y)
+	e.VPMULLW(e.wide("place7", 4<<16|512, 16<<16|8), y, y)
 	return y
 }
 
 // evenSigns completes the words' top 7 bits with the one that makes their number
 // even, and spreads them.
 func (e *expander) evenSigns(y reg.VecVirtual, shift uint8, mask uint32) reg.VecVirtual {
-	x, z := e.ZMM(), e.ZMM()
+	x, z := e.vec(), e.vec()
 	e.VPSRLW(U8(9), y, x)
 	e.VPSRLW(U8(4), x, z)
-	e.VPXORD(x, z, z)
-	e.VPSHUFB(z, e.wide("parity", bytes64(func(i int) byte { return byte(uint16(0x6996)>>(i%16)&1) << 7 })...), z)
-	e.VPORD(z, x, x)
+	e.VPXOR(x, z, z)
+	e.VPSHUFB(z, e.near("parity", bytes64(func(i int) byte { return byte(uint16(0x6996)>>(i%16)&1) << 7 })...), z)
+	e.VPOR(z, x, x)
 	return e.spreadSigns(x, shift, mask)
 }
 
 // signs loads a byte of signs for each eight values and spreads them.
 func (e *expander) signs(off int, shift uint8, mask uint32) reg.VecVirtual {
-	x := e.ZMM()
-	e.VPMOVZXBW(e.in(off), x)
+	x := e.vec()
+	e.VPMOVZXBW(e.half(off), x)
 	return e.spreadSigns(x, shift, mask)
 }
 
 // spreadSigns brings bits of the words' low bytes to where fields expect them.
 func (e *expander) spreadSigns(x reg.VecVirtual, shift uint8, mask uint32) reg.VecVirtual {
-	y := e.ZMM()
+	y := e.vec()
 	e.VPSLLW(U8(shift), x, y)
-	e.VPTERNLOGD(U8(0xa8), e.words64("signs", mask), y, x) // (x|y) & mask
+	if e.evex {
+		e.VPTERNLOGD(U8(0xa8), e.rare("signs", mask), y, x) // (x|y) & mask
+	} else {
+		e.VPOR(y, x, x)
+		e.VPAND(e.rare("signs", mask), x, x)
+	}
 	return x
 }
 
 // topScales sets dwords to 2s+1, s their top 4 bits.
 func (e *expander) topScales(s reg.VecVirtual) {
 	e.VPSRLD(U8(27), s, s)
-	e.VPORD(e.words64("one32", 1), s, s)
+	e.VPOR(e.rare("one", 1), s, s)
 }
 
-// nibbles64 returns 16 dwords of 2s+1: value i's s is in byte at(i), and per values
-// after another are low halves, then as many high ones.
-func (e *expander) nibbles64(off int, at func(i int) int, per int) reg.VecVirtual {
-	s := e.ZMM()
+// nibbles returns dwords of 2s+1: value i's s is in byte at(i), and per values after
+// another are low halves, then as many high ones.
+func (e *expander) nibbles(off int, at func(i int) int, per int) reg.VecVirtual {
+	s := e.vec()
 	if off+8 <= e.product.bytes {
 		e.VPBROADCASTQ(e.in(off), s)
 	} else {
 		e.VPBROADCASTD(e.in(off), s)
 	}
-	e.VPSHUFB(e.words64("bytes1", bytes64(func(i int) byte {
+	e.VPSHUFB(e.rare("scales", bytes64(func(i int) byte {
 		if i%4 != 1 {
 			return 0x80
 		}
@@ -185,163 +308,7 @@ func (e *expander) nibbles64(off int, at func(i int) int, per int) reg.VecVirtua
 	for i := range shift {
 		shift[i] = uint32(7 + i/per%2*4)
 	}
-	e.VPSRLVD(e.words64("halves", shift...), s, s)
-	e.VPTERNLOGD(U8(0xea), e.words64("one32", 1), e.wide("scale", 0x1e), s) // s&0x1e | 1
+	e.VPSRLVD(e.rare("halves", shift...), s, s)
+	e.among(s, e.wide("scale", 0x1e), e.rare("one", 1))
 	return s
-}
-
-// highBits returns masks of bits 2i and 2i+1 of the 64 at off.
-func (e *expander) highBits(off int) (even, odd reg.OpmaskVirtual) {
-	x := e.ZMM()
-	e.VPBROADCASTQ(e.in(off), x)
-	e.VPSHUFB(e.words64("high", words64(func(i int) uint16 { return 0x8000 | uint16(i/4) })...), x, x)
-	even, odd = e.K(), e.K()
-	e.VPTESTMW(e.words64("even", words64(func(i int) uint16 { return 1 << (2 * (i % 4)) })...), x, even)
-	e.VPTESTMW(e.words64("odd", words64(func(i int) uint16 { return 2 << (2 * (i % 4)) })...), x, odd)
-	return even, odd
-}
-
-// pairs returns the even ones and the odd ones of 64 bytes as words.
-func (e *expander) pairs(off int) (even, odd reg.VecVirtual) {
-	even, odd = e.ZMM(), e.ZMM()
-	e.VMOVDQU64(e.in(off), even)
-	e.VPSRLW(U8(8), even, odd)
-	return even, odd // what else is in the words takes no part
-}
-
-// book returns the i-th 32 words of the codebook.
-func (e *expander) book(i int) Op {
-	if x := e.product.books[i]; x != nil {
-		return x
-	}
-	return mem(e.grid, 64*i)
-}
-
-// find returns the points whose numbers have their low bits in the words of i, the
-// high ones in masks.
-func (e *expander) find(i reg.VecVirtual, high ...reg.OpmaskVirtual) reg.VecVirtual {
-	n := e.product.permuted.points / 64
-	found := make([]reg.VecVirtual, n)
-	var bits []reg.OpmaskVirtual
-	for b := 6; n>>(b-6) > 1<<len(high); b++ {
-		k := e.K()
-		e.VPTESTMW(e.words64(fmt.Sprintf("bit%d", b), words64(func(int) uint16 { return 1 << b })...), i, k)
-		bits = append(bits, k)
-	}
-	bits = append(bits, high...)
-	for p := range found {
-		x := e.ZMM()
-		e.VMOVDQA64(i, x)
-		e.VPERMI2W(e.book(2*p+1), e.book(2*p), x)
-		found[p] = x
-		for level := 0; p>>level&1 == 1; level++ { // join with what came before
-			before := found[p&^(1<<(level+1)-1)]
-			e.VMOVDQU16(found[p>>level<<level], bits[level], before)
-		}
-	}
-	return found[0]
-}
-
-// Offsets beyond the records.
-const (
-	permutedX     = 16 * recordSize // [4][64]: the activations in order
-	permutedFirst = permutedX + 256 // [16] dwords: their sums times -bias
-)
-
-// columns stores the block's activations.
-func (p *rowProduct) columns(e *expander) {
-	var x [4]reg.VecVirtual
-	for i := range x {
-		x[i] = e.ZMM()
-		e.VMOVDQU64(mem(p.q, 64*i), x[i])
-		e.VPSHUFB(e.words64("order", bytes64(func(i int) byte { return p.permuted.order[i%16] })...), x[i], x[i])
-	}
-	a, b, c, d, index := e.ZMM(), e.ZMM(), e.ZMM(), e.ZMM(), e.ZMM()
-	e.VPUNPCKLDQ(x[1], x[0], a)
-	e.VPUNPCKHDQ(x[1], x[0], b)
-	e.VPUNPCKLDQ(x[3], x[2], c)
-	e.VPUNPCKHDQ(x[3], x[2], d)
-	e.VPUNPCKLQDQ(c, a, x[0])
-	e.VPUNPCKHQDQ(c, a, x[1])
-	e.VPUNPCKLQDQ(d, b, x[2])
-	e.VPUNPCKHQDQ(d, b, x[3])
-	transposed := make([]uint32, 16)
-	for i := range transposed {
-		transposed[i] = uint32(4*(i%4) + i/4)
-	}
-	e.VMOVDQU64(e.words64("transposed", transposed...), index)
-	for i := range x {
-		e.VPERMD(x[i], index, x[i])
-		e.VMOVDQU64(x[i], mem(p.room, permutedX+64*i))
-	}
-	e.VPMOVSXWD(mem(p.sums, 0), a)
-	levels := p.permuted.levels
-	e.VPMULLD(e.words64("bias", uint32(-levels[len(levels)-1])), a, a)
-	e.VMOVDQU64(a, mem(p.room, permutedFirst))
-}
-
-// field adds the products of field f of the bytes of x with the i-th of the
-// ordered activations.
-func (p *rowProduct) field(e *expander, f int, x, signs reg.VecVirtual, i int) {
-	fd := p.permuted.fields[f]
-	y := e.ZMM()
-	e.VMOVDQA64(x, y)
-	e.VPTERNLOGD(U8(0xe2), signs, e.wide(fmt.Sprintf("mask%x", byte(fd.mask())), fd.mask()), y) // y&mask | signs&^mask
-	e.VPSHUFB(y, e.wide(fmt.Sprintf("levels%d", f), fd.table(p.permuted.levels)...), y)
-	e.VPDPBUSD(mem(p.base, permutedX+64*i), y, p.acc)
-}
-
-// two takes points of eight 2-bit coordinates, three points of four 3-bit ones.
-func (p *rowProduct) two(e *expander, x, signs, scales reg.VecVirtual) {
-	p.begin(e)
-	y := e.ZMM()
-	e.VPSRLW(U8(4), x, y)
-	p.field(e, 0, x, signs, 0)
-	p.field(e, 2, x, signs, 2)
-	p.field(e, 1, y, signs, 1)
-	p.field(e, 3, y, signs, 3)
-	e.VPMULLD(scales, p.acc, p.acc)
-}
-
-func (p *rowProduct) three(e *expander, a, b, signs, scales reg.VecVirtual) {
-	p.begin(e)
-	for i, x := range []reg.VecVirtual{a, b} {
-		y := e.ZMM()
-		e.VPSRLW(U8(4), x, y)
-		p.field(e, 0, x, signs, 2*i)
-		p.field(e, 1, y, signs, 2*i+1)
-		if i == 0 {
-			e.VPSRLW(U8(4), signs, signs)
-		}
-	}
-	e.VPMULLD(scales, p.acc, p.acc)
-}
-
-func (p *rowProduct) begin(e *expander) {
-	p.acc = e.ZMM()
-	e.VMOVDQU64(mem(p.base, permutedFirst), p.acc)
-}
-
-// dotPermuted writes the function dot<name>AVX512.
-func (l lookup) dotPermuted(c *build.Context, data map[string]Mem, hold []constant) *expander {
-	return l.product(c, data, true, hold, func(e *expander) {
-		p := e.product
-		p.books = make([]reg.VecVirtual, p.permuted.points/32)
-		for i := range p.books { // of each pair what has to be in a register
-			if p.permuted.points == 256 || i%2 == 0 {
-				p.books[i] = e.ZMM()
-				e.VMOVDQU64(mem(e.grid, 64*i), p.books[i])
-			}
-		}
-	}, func(e *expander) {
-		p := e.product
-		p.columns(e)
-		e.MOVQ(p.room, p.base)
-		p.rowLoop(e, "row", func() {
-			p.prefetch(e)
-			e.loadD(0, p.permuted.factor)
-			p.permuted.row(e)
-			e.VMOVDQU64(p.acc, mem(p.room, recordPartial))
-		})
-	})
 }

@@ -3,159 +3,76 @@ package main
 import (
 	"fmt"
 
+	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
 // rowProduct is the product of 16 rows with one column for formats whose codes are
-// looked up: row by row, as the points come, without making rows lanes. What comes
-// before the points (their numbers, signs and scales) is done for all rows first:
-// loads of what has just been stored keep the core waiting. A row's partial sums of
-// a block wait in memory too, and are then added all at once.
+// looked up: row by row, as the points come, without making rows lanes. A vector has
+// 16 or, with AVX2, eight partial sums of a row, each of 16 values. They wait in
+// memory, and are then added for all rows at once.
 type rowProduct struct {
 	lookup
-	evex    bool
 	src     reg.GPVirtual // the block of row 0
 	stride  reg.GPVirtual
 	ahead   reg.GPVirtual
-	left    reg.GPVirtual // rows still to come
+	row     reg.GPVirtual // -16 to -1
 	q, sums reg.GPVirtual // the block's activations
-	room    reg.GPVirtual // the row's record
-	scales  reg.VecVirtual
+	base    reg.GPVirtual // room for the numbers of points and partial sums of a row, and what follows
+	room    reg.GPVirtual // that of the row
+	four    reg.GPVirtual // numbers of points
 	acc     reg.VecVirtual
-	factor  uint32           // of d
-	base    reg.GPVirtual    // permuted: the first row's record
-	books   []reg.VecVirtual // permuted: the codebook, where in registers
-	biases  reg.VecVirtual   // sums times -bias, as words
+	factor  uint32              // of d
+	high    []reg.OpmaskVirtual // bit 8 of points' numbers, where numbers lack it
+	books   []reg.VecVirtual    // the codebook, where in registers
+	x       [5]Op               // the activations in order, and their sums: dwords times the bias, or words
 }
 
-// Offsets within a row's record.
+// Offsets in room.
 const (
-	recordScale   = 128 // [16] words
-	recordFirst   = 192 // [8] dwords: partial sums before the first point
-	recordD       = 160 // float16
-	recordPartial = 192 // [8 or 16] dwords, in place of the first
-	recordSize    = 256
+	recordSize = 128             // [2][32] words, the numbers of points, and then [8 or 16] dwords
+	rowsD      = 16 * recordSize // [16] float16
+	rowsX      = rowsD + 64      // [5][64]
 )
 
 // rowLoop runs body for the 16 rows.
 func (p *rowProduct) rowLoop(e *expander, name string, body func()) {
 	e.MOVQ(p.src, e.src)
-	e.MOVQ(U32(16), p.left)
+	e.MOVQ(p.base, p.room)
+	e.MOVQ(I32(-16), p.row)
 	e.Label(name)
 	body()
 	e.ADDQ(p.stride, e.src)
 	e.ADDQ(U32(recordSize), p.room)
-	e.DECQ(p.left)
+	e.INCQ(p.row)
 	e.JNZ(LabelRef(name))
-	e.SUBQ(U32(16*recordSize), p.room)
 }
 
+// takeD takes the float16 of a row.
 func (p *rowProduct) takeD(c *build.Context, bits reg.GPVirtual, factor uint32) {
 	p.factor = factor
-	c.MOVL(bits.As32(), mem(p.room, recordD))
+	c.MOVW(bits.As16(), Mem{Base: p.base, Index: p.row, Scale: 2, Disp: rowsD + 32})
 }
 
-func (p *rowProduct) takeScales(e *expander, x reg.VecVirtual) {
-	p.scales, p.acc = e.YMM(), e.YMM()
-	e.VPMOVZXBW(x.AsX(), p.scales)
-	e.VMOVDQU(p.scales, mem(p.room, recordScale))
-	if p.bias != 0 {
-		e.VPMADDWD(p.biases, p.scales, p.acc)
-	}
-}
-
-// start takes up what was done before the points.
-func (p *rowProduct) start(e *expander) {
-	if p.evex {
-		p.acc, p.scales = e.ZMM(), e.YMM()
-		e.VMOVDQU(mem(p.room, recordScale), p.scales)
-	} else {
-		p.acc = e.YMM()
-	}
-	if p.bias != 0 {
-		e.VMOVDQU(mem(p.room, recordFirst), p.acc.AsY())
-	} else {
-		e.VXORPS(p.acc.AsX(), p.acc.AsX(), p.acc.AsX())
-	}
-}
-
-// offsets adds the offsets of codes, the same for 16 values: 1 or, where the words
-// of x are -1, -1.
-func (p *rowProduct) offsets(e *expander, x reg.VecVirtual) {
-	e.VPOR(e.dwords("one16", 0x00010001), x, x)
-	e.VPMULLW(p.scales, x, x)
-	e.VPMADDWD(mem(p.sums, 0), x, x)
-	e.VPADDD(x, p.acc, p.acc)
-}
-
-// codes adds the product of the g-th vector of biased codes.
-func (p *rowProduct) codes(e *expander, g int, x reg.VecVirtual) {
-	e.VPMADDUBSW(mem(p.q, e.lanes(1)*g), x, x)
-	p.add(e, g, x)
-}
-
-// magnitudes adds the product of codes without their signs; y is -1 for negative
-// ones. The activations take the signs over.
-func (p *rowProduct) magnitudes(e *expander, g int, x, y reg.VecVirtual) {
-	z := e.YMM()
-	e.VPXOR(mem(p.q, 32*g), y, z)
-	e.VPSUBB(y, z, z)
-	e.VPMADDUBSW(z, x, z)
-	p.add(e, g, z)
-}
-
-// masked is magnitudes with the signs as bits at m, with AVX-512.
-func (p *rowProduct) masked(e *expander, g int, x reg.VecVirtual, m Mem) {
-	k, y := e.K(), e.ZMM()
-	e.KMOVQ(m, k)
-	e.VMOVDQU64(mem(p.q, 64*g), y)
-	e.VPSUBB(y, e.wide("zero", 0), k, y)
-	e.VPMADDUBSW(y, x, y)
-	p.add(e, g, y)
-}
-
-// add adds sums of two products each, times their scales.
-func (p *rowProduct) add(e *expander, g int, x reg.VecVirtual) {
-	if p.evex {
-		var index [16]uint32
-		for i := range index {
-			s := uint32(4*g + i/4)
-			if p.sub == 32 {
-				s &^= 1
-			}
-			index[i] = s * 0x10001
-		}
-		s := e.ZMM()
-		e.VPERMW(p.scales.AsZ(), e.wide(fmt.Sprintf("scales%d", g), index[:]...), s)
-		e.VPDPWSSD(s, x, p.acc)
-		return
-	}
-	s := e.YMM()
-	e.VPBROADCASTD(mem(p.room, recordScale+4*g), s)
-	if p.sub == 16 {
-		e.VPSHUFB(e.hot("two", 0x01000100, 0x01000100, 0x01000100, 0x01000100, 0x03020302, 0x03020302, 0x03020302, 0x03020302), s, s)
-	}
-	e.VPMADDWD(s, x, x)
-	e.VPADDD(x, p.acc, p.acc)
-}
+// partial is the operand of the sums of a row.
+func (p *rowProduct) partial(row int) Mem { return mem(p.base, row*recordSize) }
 
 // step adds to the products what the block gives.
 func (p *rowProduct) step(e *expander, dst, d reg.GPVirtual) {
-	if p.evex {
+	if e.evex {
 		p.stepAVX512(e, dst, d)
 		return
 	}
 	for h := range 2 { // eight rows
-		part := func(r int) Mem { return mem(p.room, (8*h+r)*recordSize+recordPartial) }
 		var four [2]reg.VecVirtual // rows, once for each half of the partial sums
 		for k := range four {
 			var two [2]reg.VecVirtual
 			for j := range two {
 				x := e.YMM()
-				e.VMOVDQU(part(4*k+2*j), x)
-				e.VPHADDD(part(4*k+2*j+1), x, x)
+				e.VMOVDQU(p.partial(8*h+4*k+2*j), x)
+				e.VPHADDD(p.partial(8*h+4*k+2*j+1), x, x)
 				two[j] = x
 			}
 			e.VPHADDD(two[1], two[0], two[0])
@@ -166,7 +83,7 @@ func (p *rowProduct) step(e *expander, dst, d reg.GPVirtual) {
 		e.VPERM2I128(U8(0x31), four[1], four[0], y)
 		e.VPADDD(y, x, x)
 		e.VCVTDQ2PS(x, x)
-		e.VCVTPH2PS(p.ds(e, h), y)
+		e.VCVTPH2PS(mem(p.base, rowsD+16*h), y)
 		if p.factor != one {
 			e.VMULPS(e.dwords(fmt.Sprintf("f%x", p.factor), p.factor), y, y)
 		}
@@ -176,16 +93,6 @@ func (p *rowProduct) step(e *expander, dst, d reg.GPVirtual) {
 		e.VFMADD231PS(y, x, z)
 		e.VMOVUPS(z, mem(dst, 32*h))
 	}
-}
-
-// ds returns the float16 of eight rows.
-func (p *rowProduct) ds(e *expander, h int) reg.VecVirtual {
-	x := e.XMM()
-	e.VPXOR(x, x, x)
-	for r := range 8 {
-		e.VPINSRW(U8(uint8(r)), mem(p.room, (8*h+r)*recordSize+recordD), x, x)
-	}
-	return x
 }
 
 func (p *rowProduct) stepAVX512(e *expander, dst, d reg.GPVirtual) {
@@ -223,15 +130,14 @@ func (p *rowProduct) stepAVX512(e *expander, dst, d reg.GPVirtual) {
 		var row [4]reg.VecVirtual
 		for j := range row {
 			row[j] = e.ZMM()
-			e.VMOVDQU64(mem(p.room, (4*k+j)*recordSize+recordPartial), row[j])
+			e.VMOVDQU64(p.partial(4*k+j), row[j])
 		}
 		four[k] = sum(sum(row[0], row[1], dwords), sum(row[2], row[3], dwords), qwords)
 	}
 	x := sum(sum(four[0], four[1], quarters), sum(four[2], four[3], quarters), quarters)
 	e.VCVTDQ2PS(x, x)
-	y, z, h := e.ZMM(), e.ZMM(), e.YMM()
-	e.VINSERTI128(U8(1), p.ds(e, 1), p.ds(e, 0).AsY(), h)
-	e.VCVTPH2PS(h, y)
+	y, z := e.ZMM(), e.ZMM()
+	e.VCVTPH2PS(mem(p.base, rowsD), y)
 	if p.factor != one {
 		e.VMULPS(e.words64(fmt.Sprintf("w%x", p.factor), p.factor), y, y)
 	}
@@ -253,65 +159,21 @@ func (p *rowProduct) prefetch(e *expander) {
 // dotRows writes the functions dot<name>AVX2 and dot<name>AVX512.
 func (l lookup) dotRows(c *build.Context) {
 	data := map[string]Mem{}
-	for _, write := range []func(c *build.Context, data map[string]Mem, hold []constant) *expander{l.dotAVX2, l.dotAVX512} {
-		dry := write(build.NewContext(), map[string]Mem{}, nil)
-		write(c, data, dry.wanted)
+	for _, evex := range []bool{false, true} {
+		dry := l.product(build.NewContext(), map[string]Mem{}, evex, nil)
+		l.product(c, data, evex, dry.wanted)
 	}
 }
 
-func (l lookup) dotAVX2(c *build.Context, data map[string]Mem, hold []constant) *expander {
-	return l.product(c, data, false, hold, func(e *expander) {}, l.rows)
-}
-
-func (l lookup) dotAVX512(c *build.Context, data map[string]Mem, hold []constant) *expander {
-	if l.permuted != nil {
-		return l.dotPermuted(c, data, hold)
-	}
-	return l.product(c, data, true, hold, func(e *expander) {
-		for r := 1; r < 4; r++ {
-			e.lane[r] = c.K()
-			c.MOVL(U32(1<<r), e.tmp.As32())
-			c.KMOVD(e.tmp.As32(), e.lane[r])
-		}
-	}, l.rows)
-}
-
-// rows emits the code for one block of 16 rows, in two passes.
-func (l lookup) rows(e *expander) {
-	p := e.product
-	if l.bias != 0 {
-		p.biases = e.YMM()
-		e.VMOVDQU(mem(p.sums, 0), p.biases)
-		e.VPMULLW(e.dwords("bias", uint32(uint16(-l.bias))*0x10001), p.biases, p.biases)
-	}
-	p.rowLoop(e, "head", func() {
-		l.head(e)
-		if l.bias != 0 {
-			e.VMOVDQU(p.acc, mem(p.room, recordFirst))
-		}
-	})
-	p.rowLoop(e, "points", func() {
-		p.prefetch(e)
-		p.start(e)
-		l.points(e)
-		if p.evex {
-			e.VMOVDQU64(p.acc, mem(p.room, recordPartial))
-		} else {
-			e.VMOVDQU(p.acc, mem(p.room, recordPartial))
-		}
-	})
-}
-
-// product writes a function: setup emits what comes before the loop over blocks,
-// rows the code for one block of 16 rows.
-func (l lookup) product(c *build.Context, data map[string]Mem, evex bool, hold []constant, setup, rows func(e *expander)) *expander {
+// product writes a function.
+func (l lookup) product(c *build.Context, data map[string]Mem, evex bool, hold []constant) *expander {
 	name := "dot" + l.name + "AVX2"
 	if evex {
 		name = "dot" + l.name + "AVX512"
 	}
 	function(c, name, fmt.Sprintf("%s sets dst to the products of 16 rows of %s blocks with one column. It asks for the cache lines that many bytes ahead.", name, l.format),
 		"dst *float32, src *byte, stride, blocks, ahead int, q *int8, d *float32, sums *int16, grid, room *byte")
-	p := &rowProduct{lookup: l, evex: evex, src: c.GP64(), stride: c.GP64(), ahead: c.GP64(), left: c.GP64(), q: c.GP64(), sums: c.GP64(), room: c.GP64(), base: c.GP64()}
+	p := &rowProduct{lookup: l, src: c.GP64(), stride: c.GP64(), ahead: c.GP64(), row: c.GP64(), q: c.GP64(), sums: c.GP64(), base: c.GP64(), room: c.GP64(), four: c.GP64()}
 	e := &expander{tiler: tiler{Context: c, data: data, evex: evex}, src: c.GP64(), grid: c.GP64(), tmp: c.GP64(), product: p}
 	e.room = mem(p.room, 0)
 	dst, n, d := c.GP64(), c.GP64(), c.GP64()
@@ -321,7 +183,7 @@ func (l lookup) product(c *build.Context, data map[string]Mem, evex bool, hold [
 		r    reg.GPVirtual
 	}{
 		{"dst", dst}, {"src", p.src}, {"stride", p.stride}, {"blocks", n}, {"ahead", p.ahead}, {"q", p.q}, {"d", d},
-		{"sums", p.sums}, {"grid", e.grid}, {"room", p.room},
+		{"sums", p.sums}, {"grid", e.grid}, {"room", p.base},
 	} {
 		c.Load(c.Param(arg.name), arg.r)
 	}
@@ -330,9 +192,32 @@ func (l lookup) product(c *build.Context, data map[string]Mem, evex bool, hold [
 	e.VPXOR(x, x, x)
 	c.VMOVUPS(x, mem(dst, 0))
 	c.VMOVUPS(x, mem(dst, 32))
-	setup(e)
+	p.loadBooks(e)
 	c.Label("block")
-	rows(e)
+	if p.inMemory(e) {
+		p.rowLoop(e, "numbers", func() {
+			e.parts(func() {
+				for i, x := range p.permuted.numbers(e) {
+					e.VMOVDQU(x, e.its(e.at(64*i)))
+				}
+			})
+		})
+	}
+	p.columns(e) // between the stores of numbers and their loads
+	p.rowLoop(e, "points", func() {
+		p.prefetch(e)
+		p.permuted.d(e)
+		var sum reg.VecVirtual
+		e.parts(func() {
+			p.permuted.points(e, p.find(e))
+			if e.part == 0 {
+				sum = p.acc
+			} else {
+				e.VPADDD(p.acc, sum, sum)
+			}
+		})
+		e.VMOVDQU(sum, e.at(0))
+	})
 	p.step(e, dst, d)
 	c.ADDQ(U32(uint32(l.bytes)), p.src)
 	c.ADDQ(U32(256), p.q)
@@ -343,4 +228,106 @@ func (l lookup) product(c *build.Context, data map[string]Mem, evex bool, hold [
 	c.VZEROUPPER()
 	c.RET()
 	return e
+}
+
+// parts calls f for each vector of 64 bytes.
+func (e *expander) parts(f func()) {
+	for e.part = 0; e.part*e.width() < 64; e.part++ {
+		f()
+	}
+	e.part = 0
+}
+
+// width is that of a vector, in bytes.
+func (e *expander) width() int {
+	if e.evex {
+		return 64
+	}
+	return 32
+}
+
+// vec returns a new register of a vector.
+func (e *expander) vec() reg.VecVirtual {
+	if e.evex {
+		return e.ZMM()
+	}
+	return e.YMM()
+}
+
+// its is the part's share of 64 bytes at m.
+func (e *expander) its(m Mem) Mem { return m.Offset(e.width() * e.part) }
+
+// half is the part's share of 32 bytes at byte off of the block.
+func (e *expander) half(off int) Mem { return e.in(off + e.width()/2*e.part) }
+
+// wide is the part's share of 64 bytes of data: in a register with AVX-512, which
+// has enough of them. Loads of 64 bytes go one a cycle on Zen 4.
+func (e *expander) wide(name string, d ...uint32) Op {
+	if !e.evex {
+		return e.its(e.words64(name, d...))
+	}
+	if x, ok := e.held[name]; ok {
+		return x
+	}
+	e.wanted = append(e.wanted, constant{name, d})
+	return e.ZMM() // of a first run that only counts
+}
+
+// rare is wide for what stays in memory beside a codebook in registers.
+func (e *expander) rare(name string, d ...uint32) Op {
+	if e.product.inMemory(e) {
+		return e.wide(name, d...)
+	}
+	return e.words64(name, d...)
+}
+
+// near is data of 32 bytes, repeated, in a register.
+func (e *expander) near(name string, d ...uint32) Op {
+	if e.evex {
+		return e.wide(name, d...)
+	}
+	op := e.hot(name, d...)
+	if _, ok := op.(Mem); ok {
+		return e.YMM() // of a first run
+	}
+	return op
+}
+
+// holdAll is hold for constants of either width.
+func (e *expander) holdAll(wanted []constant) {
+	if !e.evex {
+		e.hold(wanted)
+		return
+	}
+	e.held = map[string]reg.VecVirtual{}
+	for _, k := range wanted {
+		if _, ok := e.held[k.name]; !ok {
+			x := e.ZMM()
+			e.VMOVDQU64(e.words64(k.name, k.d...), x)
+			e.held[k.name] = x
+		}
+	}
+}
+
+func (e *expander) words64(name string, d ...uint32) Mem {
+	name = "w" + name
+	if _, ok := e.data[name]; !ok {
+		m := e.StaticGlobal(name)
+		e.DataAttributes(attr.RODATA | attr.NOPTR)
+		for i := range 16 {
+			e.AddDatum(4*i, U32(d[i%len(d)]))
+		}
+		e.data[name] = m
+	}
+	return e.data[name]
+}
+
+// among sets x to x&mask | y.
+func (e *expander) among(x reg.VecVirtual, mask, y Op) {
+	if e.evex {
+		e.VPTERNLOGD(U8(0xea), y, mask, x)
+		return
+	}
+	e.VPAND(mask, x, x)
+	e.VPOR(y, x, x)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -40,6 +39,7 @@ type expander struct {
 	dst, src, grid, tmp reg.GPVirtual
 	room                Mem         // for 128 bytes
 	product             *rowProduct // nil: write records
+	part                int         // of 64 bytes, with product
 }
 
 // lookup says what the blocks of a codebook format hold.
@@ -47,11 +47,9 @@ type lookup struct {
 	name   string // as the kernels are called
 	format string
 	bytes  int // of a block
-	sub    int // values that share a scale
-	bias   int // of the codes in products
 	// head emits the code for all of a block but its points, points that.
 	head, points func(e *expander)
-	permuted     *permuted // of products with AVX-512, or nil
+	permuted     *permuted // of products
 }
 
 // expand writes the function expand<name>.
@@ -113,42 +111,15 @@ func (e *expander) loadD(off int, factor uint32) {
 
 const one, quarter, eighth = 0x3f800000, 0x3e800000, 0x3e000000
 
-// lanes are the points of a vector: of 32 bytes, or 64 in products with AVX-512.
-func (e *expander) lanes(bytes int) int {
-	if e.evex {
-		return 64 / bytes
-	}
-	return 32 / bytes
-}
-
-// groups counts the vectors of a block's codes.
-func (e *expander) groups() int { return 256 / e.lanes(1) }
-
-// points8 returns points of eight bytes, the g-th vector of them; index loads the
-// i-th point's number into tmp.
+// points8 returns points of eight bytes, the g-th four of them; index loads the i-th
+// point's number into tmp.
 func (e *expander) points8(g int, index func(i int)) reg.VecVirtual {
-	i := g * e.lanes(8)
-	if e.evex {
-		return e.join(func() reg.VecVirtual {
-			x := e.YMM()
-			for l := range 4 {
-				index(i)
-				i++
-				if l == 0 {
-					e.VPBROADCASTQ(Mem{Base: e.grid, Index: e.tmp, Scale: 8}, x)
-				} else {
-					e.VPBROADCASTQ(Mem{Base: e.grid, Index: e.tmp, Scale: 8}, e.lane[l], x)
-				}
-			}
-			return x
-		})
-	}
 	var half [2]reg.VecVirtual
 	for h := range half {
 		half[h] = e.XMM()
-		index(i + 2*h)
+		index(4*g + 2*h)
 		e.VMOVQ(Mem{Base: e.grid, Index: e.tmp, Scale: 8}, half[h])
-		index(i + 2*h + 1)
+		index(4*g + 2*h + 1)
 		e.VMOVHPS(Mem{Base: e.grid, Index: e.tmp, Scale: 8}, half[h], half[h])
 	}
 	x := e.YMM()
@@ -156,133 +127,50 @@ func (e *expander) points8(g int, index func(i int)) reg.VecVirtual {
 	return x
 }
 
-// join returns what half does twice as one vector.
-func (e *expander) join(half func() reg.VecVirtual) reg.VecVirtual {
-	x, y, z := half(), half(), e.ZMM()
-	e.VINSERTI64X4(U8(1), y, x.AsZ(), z)
-	return z
-}
-
-// points4 returns points of four bytes.
+// points4 returns points of four bytes, the g-th eight of them.
 func (e *expander) points4(g int, index func(i int)) reg.VecVirtual {
-	i := g * e.lanes(4)
-	half := func() reg.VecVirtual {
-		x := e.XMM()
+	var half [2]reg.VecVirtual
+	for h := range half {
+		half[h] = e.XMM()
 		for l := range 4 {
-			index(i)
-			i++
-			switch m := (Mem{Base: e.grid, Index: e.tmp, Scale: 4}); {
-			case l == 0:
-				e.VPBROADCASTD(m, x)
-			case e.evex:
-				e.VPBROADCASTD(m, e.lane[l], x)
-			default:
-				e.VPINSRD(U8(uint8(l)), m, x, x)
+			index(8*g + 4*h + l)
+			m := Mem{Base: e.grid, Index: e.tmp, Scale: 4}
+			if l == 0 {
+				e.VPBROADCASTD(m, half[h])
+			} else {
+				e.VPINSRD(U8(uint8(l)), m, half[h], half[h])
 			}
 		}
-		return x
 	}
-	pair := func() reg.VecVirtual {
-		x, y, z := half(), half(), e.YMM()
-		e.VINSERTI128(U8(1), y, x.AsY(), z)
-		return z
-	}
-	if e.evex {
-		return e.join(pair)
-	}
-	return pair()
+	x := e.YMM()
+	e.VINSERTI128(U8(1), half[1], half[0].AsY(), x)
+	return x
 }
 
 // scales takes 16 scales of a byte each.
-func (e *expander) scales(x reg.VecVirtual) {
-	if e.product != nil {
-		e.product.takeScales(e, x)
-		return
-	}
-	e.VMOVDQU(x.AsX(), e.to(expandedScale))
-}
+func (e *expander) scales(x reg.VecVirtual) { e.VMOVDQU(x.AsX(), e.to(expandedScale)) }
 
-// codes takes the g-th vector of codes.
-func (e *expander) codes(g int, x reg.VecVirtual) {
-	if e.product != nil {
-		e.product.codes(e, g, x)
-		return
-	}
-	e.VMOVDQU(x, e.to(32*g))
-}
+// codes takes the g-th 32 codes.
+func (e *expander) codes(g int, x reg.VecVirtual) { e.VMOVDQU(x, e.to(32*g)) }
 
-// magnitudes takes the g-th vector of codes without their signs, which are bits
-// from m on.
+// magnitudes takes the g-th 32 codes without their signs, which are bits from m on.
 func (e *expander) magnitudes(g int, x reg.VecVirtual, m Mem) {
-	m = m.Offset(e.lanes(8) * g)
-	if e.evex {
-		e.product.masked(e, g, x, m)
-		return
-	}
-	y := e.bytesOf(m)
+	y := e.bytesOf(m.Offset(4 * g))
 	bit := e.hot("bit", 0x08040201, 0x80402010)
 	e.VPAND(bit, y, y)
 	e.VPCMPEQB(bit, y, y)
-	if e.product != nil {
-		e.product.magnitudes(e, g, x, y)
-		return
-	}
 	e.VPXOR(y, x, x)
 	e.VPSUBB(y, x, x)
-	e.VMOVDQU(x, e.to(32*g))
+	e.codes(g, x)
 }
 
-// bytesOf spreads the bytes at m over eight bytes each.
+// bytesOf spreads the four bytes at m over eight bytes each.
 func (e *expander) bytesOf(m Mem) reg.VecVirtual {
-	if e.evex {
-		y := e.ZMM()
-		e.VPBROADCASTQ(m, y)
-		e.VPSHUFB(e.wide("spread8", 0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303,
-			0x04040404, 0x04040404, 0x05050505, 0x05050505, 0x06060606, 0x06060606, 0x07070707, 0x07070707), y, y)
-		return y
-	}
 	y := e.YMM()
 	e.VPBROADCASTD(m, y)
 	spread := e.hot("spread", 0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303)
 	e.VPSHUFB(spread, y, y)
 	return y
-}
-
-// wide is 64 bytes of data in a register, of which AVX-512 has enough.
-func (e *expander) wide(name string, d ...uint32) reg.VecVirtual {
-	if x, ok := e.held[name]; ok {
-		return x
-	}
-	e.wanted = append(e.wanted, constant{name, d})
-	return e.ZMM() // of a first run that only counts
-}
-
-// holdAll is hold for constants of either width.
-func (e *expander) holdAll(wanted []constant) {
-	if !e.evex {
-		e.hold(wanted)
-		return
-	}
-	e.held = map[string]reg.VecVirtual{}
-	for _, k := range wanted {
-		if _, ok := e.held[k.name]; !ok {
-			x := e.ZMM()
-			e.VMOVDQU64(e.words64(k.name, k.d...), x)
-			e.held[k.name] = x
-		}
-	}
-}
-
-func (e *expander) words64(name string, d ...uint32) Mem {
-	if _, ok := e.data[name]; !ok {
-		m := e.StaticGlobal(name)
-		e.DataAttributes(attr.RODATA | attr.NOPTR)
-		for i := range 16 {
-			e.AddDatum(4*i, U32(d[i%len(d)]))
-		}
-		e.data[name] = m
-	}
-	return e.data[name]
 }
 
 // even completes the 7 bits of each byte of x with the one that makes the number
@@ -368,7 +256,7 @@ func headIQ2XXS(e *expander) {
 }
 
 func pointsIQ2XXS(e *expander) {
-	for g := range e.groups() {
+	for g := range 8 {
 		x := e.points8(g, func(i int) { e.MOVBLZX(e.in(2+i/4*8+i%4), e.tmp.As32()) })
 		e.magnitudes(g, x, e.at(0))
 	}
@@ -389,7 +277,7 @@ func headIQ2XS(e *expander) {
 }
 
 func pointsIQ2XS(e *expander) {
-	for g := range e.groups() {
+	for g := range 8 {
 		x := e.points8(g, func(i int) {
 			e.MOVWLZX(e.in(2+2*i), e.tmp.As32())
 			e.ANDL(U32(511), e.tmp.As32())
@@ -412,7 +300,7 @@ func headIQ2S(e *expander) {
 }
 
 func pointsIQ2S(e *expander) {
-	for g := range e.groups() {
+	for g := range 8 {
 		x := e.points8(g, func(i int) { e.MOVWLZX(e.at(2*i), e.tmp.As32()) })
 		e.magnitudes(g, x, e.in(34))
 	}
@@ -426,7 +314,7 @@ func headIQ3XXS(e *expander) {
 }
 
 func pointsIQ3XXS(e *expander) {
-	for g := range e.groups() {
+	for g := range 8 {
 		x := e.points4(g, func(i int) { e.MOVBLZX(e.in(2+i), e.tmp.As32()) })
 		e.magnitudes(g, x, e.at(0))
 	}
@@ -452,7 +340,7 @@ func headIQ3S(e *expander) {
 }
 
 func pointsIQ3S(e *expander) {
-	for g := range e.groups() {
+	for g := range 8 {
 		x := e.points4(g, func(i int) { e.MOVWLZX(e.at(2*i), e.tmp.As32()) })
 		e.magnitudes(g, x, e.in(74))
 	}
@@ -469,38 +357,17 @@ func headIQ1S(e *expander) {
 	e.VPAND(e.dwords("seven16", 0x00070007), x, x)
 	e.VPMOVZXWD(x, y)
 	e.pairScales(y)
-	if e.product != nil {
-		x, y := e.XMM(), e.YMM()
-		e.VMOVDQU(e.in(34), x)
-		e.VPSRAW(U8(15), x, x)
-		e.VPUNPCKHWD(x, x, y.AsX())
-		e.VPUNPCKLWD(x, x, x)
-		e.VINSERTI128(U8(1), y.AsX(), x.AsY(), y)
-		e.product.offsets(e, y)
-	}
 }
 
 func pointsIQ1S(e *expander) {
-	for g := range e.groups() {
+	for g := range 8 {
 		x, y := e.points8(g, func(i int) { e.MOVWLZX(e.at(2*i), e.tmp.As32()) }), e.YMM()
-		if e.product != nil {
-			e.product.codes(e, g, x)
-			continue
-		}
 		e.VPBROADCASTW(e.in(34+2*g), y)
 		e.VPSRAW(U8(15), y, y)
 		e.VPOR(e.hot("b1", 0x01010101), y, y) // 1 or -1
 		e.VPADDB(y, x, x)
 		e.codes(g, x)
 	}
-}
-
-// ones8 are bytes of 1 in a whole vector.
-func (e *expander) ones8() Op {
-	if e.evex {
-		return e.wide("ones8", 0x01010101)
-	}
-	return e.hot("b1", 0x01010101)
 }
 
 func headIQ1M(e *expander) {
@@ -539,10 +406,10 @@ func headIQ1M(e *expander) {
 }
 
 func pointsIQ1M(e *expander) {
-	for g := range e.groups() {
+	for g := range 8 {
 		x := e.points8(g, func(i int) { e.MOVWLZX(e.at(2*i), e.tmp.As32()) })
-		y := e.bytesOf(e.at(64 + e.lanes(8)*g))
-		e.VPOR(e.ones8(), y, y)
+		y := e.bytesOf(e.at(64 + 4*g))
+		e.VPOR(e.hot("b1", 0x01010101), y, y)
 		e.VPADDB(y, x, x)
 		e.codes(g, x)
 	}
@@ -553,13 +420,13 @@ var lookups = []struct {
 	lookup
 	stem string
 }{
-	{lookup{"IQ1S", "iq1_s", 50, 32, 9, headIQ1S, pointsIQ1S, nil}, "iq1_s"},
-	{lookup{"IQ1M", "iq1_m", 56, 16, 9, headIQ1M, pointsIQ1M, nil}, "iq1_m"},
-	{lookup{"IQ2XXS", "iq2_xxs", 66, 32, 0, headIQ2XXS, pointsIQ2XXS, &permutedIQ2XXS}, "iq2_xxs"},
-	{lookup{"IQ2XS", "iq2_xs", 74, 16, 0, headIQ2XS, pointsIQ2XS, &permutedIQ2XS}, "iq2_xs"},
-	{lookup{"IQ2S", "iq2_s", 82, 16, 0, headIQ2S, pointsIQ2S, nil}, "iq2_s"},
-	{lookup{"IQ3XXS", "iq3_xxs", 98, 32, 0, headIQ3XXS, pointsIQ3XXS, &permutedIQ3XXS}, "iq3_xxs"},
-	{lookup{"IQ3S", "iq3_s", 110, 32, 0, headIQ3S, pointsIQ3S, &permutedIQ3S}, "iq3_s"},
+	{lookup{"IQ1S", "iq1_s", 50, headIQ1S, pointsIQ1S, &permutedIQ1S}, "iq1_s"},
+	{lookup{"IQ1M", "iq1_m", 56, headIQ1M, pointsIQ1M, &permutedIQ1M}, "iq1_m"},
+	{lookup{"IQ2XXS", "iq2_xxs", 66, headIQ2XXS, pointsIQ2XXS, &permutedIQ2XXS}, "iq2_xxs"},
+	{lookup{"IQ2XS", "iq2_xs", 74, headIQ2XS, pointsIQ2XS, &permutedIQ2XS}, "iq2_xs"},
+	{lookup{"IQ2S", "iq2_s", 82, headIQ2S, pointsIQ2S, &permutedIQ2S}, "iq2_s"},
+	{lookup{"IQ3XXS", "iq3_xxs", 98, headIQ3XXS, pointsIQ3XXS, &permutedIQ3XXS}, "iq3_xxs"},
+	{lookup{"IQ3S", "iq3_s", 110, headIQ3S, pointsIQ3S, &permutedIQ3S}, "iq3_s"},
 }
 
 func lookupStems() []stem {
