@@ -129,15 +129,6 @@ numbers:
 	MOVQ           AX, R11
 	MOVQ           R8, R9
 	MOVQ           $-16, BX
-
-points:
-	PREFETCHT1     (DX)
-	ADDQ           $0x00000038, DX
-	MOVQ           48(R11), R13
-	ANDQ           tops<>+0(SB), R13
-	IMULQ          gather<>+0(SB), R13
-	SHRQ           $0x30, R13
-	MOVW           R13, 2080(R8)(BX*2)
 	MOVQ           (R9), R10
 	MOVWLZX        R10, R13
 	VPBROADCASTD   (R12)(R13*2), Y4
@@ -183,58 +174,37 @@ points:
 	SHRQ           $0x10, R10
 	VPINSRW        $0x07, (R12)(R10*2), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
-	VBROADCASTI128 32(R11), Y5
-	VPSHUFB        wbytes<>+0(SB), Y5, Y5
-	VPMULLW        wtop<>+0(SB), Y5, Y5
-	VPBROADCASTQ   48(R11), Y6
-	VPSHUFB        wfours<>+0(SB), Y6, Y6
-	VPSRLVD        wthrees<>+0(SB), Y6, Y6
-	VPAND          wscale<>+0(SB), Y6, Y6
-	VPOR           wone<>+0(SB), Y6, Y6
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          Y1, Y5, Y5
-	VPXOR          Y0, Y5, Y5
-	VPMADDWD       2368(R8), Y5, Y5
-	VPSLLW         $0x01, Y4, Y7
-	VPAND          Y2, Y7, Y7
-	VPMADDUBSW     2112(R8), Y7, Y7
-	VPSRLW         $0x03, Y4, Y8
-	VPAND          Y2, Y8, Y8
-	VPMADDUBSW     2176(R8), Y8, Y8
-	VPADDW         Y8, Y7, Y7
-	VPSLLW         $0x03, Y4, Y8
-	VPAND          Y2, Y8, Y8
-	VPMADDUBSW     2240(R8), Y8, Y8
-	VPADDW         Y8, Y7, Y7
-	VPSRLW         $0x01, Y4, Y4
-	VPAND          Y2, Y4, Y4
-	VPMADDUBSW     2304(R8), Y4, Y4
-	VPADDW         Y4, Y7, Y7
-	VPMADDWD       Y3, Y7, Y7
-	VPADDD         Y7, Y5, Y5
-	VPMULLD        Y6, Y5, Y5
+
+points:
+	PREFETCHT1     (DX)
+	ADDQ           $0x00000038, DX
+	MOVQ           48(R11), R13
+	ANDQ           tops<>+0(SB), R13
+	IMULQ          gather<>+0(SB), R13
+	SHRQ           $0x30, R13
+	MOVW           R13, 2080(R8)(BX*2)
 	MOVQ           32(R9), R10
 	MOVWLZX        R10, R13
-	VPBROADCASTD   (R12)(R13*2), Y4
+	VPBROADCASTD   (R12)(R13*2), Y5
 	SHRQ           $0x10, R10
 	MOVWLZX        R10, R13
-	VPINSRW        $0x01, (R12)(R13*2), X4, X4
+	VPINSRW        $0x01, (R12)(R13*2), X5, X5
 	SHRQ           $0x10, R10
 	MOVWLZX        R10, R13
-	VPINSRW        $0x02, (R12)(R13*2), X4, X4
+	VPINSRW        $0x02, (R12)(R13*2), X5, X5
 	SHRQ           $0x10, R10
-	VPINSRW        $0x03, (R12)(R10*2), X4, X4
+	VPINSRW        $0x03, (R12)(R10*2), X5, X5
 	MOVQ           40(R9), R10
 	MOVWLZX        R10, R13
-	VPINSRW        $0x04, (R12)(R13*2), X4, X4
+	VPINSRW        $0x04, (R12)(R13*2), X5, X5
 	SHRQ           $0x10, R10
 	MOVWLZX        R10, R13
-	VPINSRW        $0x05, (R12)(R13*2), X4, X4
+	VPINSRW        $0x05, (R12)(R13*2), X5, X5
 	SHRQ           $0x10, R10
 	MOVWLZX        R10, R13
-	VPINSRW        $0x06, (R12)(R13*2), X4, X4
+	VPINSRW        $0x06, (R12)(R13*2), X5, X5
 	SHRQ           $0x10, R10
-	VPINSRW        $0x07, (R12)(R10*2), X4, X4
+	VPINSRW        $0x07, (R12)(R10*2), X5, X5
 	MOVQ           48(R9), R10
 	MOVWLZX        R10, R13
 	VPBROADCASTD   (R12)(R13*2), Y6
@@ -257,43 +227,234 @@ points:
 	VPINSRW        $0x06, (R12)(R13*2), X6, X6
 	SHRQ           $0x10, R10
 	VPINSRW        $0x07, (R12)(R10*2), X6, X6
-	VINSERTI128    $0x01, X6, Y4, Y4
+	VINSERTI128    $0x01, X6, Y5, Y5
 	VBROADCASTI128 32(R11), Y6
-	VPSHUFB        wbytes<>+32(SB), Y6, Y6
-	VPMULLW        wtop<>+32(SB), Y6, Y6
+	VPSHUFB        wbytes<>+0(SB), Y6, Y6
+	VPMULLW        wtop<>+0(SB), Y6, Y6
+	VPBROADCASTQ   48(R11), Y7
+	VPSHUFB        wfours<>+0(SB), Y7, Y7
+	VPSRLVD        wthrees<>+0(SB), Y7, Y7
+	VPAND          wscale<>+0(SB), Y7, Y7
+	VPOR           wone<>+0(SB), Y7, Y7
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPXOR          Y0, Y6, Y6
+	VPMADDWD       2368(R8), Y6, Y6
+	VPSLLW         $0x01, Y4, Y8
+	VPAND          Y2, Y8, Y8
+	VPMADDUBSW     2112(R8), Y8, Y8
+	VPSRLW         $0x03, Y4, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2176(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSLLW         $0x03, Y4, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2240(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSRLW         $0x01, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPMADDUBSW     2304(R8), Y4, Y4
+	VPADDW         Y4, Y8, Y8
+	VPMADDWD       Y3, Y8, Y8
+	VPADDD         Y8, Y6, Y6
+	VPMULLD        Y7, Y6, Y6
+	MOVQ           128(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X4, X4
+	MOVQ           136(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X4, X4
+	MOVQ           144(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X7, X7
+	MOVQ           152(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X7, X7
+	VINSERTI128    $0x01, X7, Y4, Y4
+	VBROADCASTI128 32(R11), Y7
+	VPSHUFB        wbytes<>+32(SB), Y7, Y7
+	VPMULLW        wtop<>+32(SB), Y7, Y7
+	VPBROADCASTQ   48(R11), Y8
+	VPSHUFB        wfours<>+32(SB), Y8, Y8
+	VPSRLVD        wthrees<>+32(SB), Y8, Y8
+	VPAND          wscale<>+32(SB), Y8, Y8
+	VPOR           wone<>+32(SB), Y8, Y8
+	VPSRAW         $0x0f, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPXOR          Y0, Y7, Y7
+	VPMADDWD       2400(R8), Y7, Y7
+	VPSLLW         $0x01, Y5, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2144(R8), Y9, Y9
+	VPSRLW         $0x03, Y5, Y10
+	VPAND          Y2, Y10, Y10
+	VPMADDUBSW     2208(R8), Y10, Y10
+	VPADDW         Y10, Y9, Y9
+	VPSLLW         $0x03, Y5, Y10
+	VPAND          Y2, Y10, Y10
+	VPMADDUBSW     2272(R8), Y10, Y10
+	VPADDW         Y10, Y9, Y9
+	VPSRLW         $0x01, Y5, Y5
+	VPAND          Y2, Y5, Y5
+	VPMADDUBSW     2336(R8), Y5, Y5
+	VPADDW         Y5, Y9, Y9
+	VPMADDWD       Y3, Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VPMULLD        Y8, Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VMOVDQU        Y6, (R9)
+	VMOVDQU        Y4, Y4
+	ADDQ           CX, R11
+	ADDQ           $0x00000080, R9
+	INCQ           BX
+	CMPQ           BX, $-1
+	JNE            points
+	PREFETCHT1     (DX)
+	ADDQ           $0x00000038, DX
+	MOVQ           48(R11), R13
+	ANDQ           tops<>+0(SB), R13
+	IMULQ          gather<>+0(SB), R13
+	SHRQ           $0x30, R13
+	MOVW           R13, 2080(R8)(BX*2)
+	MOVQ           32(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X5, X5
+	MOVQ           40(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X5, X5
+	MOVQ           48(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X6, X6
+	MOVQ           56(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VBROADCASTI128 32(R11), Y6
+	VPSHUFB        wbytes<>+0(SB), Y6, Y6
+	VPMULLW        wtop<>+0(SB), Y6, Y6
+	VPBROADCASTQ   48(R11), Y7
+	VPSHUFB        wfours<>+0(SB), Y7, Y7
+	VPSRLVD        wthrees<>+0(SB), Y7, Y7
+	VPAND          wscale<>+0(SB), Y7, Y7
+	VPOR           wone<>+0(SB), Y7, Y7
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPXOR          Y0, Y6, Y6
+	VPMADDWD       2368(R8), Y6, Y6
+	VPSLLW         $0x01, Y4, Y8
+	VPAND          Y2, Y8, Y8
+	VPMADDUBSW     2112(R8), Y8, Y8
+	VPSRLW         $0x03, Y4, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2176(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSLLW         $0x03, Y4, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2240(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSRLW         $0x01, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPMADDUBSW     2304(R8), Y4, Y4
+	VPADDW         Y4, Y8, Y8
+	VPMADDWD       Y3, Y8, Y8
+	VPADDD         Y8, Y6, Y6
+	VPMULLD        Y7, Y6, Y6
+	VBROADCASTI128 32(R11), Y4
+	VPSHUFB        wbytes<>+32(SB), Y4, Y4
+	VPMULLW        wtop<>+32(SB), Y4, Y4
 	VPBROADCASTQ   48(R11), Y7
 	VPSHUFB        wfours<>+32(SB), Y7, Y7
 	VPSRLVD        wthrees<>+32(SB), Y7, Y7
 	VPAND          wscale<>+32(SB), Y7, Y7
 	VPOR           wone<>+32(SB), Y7, Y7
-	VPSRAW         $0x0f, Y6, Y6
-	VPAND          Y1, Y6, Y6
-	VPXOR          Y0, Y6, Y6
-	VPMADDWD       2400(R8), Y6, Y6
-	VPSLLW         $0x01, Y4, Y8
+	VPSRAW         $0x0f, Y4, Y4
+	VPAND          Y1, Y4, Y4
+	VPXOR          Y0, Y4, Y4
+	VPMADDWD       2400(R8), Y4, Y4
+	VPSLLW         $0x01, Y5, Y8
 	VPAND          Y2, Y8, Y8
 	VPMADDUBSW     2144(R8), Y8, Y8
-	VPSRLW         $0x03, Y4, Y9
+	VPSRLW         $0x03, Y5, Y9
 	VPAND          Y2, Y9, Y9
 	VPMADDUBSW     2208(R8), Y9, Y9
 	VPADDW         Y9, Y8, Y8
-	VPSLLW         $0x03, Y4, Y9
+	VPSLLW         $0x03, Y5, Y9
 	VPAND          Y2, Y9, Y9
 	VPMADDUBSW     2272(R8), Y9, Y9
 	VPADDW         Y9, Y8, Y8
-	VPSRLW         $0x01, Y4, Y4
-	VPAND          Y2, Y4, Y4
-	VPMADDUBSW     2336(R8), Y4, Y4
-	VPADDW         Y4, Y8, Y8
+	VPSRLW         $0x01, Y5, Y5
+	VPAND          Y2, Y5, Y5
+	VPMADDUBSW     2336(R8), Y5, Y5
+	VPADDW         Y5, Y8, Y8
 	VPMADDWD       Y3, Y8, Y8
-	VPADDD         Y8, Y6, Y6
-	VPMULLD        Y7, Y6, Y6
-	VPADDD         Y6, Y5, Y5
-	VMOVDQU        Y5, (R9)
-	ADDQ           CX, R11
-	ADDQ           $0x00000080, R9
-	INCQ           BX
-	JNZ            points
+	VPADDD         Y8, Y4, Y4
+	VPMULLD        Y7, Y4, Y4
+	VPADDD         Y4, Y6, Y6
+	VMOVDQU        Y6, (R9)
 	VMOVDQU        (R8), Y4
 	VPHADDD        128(R8), Y4, Y4
 	VMOVDQU        256(R8), Y5
@@ -708,15 +869,6 @@ numbers:
 	MOVQ            AX, R11
 	MOVQ            R8, R9
 	MOVQ            $-16, BX
-
-points:
-	PREFETCHT1      (DX)
-	ADDQ            $0x00000038, DX
-	MOVQ            48(R11), R13
-	ANDQ            tops<>+0(SB), R13
-	IMULQ           gather<>+0(SB), R13
-	SHRQ            $0x30, R13
-	MOVW            R13, 2080(R8)(BX*2)
 	MOVQ            (R9), R10
 	MOVWLZX         R10, R13
 	VPBROADCASTD    (R12)(R13*2), Y13
@@ -808,6 +960,143 @@ points:
 	VINSERTI32X4    $0x01, X16, Y13, Y13
 	VINSERTI32X4    $0x01, X15, Y14, Y14
 	VINSERTI64X4    $0x01, Y14, Z13, Z21
+
+points:
+	PREFETCHT1      (DX)
+	ADDQ            $0x00000038, DX
+	MOVQ            48(R11), R13
+	ANDQ            tops<>+0(SB), R13
+	IMULQ           gather<>+0(SB), R13
+	SHRQ            $0x30, R13
+	MOVW            R13, 2080(R8)(BX*2)
+	MOVQ            128(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X13, X13
+	MOVQ            136(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X13, X13
+	MOVQ            144(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X16, X16
+	MOVQ            152(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X16, X16
+	MOVQ            160(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y14
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X14, X14
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X14, X14
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X14, X14
+	MOVQ            168(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X14, X14
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X14, X14
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X14, X14
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X14, X14
+	MOVQ            176(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y15
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X15, X15
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X15, X15
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X15, X15
+	MOVQ            184(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X15, X15
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X15, X15
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X15, X15
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X15, X15
+	VINSERTI32X4    $0x01, X16, Y13, Y13
+	VINSERTI32X4    $0x01, X15, Y14, Y14
+	VINSERTI64X4    $0x01, Y14, Z13, Z22
+	VBROADCASTI32X4 32(R11), Z23
+	VPSHUFB         Z0, Z23, Z23
+	VPMULLW         Z3, Z23, Z23
+	VPBROADCASTQ    48(R11), Z24
+	VPSHUFB         Z4, Z24, Z24
+	VPSRLVD         Z5, Z24, Z24
+	VPTERNLOGD      $0xea, Z7, Z6, Z24
+	VPSRAW          $0x0f, Z23, Z23
+	VPTERNLOGD      $0x6a, Z8, Z9, Z23
+	VPMADDWD        Z20, Z23, Z23
+	VPSLLW          $0x01, Z21, Z25
+	VPANDD          Z10, Z25, Z25
+	VPDPBUSD        Z18, Z25, Z23
+	VPSRLW          $0x03, Z21, Z25
+	VPANDD          Z10, Z25, Z25
+	VPDPBUSD        Z12, Z25, Z23
+	VPSLLW          $0x03, Z21, Z25
+	VPANDD          Z10, Z25, Z25
+	VPDPBUSD        Z19, Z25, Z23
+	VPSRLW          $0x01, Z21, Z21
+	VPANDD          Z10, Z21, Z21
+	VPDPBUSD        Z11, Z21, Z23
+	VPMULLD         Z24, Z23, Z23
+	VMOVDQU64       Z23, (R9)
+	VMOVDQU64       Z22, Z21
+	ADDQ            CX, R11
+	ADDQ            $0x00000080, R9
+	INCQ            BX
+	CMPQ            BX, $-1
+	JNE             points
+	PREFETCHT1      (DX)
+	ADDQ            $0x00000038, DX
+	MOVQ            48(R11), R13
+	ANDQ            tops<>+0(SB), R13
+	IMULQ           gather<>+0(SB), R13
+	SHRQ            $0x30, R13
+	MOVW            R13, 2080(R8)(BX*2)
 	VBROADCASTI32X4 32(R11), Z22
 	VPSHUFB         Z0, Z22, Z22
 	VPMULLW         Z3, Z22, Z22
@@ -817,25 +1106,21 @@ points:
 	VPTERNLOGD      $0xea, Z7, Z6, Z23
 	VPSRAW          $0x0f, Z22, Z22
 	VPTERNLOGD      $0x6a, Z8, Z9, Z22
-	VPMADDWD        Z20, Z22, Z22
-	VPSLLW          $0x01, Z21, Z24
-	VPANDD          Z10, Z24, Z24
-	VPDPBUSD        Z18, Z24, Z22
-	VPSRLW          $0x03, Z21, Z24
-	VPANDD          Z10, Z24, Z24
-	VPDPBUSD        Z12, Z24, Z22
-	VPSLLW          $0x03, Z21, Z24
-	VPANDD          Z10, Z24, Z24
-	VPDPBUSD        Z19, Z24, Z22
-	VPSRLW          $0x01, Z21, Z21
-	VPANDD          Z10, Z21, Z21
-	VPDPBUSD        Z11, Z21, Z22
-	VPMULLD         Z23, Z22, Z22
-	VMOVDQU64       Z22, (R9)
-	ADDQ            CX, R11
-	ADDQ            $0x00000080, R9
-	INCQ            BX
-	JNZ             points
+	VPMADDWD        Z20, Z22, Z20
+	VPSLLW          $0x01, Z21, Z22
+	VPANDD          Z10, Z22, Z22
+	VPDPBUSD        Z18, Z22, Z20
+	VPSRLW          $0x03, Z21, Z18
+	VPANDD          Z10, Z18, Z18
+	VPDPBUSD        Z12, Z18, Z20
+	VPSLLW          $0x03, Z21, Z12
+	VPANDD          Z10, Z12, Z12
+	VPDPBUSD        Z19, Z12, Z20
+	VPSRLW          $0x01, Z21, Z12
+	VPANDD          Z10, Z12, Z12
+	VPDPBUSD        Z11, Z12, Z20
+	VPMULLD         Z23, Z20, Z20
+	VMOVDQU64       Z20, (R9)
 	VMOVDQU64       (R8), Z11
 	VMOVDQU64       128(R8), Z12
 	VMOVDQU64       256(R8), Z18

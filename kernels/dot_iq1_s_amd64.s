@@ -131,12 +131,6 @@ numbers:
 	MOVQ           AX, R11
 	MOVQ           R8, R9
 	MOVQ           $-16, BX
-
-points:
-	PREFETCHT1     (DX)
-	ADDQ           $0x00000032, DX
-	MOVWLZX        (R11), R13
-	MOVW           R13, 2080(R8)(BX*2)
 	MOVQ           (R9), R10
 	MOVWLZX        R10, R13
 	VPBROADCASTD   (R12)(R13*2), Y4
@@ -182,55 +176,34 @@ points:
 	SHRQ           $0x10, R10
 	VPINSRW        $0x07, (R12)(R10*2), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
-	VBROADCASTI128 34(R11), Y5
-	VPSHUFB        wgroups<>+0(SB), Y5, Y5
-	VPSRLD         $0x1b, Y5, Y6
-	VPAND          wscale<>+0(SB), Y6, Y6
-	VPOR           wone<>+0(SB), Y6, Y6
-	VPSRAW         $0x0f, Y5, Y5
-	VPAND          Y1, Y5, Y5
-	VPXOR          Y0, Y5, Y5
-	VPMADDWD       2368(R8), Y5, Y5
-	VPSLLW         $0x01, Y4, Y7
-	VPAND          Y2, Y7, Y7
-	VPMADDUBSW     2112(R8), Y7, Y7
-	VPSRLW         $0x03, Y4, Y8
-	VPAND          Y2, Y8, Y8
-	VPMADDUBSW     2176(R8), Y8, Y8
-	VPADDW         Y8, Y7, Y7
-	VPSLLW         $0x03, Y4, Y8
-	VPAND          Y2, Y8, Y8
-	VPMADDUBSW     2240(R8), Y8, Y8
-	VPADDW         Y8, Y7, Y7
-	VPSRLW         $0x01, Y4, Y4
-	VPAND          Y2, Y4, Y4
-	VPMADDUBSW     2304(R8), Y4, Y4
-	VPADDW         Y4, Y7, Y7
-	VPMADDWD       Y3, Y7, Y7
-	VPADDD         Y7, Y5, Y5
-	VPMULLD        Y6, Y5, Y5
+
+points:
+	PREFETCHT1     (DX)
+	ADDQ           $0x00000032, DX
+	MOVWLZX        (R11), R13
+	MOVW           R13, 2080(R8)(BX*2)
 	MOVQ           32(R9), R10
 	MOVWLZX        R10, R13
-	VPBROADCASTD   (R12)(R13*2), Y4
+	VPBROADCASTD   (R12)(R13*2), Y5
 	SHRQ           $0x10, R10
 	MOVWLZX        R10, R13
-	VPINSRW        $0x01, (R12)(R13*2), X4, X4
+	VPINSRW        $0x01, (R12)(R13*2), X5, X5
 	SHRQ           $0x10, R10
 	MOVWLZX        R10, R13
-	VPINSRW        $0x02, (R12)(R13*2), X4, X4
+	VPINSRW        $0x02, (R12)(R13*2), X5, X5
 	SHRQ           $0x10, R10
-	VPINSRW        $0x03, (R12)(R10*2), X4, X4
+	VPINSRW        $0x03, (R12)(R10*2), X5, X5
 	MOVQ           40(R9), R10
 	MOVWLZX        R10, R13
-	VPINSRW        $0x04, (R12)(R13*2), X4, X4
+	VPINSRW        $0x04, (R12)(R13*2), X5, X5
 	SHRQ           $0x10, R10
 	MOVWLZX        R10, R13
-	VPINSRW        $0x05, (R12)(R13*2), X4, X4
+	VPINSRW        $0x05, (R12)(R13*2), X5, X5
 	SHRQ           $0x10, R10
 	MOVWLZX        R10, R13
-	VPINSRW        $0x06, (R12)(R13*2), X4, X4
+	VPINSRW        $0x06, (R12)(R13*2), X5, X5
 	SHRQ           $0x10, R10
-	VPINSRW        $0x07, (R12)(R10*2), X4, X4
+	VPINSRW        $0x07, (R12)(R10*2), X5, X5
 	MOVQ           48(R9), R10
 	MOVWLZX        R10, R13
 	VPBROADCASTD   (R12)(R13*2), Y6
@@ -253,40 +226,219 @@ points:
 	VPINSRW        $0x06, (R12)(R13*2), X6, X6
 	SHRQ           $0x10, R10
 	VPINSRW        $0x07, (R12)(R10*2), X6, X6
-	VINSERTI128    $0x01, X6, Y4, Y4
+	VINSERTI128    $0x01, X6, Y5, Y5
 	VBROADCASTI128 34(R11), Y6
-	VPSHUFB        wgroups<>+32(SB), Y6, Y6
+	VPSHUFB        wgroups<>+0(SB), Y6, Y6
 	VPSRLD         $0x1b, Y6, Y7
-	VPAND          wscale<>+32(SB), Y7, Y7
-	VPOR           wone<>+32(SB), Y7, Y7
+	VPAND          wscale<>+0(SB), Y7, Y7
+	VPOR           wone<>+0(SB), Y7, Y7
 	VPSRAW         $0x0f, Y6, Y6
 	VPAND          Y1, Y6, Y6
 	VPXOR          Y0, Y6, Y6
-	VPMADDWD       2400(R8), Y6, Y6
+	VPMADDWD       2368(R8), Y6, Y6
 	VPSLLW         $0x01, Y4, Y8
 	VPAND          Y2, Y8, Y8
-	VPMADDUBSW     2144(R8), Y8, Y8
+	VPMADDUBSW     2112(R8), Y8, Y8
 	VPSRLW         $0x03, Y4, Y9
 	VPAND          Y2, Y9, Y9
-	VPMADDUBSW     2208(R8), Y9, Y9
+	VPMADDUBSW     2176(R8), Y9, Y9
 	VPADDW         Y9, Y8, Y8
 	VPSLLW         $0x03, Y4, Y9
 	VPAND          Y2, Y9, Y9
-	VPMADDUBSW     2272(R8), Y9, Y9
+	VPMADDUBSW     2240(R8), Y9, Y9
 	VPADDW         Y9, Y8, Y8
 	VPSRLW         $0x01, Y4, Y4
 	VPAND          Y2, Y4, Y4
-	VPMADDUBSW     2336(R8), Y4, Y4
+	VPMADDUBSW     2304(R8), Y4, Y4
 	VPADDW         Y4, Y8, Y8
 	VPMADDWD       Y3, Y8, Y8
 	VPADDD         Y8, Y6, Y6
 	VPMULLD        Y7, Y6, Y6
-	VPADDD         Y6, Y5, Y5
-	VMOVDQU        Y5, (R9)
+	MOVQ           128(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X4, X4
+	MOVQ           136(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X4, X4
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X4, X4
+	MOVQ           144(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X7, X7
+	MOVQ           152(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X7, X7
+	VINSERTI128    $0x01, X7, Y4, Y4
+	VBROADCASTI128 34(R11), Y7
+	VPSHUFB        wgroups<>+32(SB), Y7, Y7
+	VPSRLD         $0x1b, Y7, Y8
+	VPAND          wscale<>+32(SB), Y8, Y8
+	VPOR           wone<>+32(SB), Y8, Y8
+	VPSRAW         $0x0f, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPXOR          Y0, Y7, Y7
+	VPMADDWD       2400(R8), Y7, Y7
+	VPSLLW         $0x01, Y5, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2144(R8), Y9, Y9
+	VPSRLW         $0x03, Y5, Y10
+	VPAND          Y2, Y10, Y10
+	VPMADDUBSW     2208(R8), Y10, Y10
+	VPADDW         Y10, Y9, Y9
+	VPSLLW         $0x03, Y5, Y10
+	VPAND          Y2, Y10, Y10
+	VPMADDUBSW     2272(R8), Y10, Y10
+	VPADDW         Y10, Y9, Y9
+	VPSRLW         $0x01, Y5, Y5
+	VPAND          Y2, Y5, Y5
+	VPMADDUBSW     2336(R8), Y5, Y5
+	VPADDW         Y5, Y9, Y9
+	VPMADDWD       Y3, Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VPMULLD        Y8, Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VMOVDQU        Y6, (R9)
+	VMOVDQU        Y4, Y4
 	ADDQ           CX, R11
 	ADDQ           $0x00000080, R9
 	INCQ           BX
-	JNZ            points
+	CMPQ           BX, $-1
+	JNE            points
+	PREFETCHT1     (DX)
+	ADDQ           $0x00000032, DX
+	MOVWLZX        (R11), R13
+	MOVW           R13, 2080(R8)(BX*2)
+	MOVQ           32(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X5, X5
+	MOVQ           40(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X5, X5
+	MOVQ           48(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X6, X6
+	MOVQ           56(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	VBROADCASTI128 34(R11), Y6
+	VPSHUFB        wgroups<>+0(SB), Y6, Y6
+	VPSRLD         $0x1b, Y6, Y7
+	VPAND          wscale<>+0(SB), Y7, Y7
+	VPOR           wone<>+0(SB), Y7, Y7
+	VPSRAW         $0x0f, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPXOR          Y0, Y6, Y6
+	VPMADDWD       2368(R8), Y6, Y6
+	VPSLLW         $0x01, Y4, Y8
+	VPAND          Y2, Y8, Y8
+	VPMADDUBSW     2112(R8), Y8, Y8
+	VPSRLW         $0x03, Y4, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2176(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSLLW         $0x03, Y4, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2240(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSRLW         $0x01, Y4, Y4
+	VPAND          Y2, Y4, Y4
+	VPMADDUBSW     2304(R8), Y4, Y4
+	VPADDW         Y4, Y8, Y8
+	VPMADDWD       Y3, Y8, Y8
+	VPADDD         Y8, Y6, Y6
+	VPMULLD        Y7, Y6, Y6
+	VBROADCASTI128 34(R11), Y4
+	VPSHUFB        wgroups<>+32(SB), Y4, Y4
+	VPSRLD         $0x1b, Y4, Y7
+	VPAND          wscale<>+32(SB), Y7, Y7
+	VPOR           wone<>+32(SB), Y7, Y7
+	VPSRAW         $0x0f, Y4, Y4
+	VPAND          Y1, Y4, Y4
+	VPXOR          Y0, Y4, Y4
+	VPMADDWD       2400(R8), Y4, Y4
+	VPSLLW         $0x01, Y5, Y8
+	VPAND          Y2, Y8, Y8
+	VPMADDUBSW     2144(R8), Y8, Y8
+	VPSRLW         $0x03, Y5, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2208(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSLLW         $0x03, Y5, Y9
+	VPAND          Y2, Y9, Y9
+	VPMADDUBSW     2272(R8), Y9, Y9
+	VPADDW         Y9, Y8, Y8
+	VPSRLW         $0x01, Y5, Y5
+	VPAND          Y2, Y5, Y5
+	VPMADDUBSW     2336(R8), Y5, Y5
+	VPADDW         Y5, Y8, Y8
+	VPMADDWD       Y3, Y8, Y8
+	VPADDD         Y8, Y4, Y4
+	VPMULLD        Y7, Y4, Y4
+	VPADDD         Y4, Y6, Y6
+	VMOVDQU        Y6, (R9)
 	VMOVDQU        (R8), Y4
 	VPHADDD        128(R8), Y4, Y4
 	VMOVDQU        256(R8), Y5
@@ -625,12 +777,6 @@ numbers:
 	MOVQ            AX, R11
 	MOVQ            R8, R9
 	MOVQ            $-16, BX
-
-points:
-	PREFETCHT1      (DX)
-	ADDQ            $0x00000032, DX
-	MOVWLZX         (R11), R13
-	MOVW            R13, 2080(R8)(BX*2)
 	MOVQ            (R9), R10
 	MOVWLZX         R10, R13
 	VPBROADCASTD    (R12)(R13*2), Y10
@@ -722,31 +868,155 @@ points:
 	VINSERTI32X4    $0x01, X13, Y10, Y10
 	VINSERTI32X4    $0x01, X12, Y11, Y11
 	VINSERTI64X4    $0x01, Y11, Z10, Z18
+
+points:
+	PREFETCHT1      (DX)
+	ADDQ            $0x00000032, DX
+	MOVWLZX         (R11), R13
+	MOVW            R13, 2080(R8)(BX*2)
+	MOVQ            128(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y10
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X10, X10
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X10, X10
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X10, X10
+	MOVQ            136(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X10, X10
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X10, X10
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X10, X10
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X10, X10
+	MOVQ            144(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X13, X13
+	MOVQ            152(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X13, X13
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X13, X13
+	MOVQ            160(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y11
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X11, X11
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X11, X11
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X11, X11
+	MOVQ            168(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X11, X11
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X11, X11
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X11, X11
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X11, X11
+	MOVQ            176(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y12
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X12, X12
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X12, X12
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X12, X12
+	MOVQ            184(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X12, X12
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X12, X12
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X12, X12
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X12, X12
+	VINSERTI32X4    $0x01, X13, Y10, Y10
+	VINSERTI32X4    $0x01, X12, Y11, Y11
+	VINSERTI64X4    $0x01, Y11, Z10, Z19
+	VBROADCASTI32X4 34(R11), Z20
+	VPSHUFB         Z0, Z20, Z20
+	VPSRLD          $0x1b, Z20, Z21
+	VPTERNLOGD      $0xea, Z4, Z3, Z21
+	VPSRAW          $0x0f, Z20, Z20
+	VPTERNLOGD      $0x6a, Z5, Z6, Z20
+	VPMADDWD        Z17, Z20, Z20
+	VPSLLW          $0x01, Z18, Z22
+	VPANDD          Z7, Z22, Z22
+	VPDPBUSD        Z15, Z22, Z20
+	VPSRLW          $0x03, Z18, Z22
+	VPANDD          Z7, Z22, Z22
+	VPDPBUSD        Z9, Z22, Z20
+	VPSLLW          $0x03, Z18, Z22
+	VPANDD          Z7, Z22, Z22
+	VPDPBUSD        Z16, Z22, Z20
+	VPSRLW          $0x01, Z18, Z18
+	VPANDD          Z7, Z18, Z18
+	VPDPBUSD        Z8, Z18, Z20
+	VPMULLD         Z21, Z20, Z20
+	VMOVDQU64       Z20, (R9)
+	VMOVDQU64       Z19, Z18
+	ADDQ            CX, R11
+	ADDQ            $0x00000080, R9
+	INCQ            BX
+	CMPQ            BX, $-1
+	JNE             points
+	PREFETCHT1      (DX)
+	ADDQ            $0x00000032, DX
+	MOVWLZX         (R11), R13
+	MOVW            R13, 2080(R8)(BX*2)
 	VBROADCASTI32X4 34(R11), Z19
 	VPSHUFB         Z0, Z19, Z19
 	VPSRLD          $0x1b, Z19, Z20
 	VPTERNLOGD      $0xea, Z4, Z3, Z20
 	VPSRAW          $0x0f, Z19, Z19
 	VPTERNLOGD      $0x6a, Z5, Z6, Z19
-	VPMADDWD        Z17, Z19, Z19
-	VPSLLW          $0x01, Z18, Z21
-	VPANDD          Z7, Z21, Z21
-	VPDPBUSD        Z15, Z21, Z19
-	VPSRLW          $0x03, Z18, Z21
-	VPANDD          Z7, Z21, Z21
-	VPDPBUSD        Z9, Z21, Z19
-	VPSLLW          $0x03, Z18, Z21
-	VPANDD          Z7, Z21, Z21
-	VPDPBUSD        Z16, Z21, Z19
-	VPSRLW          $0x01, Z18, Z18
-	VPANDD          Z7, Z18, Z18
-	VPDPBUSD        Z8, Z18, Z19
-	VPMULLD         Z20, Z19, Z19
-	VMOVDQU64       Z19, (R9)
-	ADDQ            CX, R11
-	ADDQ            $0x00000080, R9
-	INCQ            BX
-	JNZ             points
+	VPMADDWD        Z17, Z19, Z17
+	VPSLLW          $0x01, Z18, Z19
+	VPANDD          Z7, Z19, Z19
+	VPDPBUSD        Z15, Z19, Z17
+	VPSRLW          $0x03, Z18, Z15
+	VPANDD          Z7, Z15, Z15
+	VPDPBUSD        Z9, Z15, Z17
+	VPSLLW          $0x03, Z18, Z9
+	VPANDD          Z7, Z9, Z9
+	VPDPBUSD        Z16, Z9, Z17
+	VPSRLW          $0x01, Z18, Z9
+	VPANDD          Z7, Z9, Z9
+	VPDPBUSD        Z8, Z9, Z17
+	VPMULLD         Z20, Z17, Z17
+	VMOVDQU64       Z17, (R9)
 	VMOVDQU64       (R8), Z8
 	VMOVDQU64       128(R8), Z9
 	VMOVDQU64       256(R8), Z15

@@ -110,6 +110,51 @@ numbers:
 	MOVQ           AX, R11
 	MOVQ           R8, R9
 	MOVQ           $-16, BX
+	MOVQ           (R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X7, X7
+	MOVQ           8(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X7, X7
+	MOVQ           16(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y8
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X8, X8
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X8, X8
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X8, X8
+	MOVQ           24(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X8, X8
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X8, X8
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X8, X8
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
 
 points:
 	PREFETCHT1   (DX)
@@ -117,113 +162,8 @@ points:
 	ADDQ         $0x00000052, DX
 	MOVWLZX      (R11), R13
 	MOVW         R13, 2080(R8)(BX*2)
-	MOVQ         (R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X7, X7
-	MOVQ         8(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X7, X7
-	MOVQ         16(R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X8, X8
-	MOVQ         24(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X8, X8
-	VINSERTI128  $0x01, X8, Y7, Y7
-	VPBROADCASTQ 74(R11), Y8
-	VPSHUFB      wscales<>+0(SB), Y8, Y8
-	VPSRLVD      whalves<>+0(SB), Y8, Y8
-	VPAND        wscale<>+0(SB), Y8, Y8
-	VPOR         wone<>+0(SB), Y8, Y8
-	VPMOVZXBW    34(R11), Y9
-	VPSLLW       $0x04, Y9, Y10
-	VPOR         Y10, Y9, Y9
-	VPAND        wsigns<>+0(SB), Y9, Y9
-	VMOVDQU      2368(R8), Y10
-	VPSRLW       $0x04, Y7, Y11
-	VPANDN       Y9, Y0, Y12
-	VPAND        Y0, Y7, Y13
-	VPOR         Y12, Y13, Y13
-	VPSHUFB      Y13, Y1, Y13
-	VPMADDUBSW   2112(R8), Y13, Y13
-	VPMADDWD     Y2, Y13, Y13
-	VPADDD       Y13, Y10, Y10
-	VPAND        Y0, Y11, Y13
-	VPOR         Y12, Y13, Y13
-	VPSHUFB      Y13, Y3, Y13
-	VPMADDUBSW   2176(R8), Y13, Y13
-	VPMADDWD     Y2, Y13, Y13
-	VPADDD       Y13, Y10, Y10
-	VPANDN       Y9, Y4, Y9
-	VPAND        Y4, Y7, Y7
-	VPOR         Y9, Y7, Y7
-	VPSHUFB      Y7, Y5, Y7
-	VPMADDUBSW   2240(R8), Y7, Y7
-	VPMADDWD     Y2, Y7, Y7
-	VPADDD       Y7, Y10, Y10
-	VPAND        Y4, Y11, Y7
-	VPOR         Y9, Y7, Y7
-	VPSHUFB      Y7, Y6, Y7
-	VPMADDUBSW   2304(R8), Y7, Y7
-	VPMADDWD     Y2, Y7, Y7
-	VPADDD       Y7, Y10, Y10
-	VPMULLD      Y8, Y10, Y10
 	MOVQ         32(R9), R10
 	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X7, X7
-	MOVQ         40(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X7, X7
-	MOVQ         48(R9), R10
-	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y8
 	SHRQ         $0x10, R10
 	MOVWLZX      R10, R13
@@ -233,7 +173,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X8, X8
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X8, X8
-	MOVQ         56(R9), R10
+	MOVQ         40(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X8, X8
 	SHRQ         $0x10, R10
@@ -244,51 +184,286 @@ points:
 	VPINSRW      $0x06, (R12)(R13*2), X8, X8
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X8, X8
-	VINSERTI128  $0x01, X8, Y7, Y7
-	VPBROADCASTQ 74(R11), Y8
-	VPSHUFB      wscales<>+32(SB), Y8, Y8
-	VPSRLVD      whalves<>+32(SB), Y8, Y8
-	VPAND        wscale<>+32(SB), Y8, Y8
-	VPOR         wone<>+32(SB), Y8, Y8
-	VPMOVZXBW    50(R11), Y9
-	VPSLLW       $0x04, Y9, Y11
-	VPOR         Y11, Y9, Y9
-	VPAND        wsigns<>+32(SB), Y9, Y9
-	VMOVDQU      2400(R8), Y11
+	MOVQ         48(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         56(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y8, Y8
+	VPBROADCASTQ 74(R11), Y9
+	VPSHUFB      wscales<>+0(SB), Y9, Y9
+	VPSRLVD      whalves<>+0(SB), Y9, Y9
+	VPAND        wscale<>+0(SB), Y9, Y9
+	VPOR         wone<>+0(SB), Y9, Y9
+	VPMOVZXBW    34(R11), Y10
+	VPSLLW       $0x04, Y10, Y11
+	VPOR         Y11, Y10, Y10
+	VPAND        wsigns<>+0(SB), Y10, Y10
+	VMOVDQU      2368(R8), Y11
 	VPSRLW       $0x04, Y7, Y12
-	VPANDN       Y9, Y0, Y13
+	VPANDN       Y10, Y0, Y13
 	VPAND        Y0, Y7, Y14
 	VPOR         Y13, Y14, Y14
 	VPSHUFB      Y14, Y1, Y14
-	VPMADDUBSW   2144(R8), Y14, Y14
+	VPMADDUBSW   2112(R8), Y14, Y14
 	VPMADDWD     Y2, Y14, Y14
 	VPADDD       Y14, Y11, Y11
 	VPAND        Y0, Y12, Y14
 	VPOR         Y13, Y14, Y14
 	VPSHUFB      Y14, Y3, Y14
-	VPMADDUBSW   2208(R8), Y14, Y14
+	VPMADDUBSW   2176(R8), Y14, Y14
 	VPMADDWD     Y2, Y14, Y14
 	VPADDD       Y14, Y11, Y11
-	VPANDN       Y9, Y4, Y9
+	VPANDN       Y10, Y4, Y10
 	VPAND        Y4, Y7, Y7
-	VPOR         Y9, Y7, Y7
+	VPOR         Y10, Y7, Y7
 	VPSHUFB      Y7, Y5, Y7
-	VPMADDUBSW   2272(R8), Y7, Y7
+	VPMADDUBSW   2240(R8), Y7, Y7
 	VPMADDWD     Y2, Y7, Y7
 	VPADDD       Y7, Y11, Y11
 	VPAND        Y4, Y12, Y7
-	VPOR         Y9, Y7, Y7
+	VPOR         Y10, Y7, Y7
 	VPSHUFB      Y7, Y6, Y7
-	VPMADDUBSW   2336(R8), Y7, Y7
+	VPMADDUBSW   2304(R8), Y7, Y7
 	VPMADDWD     Y2, Y7, Y7
 	VPADDD       Y7, Y11, Y11
-	VPMULLD      Y8, Y11, Y11
-	VPADDD       Y11, Y10, Y10
-	VMOVDQU      Y10, (R9)
+	VPMULLD      Y9, Y11, Y11
+	MOVQ         128(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X7, X7
+	MOVQ         136(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X7, X7
+	MOVQ         144(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         152(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y7, Y7
+	VPBROADCASTQ 74(R11), Y9
+	VPSHUFB      wscales<>+32(SB), Y9, Y9
+	VPSRLVD      whalves<>+32(SB), Y9, Y9
+	VPAND        wscale<>+32(SB), Y9, Y9
+	VPOR         wone<>+32(SB), Y9, Y9
+	VPMOVZXBW    50(R11), Y10
+	VPSLLW       $0x04, Y10, Y12
+	VPOR         Y12, Y10, Y10
+	VPAND        wsigns<>+32(SB), Y10, Y10
+	VMOVDQU      2400(R8), Y12
+	VPSRLW       $0x04, Y8, Y13
+	VPANDN       Y10, Y0, Y14
+	VPAND        Y0, Y8, Y15
+	VPOR         Y14, Y15, Y15
+	VPSHUFB      Y15, Y1, Y15
+	VPMADDUBSW   2144(R8), Y15, Y15
+	VPMADDWD     Y2, Y15, Y15
+	VPADDD       Y15, Y12, Y12
+	VPAND        Y0, Y13, Y15
+	VPOR         Y14, Y15, Y15
+	VPSHUFB      Y15, Y3, Y15
+	VPMADDUBSW   2208(R8), Y15, Y15
+	VPMADDWD     Y2, Y15, Y15
+	VPADDD       Y15, Y12, Y12
+	VPANDN       Y10, Y4, Y10
+	VPAND        Y4, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPSHUFB      Y8, Y5, Y8
+	VPMADDUBSW   2272(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y12, Y12
+	VPAND        Y4, Y13, Y8
+	VPOR         Y10, Y8, Y8
+	VPSHUFB      Y8, Y6, Y8
+	VPMADDUBSW   2336(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y12, Y12
+	VPMULLD      Y9, Y12, Y12
+	VPADDD       Y12, Y11, Y11
+	VMOVDQU      Y11, (R9)
+	VMOVDQU      Y7, Y7
 	ADDQ         CX, R11
 	ADDQ         $0x00000080, R9
 	INCQ         BX
-	JNZ          points
+	CMPQ         BX, $-1
+	JNE          points
+	PREFETCHT1   (DX)
+	PREFETCHT1   64(DX)
+	ADDQ         $0x00000052, DX
+	MOVWLZX      (R11), R13
+	MOVW         R13, 2080(R8)(BX*2)
+	MOVQ         32(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         40(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	MOVQ         48(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         56(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y8, Y8
+	VPBROADCASTQ 74(R11), Y9
+	VPSHUFB      wscales<>+0(SB), Y9, Y9
+	VPSRLVD      whalves<>+0(SB), Y9, Y9
+	VPAND        wscale<>+0(SB), Y9, Y9
+	VPOR         wone<>+0(SB), Y9, Y9
+	VPMOVZXBW    34(R11), Y10
+	VPSLLW       $0x04, Y10, Y11
+	VPOR         Y11, Y10, Y10
+	VPAND        wsigns<>+0(SB), Y10, Y10
+	VMOVDQU      2368(R8), Y11
+	VPSRLW       $0x04, Y7, Y12
+	VPANDN       Y10, Y0, Y13
+	VPAND        Y0, Y7, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y1, Y14
+	VPMADDUBSW   2112(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPAND        Y0, Y12, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y3, Y14
+	VPMADDUBSW   2176(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPANDN       Y10, Y4, Y10
+	VPAND        Y4, Y7, Y7
+	VPOR         Y10, Y7, Y7
+	VPSHUFB      Y7, Y5, Y7
+	VPMADDUBSW   2240(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y11, Y11
+	VPAND        Y4, Y12, Y7
+	VPOR         Y10, Y7, Y7
+	VPSHUFB      Y7, Y6, Y7
+	VPMADDUBSW   2304(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y11, Y11
+	VPMULLD      Y9, Y11, Y11
+	VPBROADCASTQ 74(R11), Y7
+	VPSHUFB      wscales<>+32(SB), Y7, Y7
+	VPSRLVD      whalves<>+32(SB), Y7, Y7
+	VPAND        wscale<>+32(SB), Y7, Y7
+	VPOR         wone<>+32(SB), Y7, Y7
+	VPMOVZXBW    50(R11), Y9
+	VPSLLW       $0x04, Y9, Y10
+	VPOR         Y10, Y9, Y9
+	VPAND        wsigns<>+32(SB), Y9, Y9
+	VMOVDQU      2400(R8), Y10
+	VPSRLW       $0x04, Y8, Y12
+	VPANDN       Y9, Y0, Y13
+	VPAND        Y0, Y8, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y1, Y14
+	VPMADDUBSW   2144(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y10, Y10
+	VPAND        Y0, Y12, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y3, Y14
+	VPMADDUBSW   2208(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y10, Y10
+	VPANDN       Y9, Y4, Y9
+	VPAND        Y4, Y8, Y8
+	VPOR         Y9, Y8, Y8
+	VPSHUFB      Y8, Y5, Y8
+	VPMADDUBSW   2272(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y10, Y10
+	VPAND        Y4, Y12, Y8
+	VPOR         Y9, Y8, Y8
+	VPSHUFB      Y8, Y6, Y8
+	VPMADDUBSW   2336(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y10, Y10
+	VPMULLD      Y7, Y10, Y10
+	VPADDD       Y10, Y11, Y11
+	VMOVDQU      Y11, (R9)
 	VMOVDQU      (R8), Y7
 	VPHADDD      128(R8), Y7, Y7
 	VMOVDQU      256(R8), Y8
@@ -684,6 +859,97 @@ numbers:
 	MOVQ            AX, R11
 	MOVQ            R8, R9
 	MOVQ            $-16, BX
+	MOVQ            (R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X16, X16
+	MOVQ            8(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X16, X16
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X16, X16
+	MOVQ            16(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y19
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X19, X19
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X19, X19
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X19, X19
+	MOVQ            24(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X19, X19
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X19, X19
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X19, X19
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X19, X19
+	MOVQ            32(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y17
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X17, X17
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X17, X17
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X17, X17
+	MOVQ            40(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X17, X17
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X17, X17
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X17, X17
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X17, X17
+	MOVQ            48(R9), R10
+	MOVWLZX         R10, R13
+	VPBROADCASTD    (R12)(R13*2), Y18
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x01, (R12)(R13*2), X18, X18
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x02, (R12)(R13*2), X18, X18
+	SHRQ            $0x10, R10
+	VPINSRW         $0x03, (R12)(R10*2), X18, X18
+	MOVQ            56(R9), R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x04, (R12)(R13*2), X18, X18
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x05, (R12)(R13*2), X18, X18
+	SHRQ            $0x10, R10
+	MOVWLZX         R10, R13
+	VPINSRW         $0x06, (R12)(R13*2), X18, X18
+	SHRQ            $0x10, R10
+	VPINSRW         $0x07, (R12)(R10*2), X18, X18
+	VINSERTI32X4    $0x01, X19, Y16, Y16
+	VINSERTI32X4    $0x01, X18, Y17, Y17
+	VINSERTI64X4    $0x01, Y17, Z16, Z24
 
 points:
 	PREFETCHT1   (DX)
@@ -691,7 +957,7 @@ points:
 	ADDQ         $0x00000052, DX
 	MOVWLZX      (R11), R13
 	MOVW         R13, 2080(R8)(BX*2)
-	MOVQ         (R9), R10
+	MOVQ         128(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y16
 	SHRQ         $0x10, R10
@@ -702,7 +968,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X16, X16
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X16, X16
-	MOVQ         8(R9), R10
+	MOVQ         136(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X16, X16
 	SHRQ         $0x10, R10
@@ -713,7 +979,7 @@ points:
 	VPINSRW      $0x06, (R12)(R13*2), X16, X16
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X16, X16
-	MOVQ         16(R9), R10
+	MOVQ         144(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y19
 	SHRQ         $0x10, R10
@@ -724,7 +990,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X19, X19
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X19, X19
-	MOVQ         24(R9), R10
+	MOVQ         152(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X19, X19
 	SHRQ         $0x10, R10
@@ -735,7 +1001,7 @@ points:
 	VPINSRW      $0x06, (R12)(R13*2), X19, X19
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X19, X19
-	MOVQ         32(R9), R10
+	MOVQ         160(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y17
 	SHRQ         $0x10, R10
@@ -746,7 +1012,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X17, X17
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X17, X17
-	MOVQ         40(R9), R10
+	MOVQ         168(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X17, X17
 	SHRQ         $0x10, R10
@@ -757,7 +1023,7 @@ points:
 	VPINSRW      $0x06, (R12)(R13*2), X17, X17
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X17, X17
-	MOVQ         48(R9), R10
+	MOVQ         176(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y18
 	SHRQ         $0x10, R10
@@ -768,7 +1034,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X18, X18
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X18, X18
-	MOVQ         56(R9), R10
+	MOVQ         184(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X18, X18
 	SHRQ         $0x10, R10
@@ -781,7 +1047,45 @@ points:
 	VPINSRW      $0x07, (R12)(R10*2), X18, X18
 	VINSERTI32X4 $0x01, X19, Y16, Y16
 	VINSERTI32X4 $0x01, X18, Y17, Y17
-	VINSERTI64X4 $0x01, Y17, Z16, Z24
+	VINSERTI64X4 $0x01, Y17, Z16, Z25
+	VPBROADCASTQ 74(R11), Z26
+	VPSHUFB      Z3, Z26, Z26
+	VPSRLVD      Z4, Z26, Z26
+	VPTERNLOGD   $0xea, Z6, Z5, Z26
+	VPMOVZXBW    34(R11), Z27
+	VPSLLW       $0x04, Z27, Z28
+	VPTERNLOGD   $0xa8, Z7, Z28, Z27
+	VMOVDQU64    Z23, Z28
+	VPSRLW       $0x04, Z24, Z29
+	VMOVDQA64    Z24, Z30
+	VPTERNLOGD   $0xe2, Z27, Z8, Z30
+	VPSHUFB      Z30, Z9, Z30
+	VPDPBUSD     Z21, Z30, Z28
+	VMOVDQA64    Z29, Z30
+	VPTERNLOGD   $0xe2, Z27, Z8, Z30
+	VPSHUFB      Z30, Z10, Z30
+	VPDPBUSD     Z15, Z30, Z28
+	VMOVDQA64    Z24, Z24
+	VPTERNLOGD   $0xe2, Z27, Z11, Z24
+	VPSHUFB      Z24, Z12, Z24
+	VPDPBUSD     Z22, Z24, Z28
+	VMOVDQA64    Z29, Z24
+	VPTERNLOGD   $0xe2, Z27, Z11, Z24
+	VPSHUFB      Z24, Z13, Z24
+	VPDPBUSD     Z14, Z24, Z28
+	VPMULLD      Z26, Z28, Z28
+	VMOVDQU64    Z28, (R9)
+	VMOVDQU64    Z25, Z24
+	ADDQ         CX, R11
+	ADDQ         $0x00000080, R9
+	INCQ         BX
+	CMPQ         BX, $-1
+	JNE          points
+	PREFETCHT1   (DX)
+	PREFETCHT1   64(DX)
+	ADDQ         $0x00000052, DX
+	MOVWLZX      (R11), R13
+	MOVW         R13, 2080(R8)(BX*2)
 	VPBROADCASTQ 74(R11), Z25
 	VPSHUFB      Z3, Z25, Z25
 	VPSRLVD      Z4, Z25, Z25
@@ -789,30 +1093,26 @@ points:
 	VPMOVZXBW    34(R11), Z26
 	VPSLLW       $0x04, Z26, Z27
 	VPTERNLOGD   $0xa8, Z7, Z27, Z26
-	VMOVDQU64    Z23, Z27
-	VPSRLW       $0x04, Z24, Z28
-	VMOVDQA64    Z24, Z29
-	VPTERNLOGD   $0xe2, Z26, Z8, Z29
-	VPSHUFB      Z29, Z9, Z29
-	VPDPBUSD     Z21, Z29, Z27
-	VMOVDQA64    Z28, Z29
-	VPTERNLOGD   $0xe2, Z26, Z8, Z29
-	VPSHUFB      Z29, Z10, Z29
-	VPDPBUSD     Z15, Z29, Z27
-	VMOVDQA64    Z24, Z24
-	VPTERNLOGD   $0xe2, Z26, Z11, Z24
-	VPSHUFB      Z24, Z12, Z24
-	VPDPBUSD     Z22, Z24, Z27
-	VMOVDQA64    Z28, Z24
-	VPTERNLOGD   $0xe2, Z26, Z11, Z24
-	VPSHUFB      Z24, Z13, Z24
-	VPDPBUSD     Z14, Z24, Z27
-	VPMULLD      Z25, Z27, Z27
-	VMOVDQU64    Z27, (R9)
-	ADDQ         CX, R11
-	ADDQ         $0x00000080, R9
-	INCQ         BX
-	JNZ          points
+	VMOVDQU64    Z23, Z23
+	VPSRLW       $0x04, Z24, Z27
+	VMOVDQA64    Z24, Z28
+	VPTERNLOGD   $0xe2, Z26, Z8, Z28
+	VPSHUFB      Z28, Z9, Z28
+	VPDPBUSD     Z21, Z28, Z23
+	VMOVDQA64    Z27, Z21
+	VPTERNLOGD   $0xe2, Z26, Z8, Z21
+	VPSHUFB      Z21, Z10, Z21
+	VPDPBUSD     Z15, Z21, Z23
+	VMOVDQA64    Z24, Z15
+	VPTERNLOGD   $0xe2, Z26, Z11, Z15
+	VPSHUFB      Z15, Z12, Z15
+	VPDPBUSD     Z22, Z15, Z23
+	VMOVDQA64    Z27, Z15
+	VPTERNLOGD   $0xe2, Z26, Z11, Z15
+	VPSHUFB      Z15, Z13, Z15
+	VPDPBUSD     Z14, Z15, Z23
+	VPMULLD      Z25, Z23, Z23
+	VMOVDQU64    Z23, (R9)
 	VMOVDQU64    (R8), Z14
 	VMOVDQU64    128(R8), Z15
 	VMOVDQU64    256(R8), Z21

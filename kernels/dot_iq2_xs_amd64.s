@@ -7,14 +7,13 @@
 // func dotIQ2XSAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotIQ2XSAVX2(SB), NOSPLIT, $8-80
-	VMOVDQU parity<>+0(SB), Y0
-	VMOVDQU maskc<>+0(SB), Y1
-	VMOVDQU levels0<>+0(SB), Y2
-	VMOVDQU ones16<>+0(SB), Y3
-	VMOVDQU levels1<>+0(SB), Y4
-	VMOVDQU mask3<>+0(SB), Y5
-	VMOVDQU levels2<>+0(SB), Y6
-	VMOVDQU levels3<>+0(SB), Y7
+	VMOVDQU maskc<>+0(SB), Y0
+	VMOVDQU levels0<>+0(SB), Y1
+	VMOVDQU ones16<>+0(SB), Y2
+	VMOVDQU levels1<>+0(SB), Y3
+	VMOVDQU mask3<>+0(SB), Y4
+	VMOVDQU levels2<>+0(SB), Y5
+	VMOVDQU levels3<>+0(SB), Y6
 	MOVQ    dst+0(FP), R14
 	MOVQ    src+8(FP), AX
 	MOVQ    stride+16(FP), CX
@@ -26,9 +25,9 @@ TEXT ·dotIQ2XSAVX2(SB), NOSPLIT, $8-80
 	MOVQ    grid+64(FP), R12
 	MOVQ    room+72(FP), R8
 	ADDQ    AX, DX
-	VXORPS  Y8, Y8, Y8
-	VMOVUPS Y8, (R14)
-	VMOVUPS Y8, 32(R14)
+	VXORPS  Y7, Y7, Y7
+	VMOVUPS Y7, (R14)
+	VMOVUPS Y7, 32(R14)
 
 block:
 	MOVQ AX, R11
@@ -36,73 +35,118 @@ block:
 	MOVQ $-16, BX
 
 numbers:
-	VMOVDQU        2(R11), Y8
-	VPAND          wlow9<>+0(SB), Y8, Y8
-	VMOVDQU        Y8, (R9)
-	VMOVDQU        34(R11), Y8
-	VPAND          wlow9<>+32(SB), Y8, Y8
-	VMOVDQU        Y8, 32(R9)
+	VMOVDQU        2(R11), Y7
+	VPAND          wlow9<>+0(SB), Y7, Y7
+	VMOVDQU        Y7, (R9)
+	VMOVDQU        34(R11), Y7
+	VPAND          wlow9<>+32(SB), Y7, Y7
+	VMOVDQU        Y7, 32(R9)
 	ADDQ           CX, R11
 	ADDQ           $0x00000080, R9
 	INCQ           BX
 	JNZ            numbers
-	VBROADCASTI128 (SI), Y8
-	VINSERTI128    $0x01, 64(SI), Y8, Y8
-	VBROADCASTI128 16(SI), Y9
-	VINSERTI128    $0x01, 80(SI), Y9, Y9
-	VBROADCASTI128 32(SI), Y10
-	VINSERTI128    $0x01, 96(SI), Y10, Y10
-	VBROADCASTI128 48(SI), Y11
-	VINSERTI128    $0x01, 112(SI), Y11, Y11
-	VPMOVSXWD      (DI), Y12
-	VPMULLD        bias<>+0(SB), Y12, Y12
+	VBROADCASTI128 (SI), Y7
+	VINSERTI128    $0x01, 64(SI), Y7, Y7
+	VBROADCASTI128 16(SI), Y8
+	VINSERTI128    $0x01, 80(SI), Y8, Y8
+	VBROADCASTI128 32(SI), Y9
+	VINSERTI128    $0x01, 96(SI), Y9, Y9
+	VBROADCASTI128 48(SI), Y10
+	VINSERTI128    $0x01, 112(SI), Y10, Y10
+	VPMOVSXWD      (DI), Y11
+	VPMULLD        bias<>+0(SB), Y11, Y11
+	VPSHUFB        order<>+0(SB), Y7, Y7
 	VPSHUFB        order<>+0(SB), Y8, Y8
 	VPSHUFB        order<>+0(SB), Y9, Y9
 	VPSHUFB        order<>+0(SB), Y10, Y10
-	VPSHUFB        order<>+0(SB), Y11, Y11
-	VPUNPCKLDQ     Y9, Y8, Y13
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKLDQ     Y11, Y10, Y9
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPUNPCKLQDQ    Y9, Y13, Y11
-	VPUNPCKHQDQ    Y9, Y13, Y9
-	VPUNPCKLQDQ    Y10, Y8, Y13
-	VPUNPCKHQDQ    Y10, Y8, Y8
-	VMOVDQU        Y11, 2112(R8)
-	VMOVDQU        Y9, 2176(R8)
-	VMOVDQU        Y13, 2240(R8)
-	VMOVDQU        Y8, 2304(R8)
-	VMOVDQU        Y12, 2368(R8)
-	VBROADCASTI128 128(SI), Y8
-	VINSERTI128    $0x01, 192(SI), Y8, Y8
-	VBROADCASTI128 144(SI), Y9
-	VINSERTI128    $0x01, 208(SI), Y9, Y9
-	VBROADCASTI128 160(SI), Y10
-	VINSERTI128    $0x01, 224(SI), Y10, Y10
-	VBROADCASTI128 176(SI), Y11
-	VINSERTI128    $0x01, 240(SI), Y11, Y11
-	VPMOVSXWD      16(DI), Y12
-	VPMULLD        bias<>+0(SB), Y12, Y12
+	VPUNPCKLDQ     Y8, Y7, Y12
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLDQ     Y10, Y9, Y8
+	VPUNPCKHDQ     Y10, Y9, Y9
+	VPUNPCKLQDQ    Y8, Y12, Y10
+	VPUNPCKHQDQ    Y8, Y12, Y8
+	VPUNPCKLQDQ    Y9, Y7, Y12
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VMOVDQU        Y10, 2112(R8)
+	VMOVDQU        Y8, 2176(R8)
+	VMOVDQU        Y12, 2240(R8)
+	VMOVDQU        Y7, 2304(R8)
+	VMOVDQU        Y11, 2368(R8)
+	VBROADCASTI128 128(SI), Y7
+	VINSERTI128    $0x01, 192(SI), Y7, Y7
+	VBROADCASTI128 144(SI), Y8
+	VINSERTI128    $0x01, 208(SI), Y8, Y8
+	VBROADCASTI128 160(SI), Y9
+	VINSERTI128    $0x01, 224(SI), Y9, Y9
+	VBROADCASTI128 176(SI), Y10
+	VINSERTI128    $0x01, 240(SI), Y10, Y10
+	VPMOVSXWD      16(DI), Y11
+	VPMULLD        bias<>+0(SB), Y11, Y11
+	VPSHUFB        order<>+0(SB), Y7, Y7
 	VPSHUFB        order<>+0(SB), Y8, Y8
 	VPSHUFB        order<>+0(SB), Y9, Y9
 	VPSHUFB        order<>+0(SB), Y10, Y10
-	VPSHUFB        order<>+0(SB), Y11, Y11
-	VPUNPCKLDQ     Y9, Y8, Y13
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKLDQ     Y11, Y10, Y9
-	VPUNPCKHDQ     Y11, Y10, Y10
-	VPUNPCKLQDQ    Y9, Y13, Y11
-	VPUNPCKHQDQ    Y9, Y13, Y9
-	VPUNPCKLQDQ    Y10, Y8, Y13
-	VPUNPCKHQDQ    Y10, Y8, Y8
-	VMOVDQU        Y11, 2144(R8)
-	VMOVDQU        Y9, 2208(R8)
-	VMOVDQU        Y13, 2272(R8)
-	VMOVDQU        Y8, 2336(R8)
-	VMOVDQU        Y12, 2400(R8)
+	VPUNPCKLDQ     Y8, Y7, Y12
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLDQ     Y10, Y9, Y8
+	VPUNPCKHDQ     Y10, Y9, Y9
+	VPUNPCKLQDQ    Y8, Y12, Y10
+	VPUNPCKHQDQ    Y8, Y12, Y8
+	VPUNPCKLQDQ    Y9, Y7, Y12
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VMOVDQU        Y10, 2144(R8)
+	VMOVDQU        Y8, 2208(R8)
+	VMOVDQU        Y12, 2272(R8)
+	VMOVDQU        Y7, 2336(R8)
+	VMOVDQU        Y11, 2400(R8)
 	MOVQ           AX, R11
 	MOVQ           R8, R9
 	MOVQ           $-16, BX
+	MOVQ           (R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X7, X7
+	MOVQ           8(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X7, X7
+	MOVQ           16(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y8
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X8, X8
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X8, X8
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X8, X8
+	MOVQ           24(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X8, X8
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X8, X8
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X8, X8
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X8, X8
+	VINSERTI128    $0x01, X8, Y7, Y7
 
 points:
 	PREFETCHT1   (DX)
@@ -110,94 +154,6 @@ points:
 	ADDQ         $0x0000004a, DX
 	MOVWLZX      (R11), R13
 	MOVW         R13, 2080(R8)(BX*2)
-	MOVQ         (R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X8, X8
-	MOVQ         8(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X8, X8
-	MOVQ         16(R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y9
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X9, X9
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X9, X9
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X9, X9
-	MOVQ         24(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X9, X9
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X9, X9
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X9, X9
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X9, X9
-	VINSERTI128  $0x01, X9, Y8, Y8
-	VMOVDQU      2(R11), Y9
-	VPBROADCASTQ 66(R11), Y10
-	VPSHUFB      wscales<>+0(SB), Y10, Y10
-	VPSRLVD      whalves<>+0(SB), Y10, Y10
-	VPAND        wscale<>+0(SB), Y10, Y10
-	VPOR         wone<>+0(SB), Y10, Y10
-	VPSRLW       $0x09, Y9, Y9
-	VPSRLW       $0x04, Y9, Y11
-	VPXOR        Y9, Y11, Y11
-	VPSHUFB      Y11, Y0, Y11
-	VPOR         Y11, Y9, Y9
-	VPSLLW       $0x04, Y9, Y11
-	VPOR         Y11, Y9, Y9
-	VPAND        wsigns<>+0(SB), Y9, Y9
-	VMOVDQU      2368(R8), Y11
-	VPSRLW       $0x04, Y8, Y12
-	VPANDN       Y9, Y1, Y13
-	VPAND        Y1, Y8, Y14
-	VPOR         Y13, Y14, Y14
-	VPSHUFB      Y14, Y2, Y14
-	VPMADDUBSW   2112(R8), Y14, Y14
-	VPMADDWD     Y3, Y14, Y14
-	VPADDD       Y14, Y11, Y11
-	VPAND        Y1, Y12, Y14
-	VPOR         Y13, Y14, Y14
-	VPSHUFB      Y14, Y4, Y14
-	VPMADDUBSW   2176(R8), Y14, Y14
-	VPMADDWD     Y3, Y14, Y14
-	VPADDD       Y14, Y11, Y11
-	VPANDN       Y9, Y5, Y9
-	VPAND        Y5, Y8, Y8
-	VPOR         Y9, Y8, Y8
-	VPSHUFB      Y8, Y6, Y8
-	VPMADDUBSW   2240(R8), Y8, Y8
-	VPMADDWD     Y3, Y8, Y8
-	VPADDD       Y8, Y11, Y11
-	VPAND        Y5, Y12, Y8
-	VPOR         Y9, Y8, Y8
-	VPSHUFB      Y8, Y7, Y8
-	VPMADDUBSW   2304(R8), Y8, Y8
-	VPMADDWD     Y3, Y8, Y8
-	VPADDD       Y8, Y11, Y11
-	VPMULLD      Y10, Y11, Y11
 	MOVQ         32(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y8
@@ -243,6 +199,95 @@ points:
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X9, X9
 	VINSERTI128  $0x01, X9, Y8, Y8
+	VMOVDQU      2(R11), Y9
+	VPBROADCASTQ 66(R11), Y10
+	VPSHUFB      wscales<>+0(SB), Y10, Y10
+	VPSRLVD      whalves<>+0(SB), Y10, Y10
+	VPAND        wscale<>+0(SB), Y10, Y10
+	VPOR         wone<>+0(SB), Y10, Y10
+	VPSRLW       $0x09, Y9, Y9
+	VPSRLW       $0x04, Y9, Y11
+	VPXOR        Y9, Y11, Y11
+	VMOVDQU      wparity<>+0(SB), Y12
+	VPSHUFB      Y11, Y12, Y11
+	VPOR         Y11, Y9, Y9
+	VPSLLW       $0x04, Y9, Y11
+	VPOR         Y11, Y9, Y9
+	VPAND        wsigns<>+0(SB), Y9, Y9
+	VMOVDQU      2368(R8), Y11
+	VPSRLW       $0x04, Y7, Y12
+	VPANDN       Y9, Y0, Y13
+	VPAND        Y0, Y7, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y1, Y14
+	VPMADDUBSW   2112(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPAND        Y0, Y12, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y3, Y14
+	VPMADDUBSW   2176(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPANDN       Y9, Y4, Y9
+	VPAND        Y4, Y7, Y7
+	VPOR         Y9, Y7, Y7
+	VPSHUFB      Y7, Y5, Y7
+	VPMADDUBSW   2240(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y11, Y11
+	VPAND        Y4, Y12, Y7
+	VPOR         Y9, Y7, Y7
+	VPSHUFB      Y7, Y6, Y7
+	VPMADDUBSW   2304(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y11, Y11
+	VPMULLD      Y10, Y11, Y11
+	MOVQ         128(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X7, X7
+	MOVQ         136(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X7, X7
+	MOVQ         144(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         152(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y7, Y7
 	VMOVDQU      34(R11), Y9
 	VPBROADCASTQ 66(R11), Y10
 	VPSHUFB      wscales<>+32(SB), Y10, Y10
@@ -252,88 +297,231 @@ points:
 	VPSRLW       $0x09, Y9, Y9
 	VPSRLW       $0x04, Y9, Y12
 	VPXOR        Y9, Y12, Y12
-	VPSHUFB      Y12, Y0, Y12
+	VMOVDQU      wparity<>+32(SB), Y13
+	VPSHUFB      Y12, Y13, Y12
 	VPOR         Y12, Y9, Y9
 	VPSLLW       $0x04, Y9, Y12
 	VPOR         Y12, Y9, Y9
 	VPAND        wsigns<>+32(SB), Y9, Y9
 	VMOVDQU      2400(R8), Y12
 	VPSRLW       $0x04, Y8, Y13
-	VPANDN       Y9, Y1, Y14
-	VPAND        Y1, Y8, Y15
+	VPANDN       Y9, Y0, Y14
+	VPAND        Y0, Y8, Y15
 	VPOR         Y14, Y15, Y15
-	VPSHUFB      Y15, Y2, Y15
+	VPSHUFB      Y15, Y1, Y15
 	VPMADDUBSW   2144(R8), Y15, Y15
-	VPMADDWD     Y3, Y15, Y15
+	VPMADDWD     Y2, Y15, Y15
 	VPADDD       Y15, Y12, Y12
-	VPAND        Y1, Y13, Y15
+	VPAND        Y0, Y13, Y15
 	VPOR         Y14, Y15, Y15
-	VPSHUFB      Y15, Y4, Y15
+	VPSHUFB      Y15, Y3, Y15
 	VPMADDUBSW   2208(R8), Y15, Y15
-	VPMADDWD     Y3, Y15, Y15
+	VPMADDWD     Y2, Y15, Y15
 	VPADDD       Y15, Y12, Y12
-	VPANDN       Y9, Y5, Y9
-	VPAND        Y5, Y8, Y8
+	VPANDN       Y9, Y4, Y9
+	VPAND        Y4, Y8, Y8
+	VPOR         Y9, Y8, Y8
+	VPSHUFB      Y8, Y5, Y8
+	VPMADDUBSW   2272(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y12, Y12
+	VPAND        Y4, Y13, Y8
 	VPOR         Y9, Y8, Y8
 	VPSHUFB      Y8, Y6, Y8
-	VPMADDUBSW   2272(R8), Y8, Y8
-	VPMADDWD     Y3, Y8, Y8
-	VPADDD       Y8, Y12, Y12
-	VPAND        Y5, Y13, Y8
-	VPOR         Y9, Y8, Y8
-	VPSHUFB      Y8, Y7, Y8
 	VPMADDUBSW   2336(R8), Y8, Y8
-	VPMADDWD     Y3, Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
 	VPADDD       Y8, Y12, Y12
 	VPMULLD      Y10, Y12, Y12
 	VPADDD       Y12, Y11, Y11
 	VMOVDQU      Y11, (R9)
+	VMOVDQU      Y7, Y7
 	ADDQ         CX, R11
 	ADDQ         $0x00000080, R9
 	INCQ         BX
-	JNZ          points
-	VMOVDQU      (R8), Y8
-	VPHADDD      128(R8), Y8, Y8
-	VMOVDQU      256(R8), Y9
-	VPHADDD      384(R8), Y9, Y9
-	VPHADDD      Y9, Y8, Y8
-	VMOVDQU      512(R8), Y9
-	VPHADDD      640(R8), Y9, Y9
-	VMOVDQU      768(R8), Y10
-	VPHADDD      896(R8), Y10, Y10
-	VPHADDD      Y10, Y9, Y9
-	VPERM2I128   $0x20, Y9, Y8, Y10
-	VPERM2I128   $0x31, Y9, Y8, Y8
+	CMPQ         BX, $-1
+	JNE          points
+	PREFETCHT1   (DX)
+	PREFETCHT1   64(DX)
+	ADDQ         $0x0000004a, DX
+	MOVWLZX      (R11), R13
+	MOVW         R13, 2080(R8)(BX*2)
+	MOVQ         32(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         40(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	MOVQ         48(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         56(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y8, Y8
+	VMOVDQU      2(R11), Y9
+	VPBROADCASTQ 66(R11), Y10
+	VPSHUFB      wscales<>+0(SB), Y10, Y10
+	VPSRLVD      whalves<>+0(SB), Y10, Y10
+	VPAND        wscale<>+0(SB), Y10, Y10
+	VPOR         wone<>+0(SB), Y10, Y10
+	VPSRLW       $0x09, Y9, Y9
+	VPSRLW       $0x04, Y9, Y11
+	VPXOR        Y9, Y11, Y11
+	VMOVDQU      wparity<>+0(SB), Y12
+	VPSHUFB      Y11, Y12, Y11
+	VPOR         Y11, Y9, Y9
+	VPSLLW       $0x04, Y9, Y11
+	VPOR         Y11, Y9, Y9
+	VPAND        wsigns<>+0(SB), Y9, Y9
+	VMOVDQU      2368(R8), Y11
+	VPSRLW       $0x04, Y7, Y12
+	VPANDN       Y9, Y0, Y13
+	VPAND        Y0, Y7, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y1, Y14
+	VPMADDUBSW   2112(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPAND        Y0, Y12, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y3, Y14
+	VPMADDUBSW   2176(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y11, Y11
+	VPANDN       Y9, Y4, Y9
+	VPAND        Y4, Y7, Y7
+	VPOR         Y9, Y7, Y7
+	VPSHUFB      Y7, Y5, Y7
+	VPMADDUBSW   2240(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y11, Y11
+	VPAND        Y4, Y12, Y7
+	VPOR         Y9, Y7, Y7
+	VPSHUFB      Y7, Y6, Y7
+	VPMADDUBSW   2304(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y11, Y11
+	VPMULLD      Y10, Y11, Y11
+	VMOVDQU      34(R11), Y7
+	VPBROADCASTQ 66(R11), Y9
+	VPSHUFB      wscales<>+32(SB), Y9, Y9
+	VPSRLVD      whalves<>+32(SB), Y9, Y9
+	VPAND        wscale<>+32(SB), Y9, Y9
+	VPOR         wone<>+32(SB), Y9, Y9
+	VPSRLW       $0x09, Y7, Y7
+	VPSRLW       $0x04, Y7, Y10
+	VPXOR        Y7, Y10, Y10
+	VMOVDQU      wparity<>+32(SB), Y12
+	VPSHUFB      Y10, Y12, Y10
+	VPOR         Y10, Y7, Y7
+	VPSLLW       $0x04, Y7, Y10
+	VPOR         Y10, Y7, Y7
+	VPAND        wsigns<>+32(SB), Y7, Y7
+	VMOVDQU      2400(R8), Y10
+	VPSRLW       $0x04, Y8, Y12
+	VPANDN       Y7, Y0, Y13
+	VPAND        Y0, Y8, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y1, Y14
+	VPMADDUBSW   2144(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y10, Y10
+	VPAND        Y0, Y12, Y14
+	VPOR         Y13, Y14, Y14
+	VPSHUFB      Y14, Y3, Y14
+	VPMADDUBSW   2208(R8), Y14, Y14
+	VPMADDWD     Y2, Y14, Y14
+	VPADDD       Y14, Y10, Y10
+	VPANDN       Y7, Y4, Y7
+	VPAND        Y4, Y8, Y8
+	VPOR         Y7, Y8, Y8
+	VPSHUFB      Y8, Y5, Y8
+	VPMADDUBSW   2272(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
 	VPADDD       Y8, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VCVTPH2PS    2048(R8), Y8
-	VMULPS       f3e000000<>+0(SB), Y8, Y8
-	VBROADCASTSS (BP), Y9
-	VMULPS       Y9, Y8, Y8
-	VMOVUPS      (R14), Y9
-	VFMADD231PS  Y8, Y10, Y9
-	VMOVUPS      Y9, (R14)
-	VMOVDQU      1024(R8), Y8
-	VPHADDD      1152(R8), Y8, Y8
-	VMOVDQU      1280(R8), Y9
-	VPHADDD      1408(R8), Y9, Y9
-	VPHADDD      Y9, Y8, Y8
-	VMOVDQU      1536(R8), Y9
-	VPHADDD      1664(R8), Y9, Y9
-	VMOVDQU      1792(R8), Y10
-	VPHADDD      1920(R8), Y10, Y10
-	VPHADDD      Y10, Y9, Y9
-	VPERM2I128   $0x20, Y9, Y8, Y10
-	VPERM2I128   $0x31, Y9, Y8, Y8
+	VPAND        Y4, Y12, Y8
+	VPOR         Y7, Y8, Y8
+	VPSHUFB      Y8, Y6, Y8
+	VPMADDUBSW   2336(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
 	VPADDD       Y8, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VCVTPH2PS    2064(R8), Y8
-	VMULPS       f3e000000<>+0(SB), Y8, Y8
-	VBROADCASTSS (BP), Y9
-	VMULPS       Y9, Y8, Y8
-	VMOVUPS      32(R14), Y9
-	VFMADD231PS  Y8, Y10, Y9
-	VMOVUPS      Y9, 32(R14)
+	VPMULLD      Y9, Y10, Y10
+	VPADDD       Y10, Y11, Y11
+	VMOVDQU      Y11, (R9)
+	VMOVDQU      (R8), Y7
+	VPHADDD      128(R8), Y7, Y7
+	VMOVDQU      256(R8), Y8
+	VPHADDD      384(R8), Y8, Y8
+	VPHADDD      Y8, Y7, Y7
+	VMOVDQU      512(R8), Y8
+	VPHADDD      640(R8), Y8, Y8
+	VMOVDQU      768(R8), Y9
+	VPHADDD      896(R8), Y9, Y9
+	VPHADDD      Y9, Y8, Y8
+	VPERM2I128   $0x20, Y8, Y7, Y9
+	VPERM2I128   $0x31, Y8, Y7, Y7
+	VPADDD       Y7, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VCVTPH2PS    2048(R8), Y7
+	VMULPS       f3e000000<>+0(SB), Y7, Y7
+	VBROADCASTSS (BP), Y8
+	VMULPS       Y8, Y7, Y7
+	VMOVUPS      (R14), Y8
+	VFMADD231PS  Y7, Y9, Y8
+	VMOVUPS      Y8, (R14)
+	VMOVDQU      1024(R8), Y7
+	VPHADDD      1152(R8), Y7, Y7
+	VMOVDQU      1280(R8), Y8
+	VPHADDD      1408(R8), Y8, Y8
+	VPHADDD      Y8, Y7, Y7
+	VMOVDQU      1536(R8), Y8
+	VPHADDD      1664(R8), Y8, Y8
+	VMOVDQU      1792(R8), Y9
+	VPHADDD      1920(R8), Y9, Y9
+	VPHADDD      Y9, Y8, Y8
+	VPERM2I128   $0x20, Y8, Y7, Y9
+	VPERM2I128   $0x31, Y8, Y7, Y7
+	VPADDD       Y7, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VCVTPH2PS    2064(R8), Y7
+	VMULPS       f3e000000<>+0(SB), Y7, Y7
+	VBROADCASTSS (BP), Y8
+	VMULPS       Y8, Y7, Y7
+	VMOVUPS      32(R14), Y8
+	VFMADD231PS  Y7, Y9, Y8
+	VMOVUPS      Y8, 32(R14)
 	ADDQ         $0x0000004a, AX
 	ADDQ         $0x00000100, SI
 	ADDQ         $0x04, BP
@@ -342,16 +530,6 @@ points:
 	JNZ          block
 	VZEROUPPER
 	RET
-
-DATA parity<>+0(SB)/4, $0x00808000
-DATA parity<>+4(SB)/4, $0x80000080
-DATA parity<>+8(SB)/4, $0x80000080
-DATA parity<>+12(SB)/4, $0x00808000
-DATA parity<>+16(SB)/4, $0x00808000
-DATA parity<>+20(SB)/4, $0x80000080
-DATA parity<>+24(SB)/4, $0x80000080
-DATA parity<>+28(SB)/4, $0x00808000
-GLOBL parity<>(SB), RODATA|NOPTR, $32
 
 DATA maskc<>+0(SB)/4, $0x0c0c0c0c
 DATA maskc<>+4(SB)/4, $0x0c0c0c0c
@@ -533,6 +711,24 @@ DATA wone<>+56(SB)/4, $0x00000001
 DATA wone<>+60(SB)/4, $0x00000001
 GLOBL wone<>(SB), RODATA|NOPTR, $64
 
+DATA wparity<>+0(SB)/4, $0x00808000
+DATA wparity<>+4(SB)/4, $0x80000080
+DATA wparity<>+8(SB)/4, $0x80000080
+DATA wparity<>+12(SB)/4, $0x00808000
+DATA wparity<>+16(SB)/4, $0x00808000
+DATA wparity<>+20(SB)/4, $0x80000080
+DATA wparity<>+24(SB)/4, $0x80000080
+DATA wparity<>+28(SB)/4, $0x00808000
+DATA wparity<>+32(SB)/4, $0x00808000
+DATA wparity<>+36(SB)/4, $0x80000080
+DATA wparity<>+40(SB)/4, $0x80000080
+DATA wparity<>+44(SB)/4, $0x00808000
+DATA wparity<>+48(SB)/4, $0x00808000
+DATA wparity<>+52(SB)/4, $0x80000080
+DATA wparity<>+56(SB)/4, $0x80000080
+DATA wparity<>+60(SB)/4, $0x00808000
+GLOBL wparity<>(SB), RODATA|NOPTR, $64
+
 DATA wsigns<>+0(SB)/4, $0x0f0f0f0f
 DATA wsigns<>+4(SB)/4, $0x0f0f0f0f
 DATA wsigns<>+8(SB)/4, $0x0f0f0f0f
@@ -695,7 +891,8 @@ points:
 	VPSRLW       $0x09, Z18, Z18
 	VPSRLW       $0x04, Z18, Z24
 	VPXORD       Z18, Z24, Z24
-	VPSHUFB      Z24, Z1, Z24
+	VMOVDQU64    Z1, Z25
+	VPSHUFB      Z24, Z25, Z24
 	VPORD        Z24, Z18, Z18
 	VPSLLW       $0x04, Z18, Z24
 	VPTERNLOGD   $0xa8, wsigns<>+0(SB), Z24, Z18
@@ -799,24 +996,6 @@ points:
 	JNZ          block
 	VZEROUPPER
 	RET
-
-DATA wparity<>+0(SB)/4, $0x00808000
-DATA wparity<>+4(SB)/4, $0x80000080
-DATA wparity<>+8(SB)/4, $0x80000080
-DATA wparity<>+12(SB)/4, $0x00808000
-DATA wparity<>+16(SB)/4, $0x00808000
-DATA wparity<>+20(SB)/4, $0x80000080
-DATA wparity<>+24(SB)/4, $0x80000080
-DATA wparity<>+28(SB)/4, $0x00808000
-DATA wparity<>+32(SB)/4, $0x00808000
-DATA wparity<>+36(SB)/4, $0x80000080
-DATA wparity<>+40(SB)/4, $0x80000080
-DATA wparity<>+44(SB)/4, $0x00808000
-DATA wparity<>+48(SB)/4, $0x00808000
-DATA wparity<>+52(SB)/4, $0x80000080
-DATA wparity<>+56(SB)/4, $0x80000080
-DATA wparity<>+60(SB)/4, $0x00808000
-GLOBL wparity<>(SB), RODATA|NOPTR, $64
 
 DATA wmaskc<>+0(SB)/4, $0x0c0c0c0c
 DATA wmaskc<>+4(SB)/4, $0x0c0c0c0c

@@ -120,6 +120,96 @@ numbers:
 	MOVQ           AX, R11
 	MOVQ           R8, R9
 	MOVQ           $-16, BX
+	MOVQ           (R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X5, X5
+	MOVQ           8(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X5, X5
+	MOVQ           16(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X6, X6
+	MOVQ           24(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	MOVQ           64(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X6, X6
+	MOVQ           72(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X6, X6
+	MOVQ           80(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X7, X7
+	MOVQ           88(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
 
 points:
 	PREFETCHT1   (DX)
@@ -127,74 +217,7 @@ points:
 	ADDQ         $0x0000006e, DX
 	MOVWLZX      (R11), R13
 	MOVW         R13, 2080(R8)(BX*2)
-	MOVQ         (R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y5
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X5, X5
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X5, X5
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X5, X5
-	MOVQ         8(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X5, X5
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X5, X5
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X5, X5
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X5, X5
-	MOVQ         16(R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X6, X6
-	MOVQ         24(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X6, X6
-	VINSERTI128  $0x01, X6, Y5, Y5
-	MOVQ         64(R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X6, X6
-	MOVQ         72(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X6, X6
-	MOVQ         80(R9), R10
+	MOVQ         32(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y7
 	SHRQ         $0x10, R10
@@ -205,7 +228,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X7, X7
-	MOVQ         88(R9), R10
+	MOVQ         40(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
@@ -216,50 +239,117 @@ points:
 	VPINSRW      $0x06, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X7, X7
-	VINSERTI128  $0x01, X7, Y6, Y6
-	VPBROADCASTD 106(R11), Y7
-	VPSHUFB      wscales<>+0(SB), Y7, Y7
-	VPSRLVD      whalves<>+0(SB), Y7, Y7
-	VPAND        wscale<>+0(SB), Y7, Y7
-	VPOR         wone<>+0(SB), Y7, Y7
-	VPMOVZXBW    74(R11), Y8
-	VPSLLW       $0x06, Y8, Y9
-	VPOR         Y9, Y8, Y8
-	VPAND        wsigns<>+0(SB), Y8, Y8
-	VMOVDQU      2368(R8), Y9
-	VPSRLW       $0x04, Y5, Y10
-	VPANDN       Y8, Y0, Y11
+	MOVQ         48(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         56(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	VINSERTI128  $0x01, X8, Y7, Y7
+	MOVQ         96(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         104(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	MOVQ         112(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         120(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y8, Y8
+	VPBROADCASTD 106(R11), Y9
+	VPSHUFB      wscales<>+0(SB), Y9, Y9
+	VPSRLVD      whalves<>+0(SB), Y9, Y9
+	VPAND        wscale<>+0(SB), Y9, Y9
+	VPOR         wone<>+0(SB), Y9, Y9
+	VPMOVZXBW    74(R11), Y10
+	VPSLLW       $0x06, Y10, Y11
+	VPOR         Y11, Y10, Y10
+	VPAND        wsigns<>+0(SB), Y10, Y10
+	VMOVDQU      2368(R8), Y11
+	VPSRLW       $0x04, Y5, Y12
+	VPANDN       Y10, Y0, Y13
 	VPAND        Y0, Y5, Y5
-	VPOR         Y11, Y5, Y5
+	VPOR         Y13, Y5, Y5
 	VPSHUFB      Y5, Y1, Y5
 	VPMADDUBSW   2112(R8), Y5, Y5
 	VPMADDWD     Y2, Y5, Y5
-	VPADDD       Y5, Y9, Y9
-	VPANDN       Y8, Y3, Y5
-	VPAND        Y3, Y10, Y10
-	VPOR         Y5, Y10, Y10
-	VPSHUFB      Y10, Y4, Y10
-	VPMADDUBSW   2176(R8), Y10, Y10
-	VPMADDWD     Y2, Y10, Y10
-	VPADDD       Y10, Y9, Y9
-	VPSRLW       $0x04, Y8, Y8
+	VPADDD       Y5, Y11, Y11
+	VPANDN       Y10, Y3, Y5
+	VPAND        Y3, Y12, Y12
+	VPOR         Y5, Y12, Y12
+	VPSHUFB      Y12, Y4, Y12
+	VPMADDUBSW   2176(R8), Y12, Y12
+	VPMADDWD     Y2, Y12, Y12
+	VPADDD       Y12, Y11, Y11
+	VPSRLW       $0x04, Y10, Y10
 	VPSRLW       $0x04, Y6, Y5
-	VPANDN       Y8, Y0, Y10
+	VPANDN       Y10, Y0, Y12
 	VPAND        Y0, Y6, Y6
-	VPOR         Y10, Y6, Y6
+	VPOR         Y12, Y6, Y6
 	VPSHUFB      Y6, Y1, Y6
 	VPMADDUBSW   2240(R8), Y6, Y6
 	VPMADDWD     Y2, Y6, Y6
-	VPADDD       Y6, Y9, Y9
-	VPANDN       Y8, Y3, Y6
+	VPADDD       Y6, Y11, Y11
+	VPANDN       Y10, Y3, Y6
 	VPAND        Y3, Y5, Y5
 	VPOR         Y6, Y5, Y5
 	VPSHUFB      Y5, Y4, Y5
 	VPMADDUBSW   2304(R8), Y5, Y5
 	VPMADDWD     Y2, Y5, Y5
-	VPADDD       Y5, Y9, Y9
-	VPMULLD      Y7, Y9, Y9
-	MOVQ         32(R9), R10
+	VPADDD       Y5, Y11, Y11
+	VPMULLD      Y9, Y11, Y11
+	MOVQ         128(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y5
 	SHRQ         $0x10, R10
@@ -270,7 +360,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X5, X5
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X5, X5
-	MOVQ         40(R9), R10
+	MOVQ         136(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X5, X5
 	SHRQ         $0x10, R10
@@ -281,7 +371,7 @@ points:
 	VPINSRW      $0x06, (R12)(R13*2), X5, X5
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X5, X5
-	MOVQ         48(R9), R10
+	MOVQ         144(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y6
 	SHRQ         $0x10, R10
@@ -292,7 +382,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X6, X6
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X6, X6
-	MOVQ         56(R9), R10
+	MOVQ         152(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X6, X6
 	SHRQ         $0x10, R10
@@ -304,7 +394,7 @@ points:
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X6, X6
 	VINSERTI128  $0x01, X6, Y5, Y5
-	MOVQ         96(R9), R10
+	MOVQ         192(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y6
 	SHRQ         $0x10, R10
@@ -315,7 +405,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X6, X6
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X6, X6
-	MOVQ         104(R9), R10
+	MOVQ         200(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X6, X6
 	SHRQ         $0x10, R10
@@ -326,7 +416,86 @@ points:
 	VPINSRW      $0x06, (R12)(R13*2), X6, X6
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X6, X6
-	MOVQ         112(R9), R10
+	MOVQ         208(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         216(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y6, Y6
+	VPBROADCASTD 106(R11), Y9
+	VPSHUFB      wscales<>+32(SB), Y9, Y9
+	VPSRLVD      whalves<>+32(SB), Y9, Y9
+	VPAND        wscale<>+32(SB), Y9, Y9
+	VPOR         wone<>+32(SB), Y9, Y9
+	VPMOVZXBW    90(R11), Y10
+	VPSLLW       $0x06, Y10, Y12
+	VPOR         Y12, Y10, Y10
+	VPAND        wsigns<>+32(SB), Y10, Y10
+	VMOVDQU      2400(R8), Y12
+	VPSRLW       $0x04, Y7, Y13
+	VPANDN       Y10, Y0, Y14
+	VPAND        Y0, Y7, Y7
+	VPOR         Y14, Y7, Y7
+	VPSHUFB      Y7, Y1, Y7
+	VPMADDUBSW   2144(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y12, Y12
+	VPANDN       Y10, Y3, Y7
+	VPAND        Y3, Y13, Y13
+	VPOR         Y7, Y13, Y13
+	VPSHUFB      Y13, Y4, Y13
+	VPMADDUBSW   2208(R8), Y13, Y13
+	VPMADDWD     Y2, Y13, Y13
+	VPADDD       Y13, Y12, Y12
+	VPSRLW       $0x04, Y10, Y10
+	VPSRLW       $0x04, Y8, Y7
+	VPANDN       Y10, Y0, Y13
+	VPAND        Y0, Y8, Y8
+	VPOR         Y13, Y8, Y8
+	VPSHUFB      Y8, Y1, Y8
+	VPMADDUBSW   2272(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y12, Y12
+	VPANDN       Y10, Y3, Y8
+	VPAND        Y3, Y7, Y7
+	VPOR         Y8, Y7, Y7
+	VPSHUFB      Y7, Y4, Y7
+	VPMADDUBSW   2336(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y12, Y12
+	VPMULLD      Y9, Y12, Y12
+	VPADDD       Y12, Y11, Y11
+	VMOVDQU      Y11, (R9)
+	VMOVDQU      Y5, Y5
+	VMOVDQU      Y6, Y6
+	ADDQ         CX, R11
+	ADDQ         $0x00000080, R9
+	INCQ         BX
+	CMPQ         BX, $-1
+	JNE          points
+	PREFETCHT1   (DX)
+	PREFETCHT1   64(DX)
+	ADDQ         $0x0000006e, DX
+	MOVWLZX      (R11), R13
+	MOVW         R13, 2080(R8)(BX*2)
+	MOVQ         32(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y7
 	SHRQ         $0x10, R10
@@ -337,7 +506,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X7, X7
-	MOVQ         120(R9), R10
+	MOVQ         40(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
@@ -348,55 +517,160 @@ points:
 	VPINSRW      $0x06, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X7, X7
-	VINSERTI128  $0x01, X7, Y6, Y6
-	VPBROADCASTD 106(R11), Y7
-	VPSHUFB      wscales<>+32(SB), Y7, Y7
-	VPSRLVD      whalves<>+32(SB), Y7, Y7
-	VPAND        wscale<>+32(SB), Y7, Y7
-	VPOR         wone<>+32(SB), Y7, Y7
-	VPMOVZXBW    90(R11), Y8
-	VPSLLW       $0x06, Y8, Y10
-	VPOR         Y10, Y8, Y8
-	VPAND        wsigns<>+32(SB), Y8, Y8
-	VMOVDQU      2400(R8), Y10
-	VPSRLW       $0x04, Y5, Y11
-	VPANDN       Y8, Y0, Y12
+	MOVQ         48(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         56(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	VINSERTI128  $0x01, X8, Y7, Y7
+	MOVQ         96(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         104(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	MOVQ         112(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         120(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y8, Y8
+	VPBROADCASTD 106(R11), Y9
+	VPSHUFB      wscales<>+0(SB), Y9, Y9
+	VPSRLVD      whalves<>+0(SB), Y9, Y9
+	VPAND        wscale<>+0(SB), Y9, Y9
+	VPOR         wone<>+0(SB), Y9, Y9
+	VPMOVZXBW    74(R11), Y10
+	VPSLLW       $0x06, Y10, Y11
+	VPOR         Y11, Y10, Y10
+	VPAND        wsigns<>+0(SB), Y10, Y10
+	VMOVDQU      2368(R8), Y11
+	VPSRLW       $0x04, Y5, Y12
+	VPANDN       Y10, Y0, Y13
 	VPAND        Y0, Y5, Y5
-	VPOR         Y12, Y5, Y5
+	VPOR         Y13, Y5, Y5
 	VPSHUFB      Y5, Y1, Y5
-	VPMADDUBSW   2144(R8), Y5, Y5
+	VPMADDUBSW   2112(R8), Y5, Y5
 	VPMADDWD     Y2, Y5, Y5
-	VPADDD       Y5, Y10, Y10
-	VPANDN       Y8, Y3, Y5
-	VPAND        Y3, Y11, Y11
-	VPOR         Y5, Y11, Y11
-	VPSHUFB      Y11, Y4, Y11
-	VPMADDUBSW   2208(R8), Y11, Y11
-	VPMADDWD     Y2, Y11, Y11
-	VPADDD       Y11, Y10, Y10
-	VPSRLW       $0x04, Y8, Y8
+	VPADDD       Y5, Y11, Y11
+	VPANDN       Y10, Y3, Y5
+	VPAND        Y3, Y12, Y12
+	VPOR         Y5, Y12, Y12
+	VPSHUFB      Y12, Y4, Y12
+	VPMADDUBSW   2176(R8), Y12, Y12
+	VPMADDWD     Y2, Y12, Y12
+	VPADDD       Y12, Y11, Y11
+	VPSRLW       $0x04, Y10, Y10
 	VPSRLW       $0x04, Y6, Y5
-	VPANDN       Y8, Y0, Y11
+	VPANDN       Y10, Y0, Y12
 	VPAND        Y0, Y6, Y6
-	VPOR         Y11, Y6, Y6
+	VPOR         Y12, Y6, Y6
 	VPSHUFB      Y6, Y1, Y6
-	VPMADDUBSW   2272(R8), Y6, Y6
+	VPMADDUBSW   2240(R8), Y6, Y6
 	VPMADDWD     Y2, Y6, Y6
-	VPADDD       Y6, Y10, Y10
-	VPANDN       Y8, Y3, Y6
+	VPADDD       Y6, Y11, Y11
+	VPANDN       Y10, Y3, Y6
 	VPAND        Y3, Y5, Y5
 	VPOR         Y6, Y5, Y5
 	VPSHUFB      Y5, Y4, Y5
-	VPMADDUBSW   2336(R8), Y5, Y5
+	VPMADDUBSW   2304(R8), Y5, Y5
 	VPMADDWD     Y2, Y5, Y5
-	VPADDD       Y5, Y10, Y10
-	VPMULLD      Y7, Y10, Y10
+	VPADDD       Y5, Y11, Y11
+	VPMULLD      Y9, Y11, Y11
+	VPBROADCASTD 106(R11), Y5
+	VPSHUFB      wscales<>+32(SB), Y5, Y5
+	VPSRLVD      whalves<>+32(SB), Y5, Y5
+	VPAND        wscale<>+32(SB), Y5, Y5
+	VPOR         wone<>+32(SB), Y5, Y5
+	VPMOVZXBW    90(R11), Y6
+	VPSLLW       $0x06, Y6, Y9
+	VPOR         Y9, Y6, Y6
+	VPAND        wsigns<>+32(SB), Y6, Y6
+	VMOVDQU      2400(R8), Y9
+	VPSRLW       $0x04, Y7, Y10
+	VPANDN       Y6, Y0, Y12
+	VPAND        Y0, Y7, Y7
+	VPOR         Y12, Y7, Y7
+	VPSHUFB      Y7, Y1, Y7
+	VPMADDUBSW   2144(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y9, Y9
+	VPANDN       Y6, Y3, Y7
+	VPAND        Y3, Y10, Y10
+	VPOR         Y7, Y10, Y10
+	VPSHUFB      Y10, Y4, Y10
+	VPMADDUBSW   2208(R8), Y10, Y10
+	VPMADDWD     Y2, Y10, Y10
 	VPADDD       Y10, Y9, Y9
-	VMOVDQU      Y9, (R9)
-	ADDQ         CX, R11
-	ADDQ         $0x00000080, R9
-	INCQ         BX
-	JNZ          points
+	VPSRLW       $0x04, Y6, Y6
+	VPSRLW       $0x04, Y8, Y7
+	VPANDN       Y6, Y0, Y10
+	VPAND        Y0, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPSHUFB      Y8, Y1, Y8
+	VPMADDUBSW   2272(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y9, Y9
+	VPANDN       Y6, Y3, Y6
+	VPAND        Y3, Y7, Y7
+	VPOR         Y6, Y7, Y7
+	VPSHUFB      Y7, Y4, Y7
+	VPMADDUBSW   2336(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y9, Y9
+	VPMULLD      Y5, Y9, Y9
+	VPADDD       Y9, Y11, Y11
+	VMOVDQU      Y11, (R9)
 	VMOVDQU      (R8), Y5
 	VPHADDD      128(R8), Y5, Y5
 	VMOVDQU      256(R8), Y6

@@ -7,12 +7,11 @@
 // func dotIQ3XXSAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, grid *byte, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotIQ3XXSAVX2(SB), NOSPLIT, $8-80
-	VMOVDQU parity<>+0(SB), Y0
-	VMOVDQU maske<>+0(SB), Y1
-	VMOVDQU levels0<>+0(SB), Y2
-	VMOVDQU ones16<>+0(SB), Y3
-	VMOVDQU maskd<>+0(SB), Y4
-	VMOVDQU levels1<>+0(SB), Y5
+	VMOVDQU maske<>+0(SB), Y0
+	VMOVDQU levels0<>+0(SB), Y1
+	VMOVDQU ones16<>+0(SB), Y2
+	VMOVDQU maskd<>+0(SB), Y3
+	VMOVDQU levels1<>+0(SB), Y4
 	MOVQ    dst+0(FP), R14
 	MOVQ    src+8(FP), AX
 	MOVQ    stride+16(FP), CX
@@ -24,9 +23,9 @@ TEXT ·dotIQ3XXSAVX2(SB), NOSPLIT, $8-80
 	MOVQ    grid+64(FP), R12
 	MOVQ    room+72(FP), R8
 	ADDQ    AX, DX
-	VXORPS  Y6, Y6, Y6
-	VMOVUPS Y6, (R14)
-	VMOVUPS Y6, 32(R14)
+	VXORPS  Y5, Y5, Y5
+	VMOVUPS Y5, (R14)
+	VMOVUPS Y5, 32(R14)
 
 block:
 	MOVQ AX, R11
@@ -34,77 +33,167 @@ block:
 	MOVQ $-16, BX
 
 numbers:
-	VMOVDQU        2(R11), Y6
-	VPSRLW         $0x08, Y6, Y7
-	VPAND          wlow8<>+0(SB), Y6, Y6
-	VMOVDQU        Y6, (R9)
-	VMOVDQU        Y7, 64(R9)
-	VMOVDQU        34(R11), Y6
-	VPSRLW         $0x08, Y6, Y7
-	VPAND          wlow8<>+32(SB), Y6, Y6
-	VMOVDQU        Y6, 32(R9)
-	VMOVDQU        Y7, 96(R9)
+	VMOVDQU        2(R11), Y5
+	VPSRLW         $0x08, Y5, Y6
+	VPAND          wlow8<>+0(SB), Y5, Y5
+	VMOVDQU        Y5, (R9)
+	VMOVDQU        Y6, 64(R9)
+	VMOVDQU        34(R11), Y5
+	VPSRLW         $0x08, Y5, Y6
+	VPAND          wlow8<>+32(SB), Y5, Y5
+	VMOVDQU        Y5, 32(R9)
+	VMOVDQU        Y6, 96(R9)
 	ADDQ           CX, R11
 	ADDQ           $0x00000080, R9
 	INCQ           BX
 	JNZ            numbers
-	VBROADCASTI128 (SI), Y6
-	VINSERTI128    $0x01, 64(SI), Y6, Y6
-	VBROADCASTI128 16(SI), Y7
-	VINSERTI128    $0x01, 80(SI), Y7, Y7
-	VBROADCASTI128 32(SI), Y8
-	VINSERTI128    $0x01, 96(SI), Y8, Y8
-	VBROADCASTI128 48(SI), Y9
-	VINSERTI128    $0x01, 112(SI), Y9, Y9
-	VPMOVSXWD      (DI), Y10
-	VPMULLD        bias<>+0(SB), Y10, Y10
+	VBROADCASTI128 (SI), Y5
+	VINSERTI128    $0x01, 64(SI), Y5, Y5
+	VBROADCASTI128 16(SI), Y6
+	VINSERTI128    $0x01, 80(SI), Y6, Y6
+	VBROADCASTI128 32(SI), Y7
+	VINSERTI128    $0x01, 96(SI), Y7, Y7
+	VBROADCASTI128 48(SI), Y8
+	VINSERTI128    $0x01, 112(SI), Y8, Y8
+	VPMOVSXWD      (DI), Y9
+	VPMULLD        bias<>+0(SB), Y9, Y9
+	VPSHUFB        order<>+0(SB), Y5, Y5
 	VPSHUFB        order<>+0(SB), Y6, Y6
 	VPSHUFB        order<>+0(SB), Y7, Y7
 	VPSHUFB        order<>+0(SB), Y8, Y8
-	VPSHUFB        order<>+0(SB), Y9, Y9
-	VPUNPCKLDQ     Y7, Y6, Y11
-	VPUNPCKHDQ     Y7, Y6, Y6
-	VPUNPCKLDQ     Y9, Y8, Y7
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKLQDQ    Y7, Y11, Y9
-	VPUNPCKHQDQ    Y7, Y11, Y7
-	VPUNPCKLQDQ    Y8, Y6, Y11
-	VPUNPCKHQDQ    Y8, Y6, Y6
-	VMOVDQU        Y9, 2112(R8)
-	VMOVDQU        Y7, 2176(R8)
-	VMOVDQU        Y11, 2240(R8)
-	VMOVDQU        Y6, 2304(R8)
-	VMOVDQU        Y10, 2368(R8)
-	VBROADCASTI128 128(SI), Y6
-	VINSERTI128    $0x01, 192(SI), Y6, Y6
-	VBROADCASTI128 144(SI), Y7
-	VINSERTI128    $0x01, 208(SI), Y7, Y7
-	VBROADCASTI128 160(SI), Y8
-	VINSERTI128    $0x01, 224(SI), Y8, Y8
-	VBROADCASTI128 176(SI), Y9
-	VINSERTI128    $0x01, 240(SI), Y9, Y9
-	VPMOVSXWD      16(DI), Y10
-	VPMULLD        bias<>+0(SB), Y10, Y10
+	VPUNPCKLDQ     Y6, Y5, Y10
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLDQ     Y8, Y7, Y6
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLQDQ    Y6, Y10, Y8
+	VPUNPCKHQDQ    Y6, Y10, Y6
+	VPUNPCKLQDQ    Y7, Y5, Y10
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VMOVDQU        Y8, 2112(R8)
+	VMOVDQU        Y6, 2176(R8)
+	VMOVDQU        Y10, 2240(R8)
+	VMOVDQU        Y5, 2304(R8)
+	VMOVDQU        Y9, 2368(R8)
+	VBROADCASTI128 128(SI), Y5
+	VINSERTI128    $0x01, 192(SI), Y5, Y5
+	VBROADCASTI128 144(SI), Y6
+	VINSERTI128    $0x01, 208(SI), Y6, Y6
+	VBROADCASTI128 160(SI), Y7
+	VINSERTI128    $0x01, 224(SI), Y7, Y7
+	VBROADCASTI128 176(SI), Y8
+	VINSERTI128    $0x01, 240(SI), Y8, Y8
+	VPMOVSXWD      16(DI), Y9
+	VPMULLD        bias<>+0(SB), Y9, Y9
+	VPSHUFB        order<>+0(SB), Y5, Y5
 	VPSHUFB        order<>+0(SB), Y6, Y6
 	VPSHUFB        order<>+0(SB), Y7, Y7
 	VPSHUFB        order<>+0(SB), Y8, Y8
-	VPSHUFB        order<>+0(SB), Y9, Y9
-	VPUNPCKLDQ     Y7, Y6, Y11
-	VPUNPCKHDQ     Y7, Y6, Y6
-	VPUNPCKLDQ     Y9, Y8, Y7
-	VPUNPCKHDQ     Y9, Y8, Y8
-	VPUNPCKLQDQ    Y7, Y11, Y9
-	VPUNPCKHQDQ    Y7, Y11, Y7
-	VPUNPCKLQDQ    Y8, Y6, Y11
-	VPUNPCKHQDQ    Y8, Y6, Y6
-	VMOVDQU        Y9, 2144(R8)
-	VMOVDQU        Y7, 2208(R8)
-	VMOVDQU        Y11, 2272(R8)
-	VMOVDQU        Y6, 2336(R8)
-	VMOVDQU        Y10, 2400(R8)
+	VPUNPCKLDQ     Y6, Y5, Y10
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLDQ     Y8, Y7, Y6
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLQDQ    Y6, Y10, Y8
+	VPUNPCKHQDQ    Y6, Y10, Y6
+	VPUNPCKLQDQ    Y7, Y5, Y10
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VMOVDQU        Y8, 2144(R8)
+	VMOVDQU        Y6, 2208(R8)
+	VMOVDQU        Y10, 2272(R8)
+	VMOVDQU        Y5, 2336(R8)
+	VMOVDQU        Y9, 2400(R8)
 	MOVQ           AX, R11
 	MOVQ           R8, R9
 	MOVQ           $-16, BX
+	MOVQ           (R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X5, X5
+	MOVQ           8(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X5, X5
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X5, X5
+	MOVQ           16(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X6, X6
+	MOVQ           24(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X6, X6
+	VINSERTI128    $0x01, X6, Y5, Y5
+	MOVQ           64(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X6, X6
+	MOVQ           72(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X6, X6
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X6, X6
+	MOVQ           80(R9), R10
+	MOVWLZX        R10, R13
+	VPBROADCASTD   (R12)(R13*2), Y7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x01, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x02, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x03, (R12)(R10*2), X7, X7
+	MOVQ           88(R9), R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x04, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x05, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	MOVWLZX        R10, R13
+	VPINSRW        $0x06, (R12)(R13*2), X7, X7
+	SHRQ           $0x10, R10
+	VPINSRW        $0x07, (R12)(R10*2), X7, X7
+	VINSERTI128    $0x01, X7, Y6, Y6
 
 points:
 	PREFETCHT1   (DX)
@@ -112,211 +201,29 @@ points:
 	ADDQ         $0x00000062, DX
 	MOVWLZX      (R11), R13
 	MOVW         R13, 2080(R8)(BX*2)
-	MOVQ         (R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X6, X6
-	MOVQ         8(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X6, X6
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X6, X6
-	MOVQ         16(R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X7, X7
-	MOVQ         24(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X7, X7
-	VINSERTI128  $0x01, X7, Y6, Y6
-	MOVQ         64(R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X7, X7
-	MOVQ         72(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X7, X7
-	MOVQ         80(R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X8, X8
-	MOVQ         88(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X8, X8
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X8, X8
-	VINSERTI128  $0x01, X8, Y7, Y7
-	VPMOVZXDQ    66(R11), Y8
-	VPSHUFD      $0xa0, Y8, Y9
-	VPSRLD       $0x1b, Y9, Y9
-	VPOR         wone<>+0(SB), Y9, Y9
-	VPSHUFB      wsevens<>+0(SB), Y8, Y8
-	VPMULLW      wplace7<>+0(SB), Y8, Y8
-	VPSRLW       $0x09, Y8, Y8
-	VPSRLW       $0x04, Y8, Y10
-	VPXOR        Y8, Y10, Y10
-	VPSHUFB      Y10, Y0, Y10
-	VPOR         Y10, Y8, Y8
-	VPSLLW       $0x06, Y8, Y10
-	VPOR         Y10, Y8, Y8
-	VPAND        wsigns<>+0(SB), Y8, Y8
-	VMOVDQU      2368(R8), Y10
-	VPSRLW       $0x04, Y6, Y11
-	VPANDN       Y8, Y1, Y12
-	VPAND        Y1, Y6, Y6
-	VPOR         Y12, Y6, Y6
-	VPSHUFB      Y6, Y2, Y6
-	VPMADDUBSW   2112(R8), Y6, Y6
-	VPMADDWD     Y3, Y6, Y6
-	VPADDD       Y6, Y10, Y10
-	VPANDN       Y8, Y4, Y6
-	VPAND        Y4, Y11, Y11
-	VPOR         Y6, Y11, Y11
-	VPSHUFB      Y11, Y5, Y11
-	VPMADDUBSW   2176(R8), Y11, Y11
-	VPMADDWD     Y3, Y11, Y11
-	VPADDD       Y11, Y10, Y10
-	VPSRLW       $0x04, Y8, Y8
-	VPSRLW       $0x04, Y7, Y6
-	VPANDN       Y8, Y1, Y11
-	VPAND        Y1, Y7, Y7
-	VPOR         Y11, Y7, Y7
-	VPSHUFB      Y7, Y2, Y7
-	VPMADDUBSW   2240(R8), Y7, Y7
-	VPMADDWD     Y3, Y7, Y7
-	VPADDD       Y7, Y10, Y10
-	VPANDN       Y8, Y4, Y7
-	VPAND        Y4, Y6, Y6
-	VPOR         Y7, Y6, Y6
-	VPSHUFB      Y6, Y5, Y6
-	VPMADDUBSW   2304(R8), Y6, Y6
-	VPMADDWD     Y3, Y6, Y6
-	VPADDD       Y6, Y10, Y10
-	VPMULLD      Y9, Y10, Y10
 	MOVQ         32(R9), R10
 	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y6
+	VPBROADCASTD (R12)(R13*2), Y7
 	SHRQ         $0x10, R10
 	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X6, X6
+	VPINSRW      $0x01, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
 	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X6, X6
+	VPINSRW      $0x02, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X6, X6
+	VPINSRW      $0x03, (R12)(R10*2), X7, X7
 	MOVQ         40(R9), R10
 	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X6, X6
+	VPINSRW      $0x04, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
 	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X6, X6
+	VPINSRW      $0x05, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
 	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X6, X6
+	VPINSRW      $0x06, (R12)(R13*2), X7, X7
 	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X6, X6
+	VPINSRW      $0x07, (R12)(R10*2), X7, X7
 	MOVQ         48(R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X7, X7
-	MOVQ         56(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X7, X7
-	VINSERTI128  $0x01, X7, Y6, Y6
-	MOVQ         96(R9), R10
-	MOVWLZX      R10, R13
-	VPBROADCASTD (R12)(R13*2), Y7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x01, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x02, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x03, (R12)(R10*2), X7, X7
-	MOVQ         104(R9), R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x04, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x05, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	MOVWLZX      R10, R13
-	VPINSRW      $0x06, (R12)(R13*2), X7, X7
-	SHRQ         $0x10, R10
-	VPINSRW      $0x07, (R12)(R10*2), X7, X7
-	MOVQ         112(R9), R10
 	MOVWLZX      R10, R13
 	VPBROADCASTD (R12)(R13*2), Y8
 	SHRQ         $0x10, R10
@@ -327,7 +234,7 @@ points:
 	VPINSRW      $0x02, (R12)(R13*2), X8, X8
 	SHRQ         $0x10, R10
 	VPINSRW      $0x03, (R12)(R10*2), X8, X8
-	MOVQ         120(R9), R10
+	MOVQ         56(R9), R10
 	MOVWLZX      R10, R13
 	VPINSRW      $0x04, (R12)(R13*2), X8, X8
 	SHRQ         $0x10, R10
@@ -339,101 +246,481 @@ points:
 	SHRQ         $0x10, R10
 	VPINSRW      $0x07, (R12)(R10*2), X8, X8
 	VINSERTI128  $0x01, X8, Y7, Y7
-	VPMOVZXDQ    82(R11), Y8
-	VPSHUFD      $0xa0, Y8, Y9
-	VPSRLD       $0x1b, Y9, Y9
-	VPOR         wone<>+32(SB), Y9, Y9
-	VPSHUFB      wsevens<>+32(SB), Y8, Y8
-	VPMULLW      wplace7<>+32(SB), Y8, Y8
-	VPSRLW       $0x09, Y8, Y8
-	VPSRLW       $0x04, Y8, Y11
-	VPXOR        Y8, Y11, Y11
-	VPSHUFB      Y11, Y0, Y11
-	VPOR         Y11, Y8, Y8
-	VPSLLW       $0x06, Y8, Y11
-	VPOR         Y11, Y8, Y8
-	VPAND        wsigns<>+32(SB), Y8, Y8
-	VMOVDQU      2400(R8), Y11
-	VPSRLW       $0x04, Y6, Y12
-	VPANDN       Y8, Y1, Y13
-	VPAND        Y1, Y6, Y6
-	VPOR         Y13, Y6, Y6
-	VPSHUFB      Y6, Y2, Y6
-	VPMADDUBSW   2144(R8), Y6, Y6
-	VPMADDWD     Y3, Y6, Y6
-	VPADDD       Y6, Y11, Y11
-	VPANDN       Y8, Y4, Y6
-	VPAND        Y4, Y12, Y12
-	VPOR         Y6, Y12, Y12
-	VPSHUFB      Y12, Y5, Y12
-	VPMADDUBSW   2208(R8), Y12, Y12
-	VPMADDWD     Y3, Y12, Y12
+	MOVQ         96(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         104(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	MOVQ         112(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         120(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y8, Y8
+	VPMOVZXDQ    66(R11), Y9
+	VPSHUFD      $0xa0, Y9, Y10
+	VPSRLD       $0x1b, Y10, Y10
+	VPOR         wone<>+0(SB), Y10, Y10
+	VPSHUFB      wsevens<>+0(SB), Y9, Y9
+	VPMULLW      wplace7<>+0(SB), Y9, Y9
+	VPSRLW       $0x09, Y9, Y9
+	VPSRLW       $0x04, Y9, Y11
+	VPXOR        Y9, Y11, Y11
+	VMOVDQU      wparity<>+0(SB), Y12
+	VPSHUFB      Y11, Y12, Y11
+	VPOR         Y11, Y9, Y9
+	VPSLLW       $0x06, Y9, Y11
+	VPOR         Y11, Y9, Y9
+	VPAND        wsigns<>+0(SB), Y9, Y9
+	VMOVDQU      2368(R8), Y11
+	VPSRLW       $0x04, Y5, Y12
+	VPANDN       Y9, Y0, Y13
+	VPAND        Y0, Y5, Y5
+	VPOR         Y13, Y5, Y5
+	VPSHUFB      Y5, Y1, Y5
+	VPMADDUBSW   2112(R8), Y5, Y5
+	VPMADDWD     Y2, Y5, Y5
+	VPADDD       Y5, Y11, Y11
+	VPANDN       Y9, Y3, Y5
+	VPAND        Y3, Y12, Y12
+	VPOR         Y5, Y12, Y12
+	VPSHUFB      Y12, Y4, Y12
+	VPMADDUBSW   2176(R8), Y12, Y12
+	VPMADDWD     Y2, Y12, Y12
 	VPADDD       Y12, Y11, Y11
-	VPSRLW       $0x04, Y8, Y8
-	VPSRLW       $0x04, Y7, Y6
-	VPANDN       Y8, Y1, Y12
-	VPAND        Y1, Y7, Y7
-	VPOR         Y12, Y7, Y7
-	VPSHUFB      Y7, Y2, Y7
-	VPMADDUBSW   2272(R8), Y7, Y7
-	VPMADDWD     Y3, Y7, Y7
-	VPADDD       Y7, Y11, Y11
-	VPANDN       Y8, Y4, Y7
-	VPAND        Y4, Y6, Y6
-	VPOR         Y7, Y6, Y6
-	VPSHUFB      Y6, Y5, Y6
-	VPMADDUBSW   2336(R8), Y6, Y6
-	VPMADDWD     Y3, Y6, Y6
+	VPSRLW       $0x04, Y9, Y9
+	VPSRLW       $0x04, Y6, Y5
+	VPANDN       Y9, Y0, Y12
+	VPAND        Y0, Y6, Y6
+	VPOR         Y12, Y6, Y6
+	VPSHUFB      Y6, Y1, Y6
+	VPMADDUBSW   2240(R8), Y6, Y6
+	VPMADDWD     Y2, Y6, Y6
 	VPADDD       Y6, Y11, Y11
-	VPMULLD      Y9, Y11, Y11
-	VPADDD       Y11, Y10, Y10
-	VMOVDQU      Y10, (R9)
+	VPANDN       Y9, Y3, Y6
+	VPAND        Y3, Y5, Y5
+	VPOR         Y6, Y5, Y5
+	VPSHUFB      Y5, Y4, Y5
+	VPMADDUBSW   2304(R8), Y5, Y5
+	VPMADDWD     Y2, Y5, Y5
+	VPADDD       Y5, Y11, Y11
+	VPMULLD      Y10, Y11, Y11
+	MOVQ         128(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X5, X5
+	MOVQ         136(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X5, X5
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X5, X5
+	MOVQ         144(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X6, X6
+	MOVQ         152(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X6, X6
+	VINSERTI128  $0x01, X6, Y5, Y5
+	MOVQ         192(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X6, X6
+	MOVQ         200(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X6, X6
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X6, X6
+	MOVQ         208(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         216(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y6, Y6
+	VPMOVZXDQ    82(R11), Y9
+	VPSHUFD      $0xa0, Y9, Y10
+	VPSRLD       $0x1b, Y10, Y10
+	VPOR         wone<>+32(SB), Y10, Y10
+	VPSHUFB      wsevens<>+32(SB), Y9, Y9
+	VPMULLW      wplace7<>+32(SB), Y9, Y9
+	VPSRLW       $0x09, Y9, Y9
+	VPSRLW       $0x04, Y9, Y12
+	VPXOR        Y9, Y12, Y12
+	VMOVDQU      wparity<>+32(SB), Y13
+	VPSHUFB      Y12, Y13, Y12
+	VPOR         Y12, Y9, Y9
+	VPSLLW       $0x06, Y9, Y12
+	VPOR         Y12, Y9, Y9
+	VPAND        wsigns<>+32(SB), Y9, Y9
+	VMOVDQU      2400(R8), Y12
+	VPSRLW       $0x04, Y7, Y13
+	VPANDN       Y9, Y0, Y14
+	VPAND        Y0, Y7, Y7
+	VPOR         Y14, Y7, Y7
+	VPSHUFB      Y7, Y1, Y7
+	VPMADDUBSW   2144(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y12, Y12
+	VPANDN       Y9, Y3, Y7
+	VPAND        Y3, Y13, Y13
+	VPOR         Y7, Y13, Y13
+	VPSHUFB      Y13, Y4, Y13
+	VPMADDUBSW   2208(R8), Y13, Y13
+	VPMADDWD     Y2, Y13, Y13
+	VPADDD       Y13, Y12, Y12
+	VPSRLW       $0x04, Y9, Y9
+	VPSRLW       $0x04, Y8, Y7
+	VPANDN       Y9, Y0, Y13
+	VPAND        Y0, Y8, Y8
+	VPOR         Y13, Y8, Y8
+	VPSHUFB      Y8, Y1, Y8
+	VPMADDUBSW   2272(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y12, Y12
+	VPANDN       Y9, Y3, Y8
+	VPAND        Y3, Y7, Y7
+	VPOR         Y8, Y7, Y7
+	VPSHUFB      Y7, Y4, Y7
+	VPMADDUBSW   2336(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y12, Y12
+	VPMULLD      Y10, Y12, Y12
+	VPADDD       Y12, Y11, Y11
+	VMOVDQU      Y11, (R9)
+	VMOVDQU      Y5, Y5
+	VMOVDQU      Y6, Y6
 	ADDQ         CX, R11
 	ADDQ         $0x00000080, R9
 	INCQ         BX
-	JNZ          points
-	VMOVDQU      (R8), Y6
-	VPHADDD      128(R8), Y6, Y6
-	VMOVDQU      256(R8), Y7
-	VPHADDD      384(R8), Y7, Y7
+	CMPQ         BX, $-1
+	JNE          points
+	PREFETCHT1   (DX)
+	PREFETCHT1   64(DX)
+	ADDQ         $0x00000062, DX
+	MOVWLZX      (R11), R13
+	MOVW         R13, 2080(R8)(BX*2)
+	MOVQ         32(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X7, X7
+	MOVQ         40(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X7, X7
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X7, X7
+	MOVQ         48(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         56(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	VINSERTI128  $0x01, X8, Y7, Y7
+	MOVQ         96(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X8, X8
+	MOVQ         104(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X8, X8
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X8, X8
+	MOVQ         112(R9), R10
+	MOVWLZX      R10, R13
+	VPBROADCASTD (R12)(R13*2), Y9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x01, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x02, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x03, (R12)(R10*2), X9, X9
+	MOVQ         120(R9), R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x04, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x05, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	MOVWLZX      R10, R13
+	VPINSRW      $0x06, (R12)(R13*2), X9, X9
+	SHRQ         $0x10, R10
+	VPINSRW      $0x07, (R12)(R10*2), X9, X9
+	VINSERTI128  $0x01, X9, Y8, Y8
+	VPMOVZXDQ    66(R11), Y9
+	VPSHUFD      $0xa0, Y9, Y10
+	VPSRLD       $0x1b, Y10, Y10
+	VPOR         wone<>+0(SB), Y10, Y10
+	VPSHUFB      wsevens<>+0(SB), Y9, Y9
+	VPMULLW      wplace7<>+0(SB), Y9, Y9
+	VPSRLW       $0x09, Y9, Y9
+	VPSRLW       $0x04, Y9, Y11
+	VPXOR        Y9, Y11, Y11
+	VMOVDQU      wparity<>+0(SB), Y12
+	VPSHUFB      Y11, Y12, Y11
+	VPOR         Y11, Y9, Y9
+	VPSLLW       $0x06, Y9, Y11
+	VPOR         Y11, Y9, Y9
+	VPAND        wsigns<>+0(SB), Y9, Y9
+	VMOVDQU      2368(R8), Y11
+	VPSRLW       $0x04, Y5, Y12
+	VPANDN       Y9, Y0, Y13
+	VPAND        Y0, Y5, Y5
+	VPOR         Y13, Y5, Y5
+	VPSHUFB      Y5, Y1, Y5
+	VPMADDUBSW   2112(R8), Y5, Y5
+	VPMADDWD     Y2, Y5, Y5
+	VPADDD       Y5, Y11, Y11
+	VPANDN       Y9, Y3, Y5
+	VPAND        Y3, Y12, Y12
+	VPOR         Y5, Y12, Y12
+	VPSHUFB      Y12, Y4, Y12
+	VPMADDUBSW   2176(R8), Y12, Y12
+	VPMADDWD     Y2, Y12, Y12
+	VPADDD       Y12, Y11, Y11
+	VPSRLW       $0x04, Y9, Y9
+	VPSRLW       $0x04, Y6, Y5
+	VPANDN       Y9, Y0, Y12
+	VPAND        Y0, Y6, Y6
+	VPOR         Y12, Y6, Y6
+	VPSHUFB      Y6, Y1, Y6
+	VPMADDUBSW   2240(R8), Y6, Y6
+	VPMADDWD     Y2, Y6, Y6
+	VPADDD       Y6, Y11, Y11
+	VPANDN       Y9, Y3, Y6
+	VPAND        Y3, Y5, Y5
+	VPOR         Y6, Y5, Y5
+	VPSHUFB      Y5, Y4, Y5
+	VPMADDUBSW   2304(R8), Y5, Y5
+	VPMADDWD     Y2, Y5, Y5
+	VPADDD       Y5, Y11, Y11
+	VPMULLD      Y10, Y11, Y11
+	VPMOVZXDQ    82(R11), Y5
+	VPSHUFD      $0xa0, Y5, Y6
+	VPSRLD       $0x1b, Y6, Y6
+	VPOR         wone<>+32(SB), Y6, Y6
+	VPSHUFB      wsevens<>+32(SB), Y5, Y5
+	VPMULLW      wplace7<>+32(SB), Y5, Y5
+	VPSRLW       $0x09, Y5, Y5
+	VPSRLW       $0x04, Y5, Y9
+	VPXOR        Y5, Y9, Y9
+	VMOVDQU      wparity<>+32(SB), Y10
+	VPSHUFB      Y9, Y10, Y9
+	VPOR         Y9, Y5, Y5
+	VPSLLW       $0x06, Y5, Y9
+	VPOR         Y9, Y5, Y5
+	VPAND        wsigns<>+32(SB), Y5, Y5
+	VMOVDQU      2400(R8), Y9
+	VPSRLW       $0x04, Y7, Y10
+	VPANDN       Y5, Y0, Y12
+	VPAND        Y0, Y7, Y7
+	VPOR         Y12, Y7, Y7
+	VPSHUFB      Y7, Y1, Y7
+	VPMADDUBSW   2144(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y9, Y9
+	VPANDN       Y5, Y3, Y7
+	VPAND        Y3, Y10, Y10
+	VPOR         Y7, Y10, Y10
+	VPSHUFB      Y10, Y4, Y10
+	VPMADDUBSW   2208(R8), Y10, Y10
+	VPMADDWD     Y2, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VPSRLW       $0x04, Y5, Y5
+	VPSRLW       $0x04, Y8, Y7
+	VPANDN       Y5, Y0, Y10
+	VPAND        Y0, Y8, Y8
+	VPOR         Y10, Y8, Y8
+	VPSHUFB      Y8, Y1, Y8
+	VPMADDUBSW   2272(R8), Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y9, Y9
+	VPANDN       Y5, Y3, Y5
+	VPAND        Y3, Y7, Y7
+	VPOR         Y5, Y7, Y7
+	VPSHUFB      Y7, Y4, Y7
+	VPMADDUBSW   2336(R8), Y7, Y7
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y9, Y9
+	VPMULLD      Y6, Y9, Y9
+	VPADDD       Y9, Y11, Y11
+	VMOVDQU      Y11, (R9)
+	VMOVDQU      (R8), Y5
+	VPHADDD      128(R8), Y5, Y5
+	VMOVDQU      256(R8), Y6
+	VPHADDD      384(R8), Y6, Y6
+	VPHADDD      Y6, Y5, Y5
+	VMOVDQU      512(R8), Y6
+	VPHADDD      640(R8), Y6, Y6
+	VMOVDQU      768(R8), Y7
+	VPHADDD      896(R8), Y7, Y7
 	VPHADDD      Y7, Y6, Y6
-	VMOVDQU      512(R8), Y7
-	VPHADDD      640(R8), Y7, Y7
-	VMOVDQU      768(R8), Y8
-	VPHADDD      896(R8), Y8, Y8
-	VPHADDD      Y8, Y7, Y7
-	VPERM2I128   $0x20, Y7, Y6, Y8
-	VPERM2I128   $0x31, Y7, Y6, Y6
-	VPADDD       Y6, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VCVTPH2PS    2048(R8), Y6
-	VMULPS       f3e800000<>+0(SB), Y6, Y6
-	VBROADCASTSS (BP), Y7
-	VMULPS       Y7, Y6, Y6
-	VMOVUPS      (R14), Y7
-	VFMADD231PS  Y6, Y8, Y7
-	VMOVUPS      Y7, (R14)
-	VMOVDQU      1024(R8), Y6
-	VPHADDD      1152(R8), Y6, Y6
-	VMOVDQU      1280(R8), Y7
-	VPHADDD      1408(R8), Y7, Y7
+	VPERM2I128   $0x20, Y6, Y5, Y7
+	VPERM2I128   $0x31, Y6, Y5, Y5
+	VPADDD       Y5, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VCVTPH2PS    2048(R8), Y5
+	VMULPS       f3e800000<>+0(SB), Y5, Y5
+	VBROADCASTSS (BP), Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      (R14), Y6
+	VFMADD231PS  Y5, Y7, Y6
+	VMOVUPS      Y6, (R14)
+	VMOVDQU      1024(R8), Y5
+	VPHADDD      1152(R8), Y5, Y5
+	VMOVDQU      1280(R8), Y6
+	VPHADDD      1408(R8), Y6, Y6
+	VPHADDD      Y6, Y5, Y5
+	VMOVDQU      1536(R8), Y6
+	VPHADDD      1664(R8), Y6, Y6
+	VMOVDQU      1792(R8), Y7
+	VPHADDD      1920(R8), Y7, Y7
 	VPHADDD      Y7, Y6, Y6
-	VMOVDQU      1536(R8), Y7
-	VPHADDD      1664(R8), Y7, Y7
-	VMOVDQU      1792(R8), Y8
-	VPHADDD      1920(R8), Y8, Y8
-	VPHADDD      Y8, Y7, Y7
-	VPERM2I128   $0x20, Y7, Y6, Y8
-	VPERM2I128   $0x31, Y7, Y6, Y6
-	VPADDD       Y6, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VCVTPH2PS    2064(R8), Y6
-	VMULPS       f3e800000<>+0(SB), Y6, Y6
-	VBROADCASTSS (BP), Y7
-	VMULPS       Y7, Y6, Y6
-	VMOVUPS      32(R14), Y7
-	VFMADD231PS  Y6, Y8, Y7
-	VMOVUPS      Y7, 32(R14)
+	VPERM2I128   $0x20, Y6, Y5, Y7
+	VPERM2I128   $0x31, Y6, Y5, Y5
+	VPADDD       Y5, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VCVTPH2PS    2064(R8), Y5
+	VMULPS       f3e800000<>+0(SB), Y5, Y5
+	VBROADCASTSS (BP), Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      32(R14), Y6
+	VFMADD231PS  Y5, Y7, Y6
+	VMOVUPS      Y6, 32(R14)
 	ADDQ         $0x00000062, AX
 	ADDQ         $0x00000100, SI
 	ADDQ         $0x04, BP
@@ -442,16 +729,6 @@ points:
 	JNZ          block
 	VZEROUPPER
 	RET
-
-DATA parity<>+0(SB)/4, $0x00808000
-DATA parity<>+4(SB)/4, $0x80000080
-DATA parity<>+8(SB)/4, $0x80000080
-DATA parity<>+12(SB)/4, $0x00808000
-DATA parity<>+16(SB)/4, $0x00808000
-DATA parity<>+20(SB)/4, $0x80000080
-DATA parity<>+24(SB)/4, $0x80000080
-DATA parity<>+28(SB)/4, $0x00808000
-GLOBL parity<>(SB), RODATA|NOPTR, $32
 
 DATA maske<>+0(SB)/4, $0x0e0e0e0e
 DATA maske<>+4(SB)/4, $0x0e0e0e0e
@@ -594,6 +871,24 @@ DATA wplace7<>+52(SB)/4, $0x00100008
 DATA wplace7<>+56(SB)/4, $0x00040200
 DATA wplace7<>+60(SB)/4, $0x00100008
 GLOBL wplace7<>(SB), RODATA|NOPTR, $64
+
+DATA wparity<>+0(SB)/4, $0x00808000
+DATA wparity<>+4(SB)/4, $0x80000080
+DATA wparity<>+8(SB)/4, $0x80000080
+DATA wparity<>+12(SB)/4, $0x00808000
+DATA wparity<>+16(SB)/4, $0x00808000
+DATA wparity<>+20(SB)/4, $0x80000080
+DATA wparity<>+24(SB)/4, $0x80000080
+DATA wparity<>+28(SB)/4, $0x00808000
+DATA wparity<>+32(SB)/4, $0x00808000
+DATA wparity<>+36(SB)/4, $0x80000080
+DATA wparity<>+40(SB)/4, $0x80000080
+DATA wparity<>+44(SB)/4, $0x00808000
+DATA wparity<>+48(SB)/4, $0x00808000
+DATA wparity<>+52(SB)/4, $0x80000080
+DATA wparity<>+56(SB)/4, $0x80000080
+DATA wparity<>+60(SB)/4, $0x00808000
+GLOBL wparity<>(SB), RODATA|NOPTR, $64
 
 DATA wsigns<>+0(SB)/4, $0x33333333
 DATA wsigns<>+4(SB)/4, $0x33333333
@@ -752,7 +1047,8 @@ points:
 	VPSRLW      $0x09, Z25, Z25
 	VPSRLW      $0x04, Z25, Z28
 	VPXORD      Z25, Z28, Z28
-	VPSHUFB     Z28, Z1, Z28
+	VMOVDQU64   Z1, Z29
+	VPSHUFB     Z28, Z29, Z28
 	VPORD       Z28, Z25, Z25
 	VPSLLW      $0x06, Z25, Z28
 	VPTERNLOGD  $0xa8, wsigns<>+0(SB), Z28, Z25
@@ -858,24 +1154,6 @@ points:
 	JNZ         block
 	VZEROUPPER
 	RET
-
-DATA wparity<>+0(SB)/4, $0x00808000
-DATA wparity<>+4(SB)/4, $0x80000080
-DATA wparity<>+8(SB)/4, $0x80000080
-DATA wparity<>+12(SB)/4, $0x00808000
-DATA wparity<>+16(SB)/4, $0x00808000
-DATA wparity<>+20(SB)/4, $0x80000080
-DATA wparity<>+24(SB)/4, $0x80000080
-DATA wparity<>+28(SB)/4, $0x00808000
-DATA wparity<>+32(SB)/4, $0x00808000
-DATA wparity<>+36(SB)/4, $0x80000080
-DATA wparity<>+40(SB)/4, $0x80000080
-DATA wparity<>+44(SB)/4, $0x00808000
-DATA wparity<>+48(SB)/4, $0x00808000
-DATA wparity<>+52(SB)/4, $0x80000080
-DATA wparity<>+56(SB)/4, $0x80000080
-DATA wparity<>+60(SB)/4, $0x00808000
-GLOBL wparity<>(SB), RODATA|NOPTR, $64
 
 DATA wmaske<>+0(SB)/4, $0x0e0e0e0e
 DATA wmaske<>+4(SB)/4, $0x0e0e0e0e

@@ -10,55 +10,47 @@ import (
 // inMemory reports whether points are looked up there.
 func (p *rowProduct) inMemory(e *expander) bool { return !e.evex || p.permuted.size > 512 }
 
-// find returns the points of a part.
-func (p *rowProduct) find(e *expander) []reg.VecVirtual {
-	if !p.inMemory(e) {
-		numbers := p.permuted.numbers(e)
-		for i, n := range numbers {
-			numbers[i] = p.permute(e, n)
+// collect returns a part's points from memory, by numbers off bytes beyond the row's.
+// On Zen 4 a point costs 0.6 cycles, with four numbers in a load; with a load for
+// each it was 0.9. Blends of 16 bytes, an operation less than vpinsrw, are no faster,
+// as a fifth of their loads spans two cache lines. From a codebook of bytes, four
+// times as large, a point of 2048 costs 1.5: it does not stay in the first cache.
+func (p *rowProduct) collect(e *expander, part, off int) []reg.VecVirtual {
+	points := make([]reg.VecVirtual, p.permuted.vectors())
+	for v := range points {
+		xmm := make([]reg.VecVirtual, e.width()/16)
+		for i := range xmm {
+			xmm[i] = p.collect8(e, e.at(off+64*v+e.width()*part+16*i))
 		}
-		return numbers
+		points[v] = e.joined(xmm)
 	}
-	x := []reg.VecVirtual{p.collect(e, e.its(e.at(0)))}
-	if p.permuted.fields[2].bits == nil { // points of four coordinates
-		x = append(x, p.collect(e, e.its(e.at(64))))
-	}
-	return x
+	return points
 }
 
-// collect returns points from memory, whose numbers are at m. On Zen 4 a point costs
-// 0.6 cycles so, with four numbers in a load; with a load for each 0.9, as both kinds
-// of load then compete. Blends of 16 bytes, an instruction less than vpinsrw, are no
-// faster: a fifth of their loads spans two cache lines. A codebook of bytes, four
-// times as large, leaves the first cache: 1.5 for 2048 points.
-func (p *rowProduct) collect(e *expander, m Mem) reg.VecVirtual {
-	four := p.four
-	var xmm []reg.VecVirtual
-	for i := range e.width() / 16 {
-		x := e.XMM()
-		for l := range 8 {
-			n := e.tmp
-			switch l % 4 {
-			case 0:
-				e.MOVQ(m.Offset(16*i+2*l), four)
-				e.MOVWLZX(four.As16(), n.As32())
-			case 1, 2:
-				e.SHRQ(U8(16), four)
-				e.MOVWLZX(four.As16(), n.As32())
-			case 3:
-				e.SHRQ(U8(16), four)
-				n = four
-			}
-			point := Mem{Base: e.grid, Index: n, Scale: 2}
-			if l == 0 {
-				e.VPBROADCASTD(point, x.AsY()) // writes all of the register that is read below
-			} else {
-				e.VPINSRW(U8(uint8(l)), point, x, x)
-			}
+// collect8 returns eight points.
+func (p *rowProduct) collect8(e *expander, numbers Mem) reg.VecVirtual {
+	x := e.XMM()
+	for l := range 8 {
+		n := e.tmp
+		switch l % 4 {
+		case 0:
+			e.MOVQ(numbers.Offset(2*l), p.four)
+			e.MOVWLZX(p.four.As16(), n.As32())
+		case 1, 2:
+			e.SHRQ(U8(16), p.four)
+			e.MOVWLZX(p.four.As16(), n.As32())
+		case 3:
+			e.SHRQ(U8(16), p.four)
+			n = p.four
 		}
-		xmm = append(xmm, x)
+		point := Mem{Base: e.grid, Index: n, Scale: 2}
+		if l == 0 {
+			e.VPBROADCASTD(point, x.AsY()) // writes all of the register that joined reads
+		} else {
+			e.VPINSRW(U8(uint8(l)), point, x, x)
+		}
 	}
-	return e.joined(xmm)
+	return x
 }
 
 // joined returns two or four times 128 bits as one vector.
@@ -98,8 +90,17 @@ func (p *rowProduct) book(e *expander, i int) Op {
 	return mem(e.grid, 64*i)
 }
 
-// permute returns the points of the numbers i from registers.
-func (p *rowProduct) permute(e *expander, i reg.VecVirtual) reg.VecVirtual {
+// permute returns the points from registers.
+func (p *rowProduct) permute(e *expander) []reg.VecVirtual {
+	points := p.permuted.numbers(e)
+	for i, n := range points {
+		points[i] = p.permute32(e, n)
+	}
+	return points
+}
+
+// permute32 returns the points of the numbers i.
+func (p *rowProduct) permute32(e *expander, i reg.VecVirtual) reg.VecVirtual {
 	n := p.permuted.size / 64
 	found := make([]reg.VecVirtual, n)
 	var bits []reg.OpmaskVirtual

@@ -20,9 +20,10 @@ import (
 // stored in a loop of their own: general loads of what a vector store has just
 // written are not forwarded, and took the product from 9 to 3 GB/s (iq2_s).
 //
-// On Zen 4, with weights in the second cache, a block takes 30 cycles of iq2_xxs, 32 of
-// iq1_s and iq2_s, 37 of iq3_xxs; lookups in a codebook of bytes, joined by masked
-// broadcasts, took 44 of iq1_s and iq2_s.
+// On Zen 4, with weights in the second cache and AVX-512, a block takes 30 cycles of
+// iq1_s, iq1_m and iq2_xxs, 32 of iq2_s, 37 of iq3_xxs. Codebooks of bytes and masked
+// broadcasts, without this order, took 44 of iq1_s and iq2_s. With AVX2 it is 38 of
+// iq1_s, 45 of iq2_s and iq2_xxs, 66 of iq3_xxs.
 
 // permuted is a format of such points.
 type permuted struct {
@@ -35,6 +36,14 @@ type permuted struct {
 	numbers func(e *expander) []reg.VecVirtual
 	// points adds up the products of points.
 	points func(e *expander, x []reg.VecVirtual)
+}
+
+// vectors counts those of a part's points.
+func (p *permuted) vectors() int {
+	if p.fields[2].bits == nil { // points of four coordinates
+		return 2
+	}
+	return 1
 }
 
 // field is where a coordinate and its sign lie in the index of a level.
@@ -258,7 +267,9 @@ func (e *expander) evenSigns(y reg.VecVirtual, shift uint8, mask uint32) reg.Vec
 	e.VPSRLW(U8(9), y, x)
 	e.VPSRLW(U8(4), x, z)
 	e.VPXOR(x, z, z)
-	e.VPSHUFB(z, e.near("parity", bytes64(func(i int) byte { return byte(uint16(0x6996)>>(i%16)&1) << 7 })...), z)
+	parity := e.vec() // AVX2 has no register to keep it in
+	e.VMOVDQU(e.wide("parity", bytes64(func(i int) byte { return byte(uint16(0x6996)>>(i%16)&1) << 7 })...), parity)
+	e.VPSHUFB(z, parity, z)
 	e.VPOR(z, x, x)
 	return e.spreadSigns(x, shift, mask)
 }
