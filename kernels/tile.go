@@ -34,7 +34,7 @@ import "unsafe"
 // core of two 15). With AVX2 a super-block's scales and floats wait in the first
 // cache meanwhile, as 16 registers have no place for them (q4_K 30, q6_K 26, q8_0 32,
 // mxfp4 15 GB/s; tiles gave q4_K and q6_K 20). Codebook formats with one column stay
-// rows (iq1_s 5.7, iq2_s 9.2, iq2_xxs 8.1, iq3_xxs 9.8 GB/s; by way of records and
+// rows (iq1_s 5.9, iq2_s 9.4, iq2_xxs 8.1, iq3_xxs 9.6 GB/s; by way of records and
 // tiles it was 2.2, 3.7, 3.2, 4.0).
 
 const (

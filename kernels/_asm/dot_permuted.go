@@ -18,12 +18,12 @@ import (
 // With AVX-512 up to 512 points are looked up 32 at a time in registers, by vpermi2w.
 // More points, and all with AVX2, come from memory one by one. Their numbers are
 // stored in a loop of their own: general loads of what a vector store has just
-// written are not forwarded, and took the product from 9 to 3 GB/s (iq2_s).
+// written are not forwarded, and took the product from 7.5 to 3.1 GB/s (iq2_s).
 //
 // On Zen 4, with weights in the second cache and AVX-512, a block takes 30 cycles of
 // iq1_s, iq1_m and iq2_xxs, 32 of iq2_s, 37 of iq3_xxs. Codebooks of bytes and masked
-// broadcasts, without this order, took 44 of iq1_s and iq2_s. With AVX2 it is 38 of
-// iq1_s, 45 of iq2_s and iq2_xxs, 66 of iq3_xxs.
+// broadcasts, without this order, took 44 of iq1_s and iq2_s. With AVX2 it is 37 of
+// iq1_s, 45 of iq2_s, 48 of iq2_xxs, 67 of iq3_xxs.
 
 // permuted is a format of such points.
 type permuted struct {
