@@ -48,6 +48,7 @@ type Mixture struct {
 	tasks  int
 	rows   int // output rows of a down task
 	down   downTasks
+	then   *tensor.Ahead
 	see    tensor.Observer
 	seen   []float32 // a weighted input, to be shown
 	waves  waves
@@ -91,6 +92,7 @@ type Input struct {
 	Gate    []float32            // (n) weights of the shared experts, nil for 1
 	Dst     []float32            // (n, Dim): the mixture is added to it
 	Exact   bool                 // hidden activations stay in float32
+	Then    *tensor.Ahead        // what is read after the mixture; nil if that is not known
 	Scale   float32              // what is added is multiplied by Scale, if that is neither 0 nor 1
 	Observe tensor.Observer      // shown what every matrix is multiplied with, by one goroutine; nil for none
 }
@@ -111,7 +113,8 @@ func (m *Mixture) Run(pool *par.Pool, spec *Spec, in *Input) {
 func (m *Mixture) begin(pool *par.Pool, spec *Spec, in *Input) {
 	m.spec, m.x, m.n, m.choice = spec, in.X, in.N, in.Choice
 	m.dst, m.scale, m.gate, m.exact, m.always = in.Dst, in.Scale, in.Gate, in.Exact, len(in.Shared)
-	m.see = in.Observe
+	m.see, m.then = in.Observe, in.Then
+	m.down = downTasks{m, pool.Workers()}
 	if len(m.work) < pool.Workers() {
 		m.work = make([]workspace, pool.Workers())
 	}
@@ -124,15 +127,13 @@ func (m *Mixture) together(pool *par.Pool, most int) {
 	if len(m.parts) == 0 {
 		return
 	}
-	pool.Run(m.tasks, m)
-	m.show()
-
 	dim := m.x.K
 	m.rows = max(32, min(256, (dim/(pool.Workers()*6)+31)&^31))
 	if m.n > 16 {
 		m.rows = max(32, min(most, dim/(4*pool.Workers())&^31))
 	}
-	m.down.m = m
+	pool.Run(m.tasks, m)
+	m.show()
 	pool.Run((dim+m.rows-1)/m.rows, &m.down)
 }
 
@@ -309,7 +310,36 @@ func weigh(y []float32, w float32, bias []float32, a int) {
 // pairs returns how many pairs of a token and an expert there are room for.
 func (m *Mixture) pairs() int { return m.n * (m.choice.K + m.always) }
 
-type downTasks struct{ m *Mixture }
+// Ahead appends the rows of all experts that the worker's share of the second loop
+// begins with.
+func (m *Mixture) Ahead(dst [][]byte, worker int) [][]byte {
+	tasks := (m.x.K + m.rows - 1) / m.rows
+	a, left := worker*tasks/m.down.workers*m.rows, aheadBytes
+	for i := range m.parts {
+		l := &m.parts[i].e.Down
+		b := l.From(a)
+		b = b[:min(len(b), m.rows*l.Stride, left)]
+		dst, left = append(dst, b), left-len(b)
+	}
+	return dst
+}
+
+// aheadBytes is how much a worker asks for while it waits for the second loop: what
+// its second cache holds beside what is in use.
+const aheadBytes = 384 << 10
+
+type downTasks struct {
+	m       *Mixture
+	workers int
+}
+
+// Ahead appends what the worker reads after the mixture.
+func (d *downTasks) Ahead(dst [][]byte, worker int) [][]byte {
+	if d.m.then == nil {
+		return dst
+	}
+	return d.m.then.Ahead(dst, worker)
+}
 
 // Do computes some output rows of all experts and adds them up.
 func (d *downTasks) Do(worker, i int) {

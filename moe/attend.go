@@ -133,6 +133,9 @@ func (a *attnTasks) plan() {
 	}
 }
 
+// Ahead appends what the worker reads afterwards.
+func (a *attnTasks) Ahead(dst [][]byte, worker int) [][]byte { return a.r.ahead.Ahead(dst, worker) }
+
 // Do computes task i.
 func (a *attnTasks) Do(worker, i int) {
 	k := len(a.tiles) - 1

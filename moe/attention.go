@@ -19,6 +19,7 @@ func (r *runner) groupedQKV(l *layer, i int) {
 	}
 	r.products.Add(l.k, &r.h.Acts, r.k, kn)
 	r.products.Add(l.v, &r.h.Acts, r.v, vn)
+	r.then(l.attnOut)
 	r.products.Run(r.pool, n)
 	r.eachToken((*runner).groupedToken, l, i)
 }

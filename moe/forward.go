@@ -46,7 +46,7 @@ func (r *runner) forward(ctx context.Context) error {
 			r.groupedQKV(l, i)
 			r.attend(l, i)
 		}
-		r.addProjected(l.attnOut, seen, l.attnOutForms)
+		r.addProjected(l, seen)
 
 		// x += mixture(norm(x)): each token passes through the experts it is sent to
 		r.norm(r.h, l.ffnNorm, l.ffnBias, l.ffnForms)
@@ -98,6 +98,7 @@ func (r *runner) route(l *layer, i int) {
 	e, k := r.m.cfg.Router.Experts, r.m.cfg.Router.TopK
 	r.products.Reset()
 	r.products.Add(l.router, &r.h.Acts, r.scores, e)
+	r.thenShared(l)
 	r.products.Run(r.pool, len(r.ids))
 	r.eachToken((*runner).routeToken, l, i)
 	r.mixture.Choice.K = k
@@ -131,6 +132,7 @@ func (r *runner) mix(ctx context.Context, l *layer, i int) error {
 	if l.sharedGate != nil {
 		in.Gate = r.sharedGates(l)
 	}
+	r.thenLayer(i + 1)
 	if r.m.budget != nil && len(l.experts) > 0 {
 		return r.leased(ctx, i)
 	}
@@ -153,11 +155,12 @@ func (r *runner) sharedGates(l *layer) []float32 {
 }
 
 // addProjected adds the projection of the heads' outputs to x.
-func (r *runner) addProjected(l *linear, heads *rows, forms forms) {
+func (r *runner) addProjected(l *layer, heads *rows) {
 	n, dim := len(r.ids), r.m.cfg.Dim
-	heads.Prepare(r.pool, n, r.forms(forms))
+	heads.Prepare(r.pool, n, r.forms(l.attnOutForms))
 	r.products.Reset()
-	r.products.Add(l, &heads.Acts, r.projected, dim)
+	r.products.Add(l.attnOut, &heads.Acts, r.projected, dim)
+	r.thenMixture(l)
 	r.products.Run(r.pool, n)
 	r.eachToken((*runner).addToken, nil, 0)
 }
@@ -182,6 +185,7 @@ func (r *runner) logits() error {
 		}
 		m.opts.hidden(len(m.w.layers), r.h.F32[:len(r.ids)*m.cfg.Dim])
 	}
+	r.thenLayer(0)
 	for from := 0; from < len(r.wanted); from += r.last.Rows() {
 		some := r.wanted[from:min(from+r.last.Rows(), len(r.wanted))]
 		r.last.Use(r.forms(m.outputForms))

@@ -13,6 +13,7 @@ func (r *runner) latentQKV(l *layer, i int) {
 	qn, kvn := c.Heads*c.HeadDim, a.KVRank+a.RopeDim
 	r.products.Reset()
 	r.products.Add(l.kvA, &r.h.Acts, r.kv, kvn)
+	r.thenLatent(l, true)
 	if l.qA != nil {
 		r.products.Add(l.qA, &r.h.Acts, r.qa.F32, a.QRank)
 		r.products.Run(r.pool, n)
@@ -27,6 +28,7 @@ func (r *runner) latentQKV(l *layer, i int) {
 
 	r.nope.Use(r.forms(l.kBForms))
 	r.eachToken((*runner).latentToken, l, i)
+	r.thenLatent(l, false)
 	r.latent.run(r, l.kB, r.nope, r.q[a.RopeDim:], c.Heads*r.m.cache.dk, r.m.cache.dk)
 }
 
@@ -61,6 +63,7 @@ func (r *runner) latentToken(l *layer, i, t, _ int) {
 func (r *runner) latentValues(l *layer) {
 	c, n := &r.m.cfg, len(r.ids)
 	r.mixed.Prepare(r.pool, n*c.Heads, r.forms(l.vBForms))
+	r.then(l.attnOut)
 	r.latent.run(r, l.vB, r.mixed, r.heads.F32, c.Heads*c.ValueDim, c.ValueDim)
 }
 
@@ -82,6 +85,11 @@ func (p *latentTasks) run(r *runner, maps []tensor.Linear, x *rows, dst []float3
 	}
 	p.show()
 	r.pool.Run(len(maps), p)
+}
+
+// Ahead appends what the worker reads afterwards.
+func (p *latentTasks) Ahead(dst [][]byte, worker int) [][]byte {
+	return p.r.ahead.Ahead(dst, worker)
 }
 
 func (p *latentTasks) Do(worker, h int) {

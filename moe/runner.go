@@ -80,6 +80,7 @@ type runner struct {
 	vocab []float32 // (rows of last, Vocab)
 
 	products  tensor.Products
+	ahead     tensor.Ahead // what follows the running loop
 	infinite  atomic.Int32 // first token whose row is not finite
 	norming   normTasks
 	tokens    tokenTasks
@@ -106,6 +107,7 @@ type wanted struct {
 func newRunner(m *Model) *runner {
 	r := &runner{m: m, pool: m.pool.View(), work: make([]attnWork, m.pool.Workers()), routing: make([]router.Scratch, m.pool.Workers())}
 	r.asking.asks = m.asks
+	r.ahead.Workers, r.products.Then, r.mixture.Then = m.pool.Workers(), &r.ahead, &r.ahead
 	r.mixture.Expert = func(id int) *expert.Expert { return &r.bank[id] }
 	r.guardedRun = func() error { return r.run(r.ctx) }
 	r.products.Observe, r.mixture.Observe = tensor.Observer(m.opts.activate), tensor.Observer(m.opts.activate)

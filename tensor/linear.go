@@ -84,6 +84,7 @@ type Product struct {
 // The zero value is ready; it is reused so that a step allocates nothing.
 type Products struct {
 	Observe Observer // nil for none
+	Then    *Ahead   // what is read afterwards; nil if that is not known
 
 	list    []Product
 	n       int
@@ -131,6 +132,14 @@ func (p *Products) Run(pool *par.Pool, n int) {
 	}
 	p.n = n
 	pool.Run(tasks, p)
+}
+
+// Ahead appends what the worker reads afterwards.
+func (p *Products) Ahead(dst [][]byte, worker int) [][]byte {
+	if p.Then == nil {
+		return dst
+	}
+	return p.Then.Ahead(dst, worker)
 }
 
 // Do computes task i.

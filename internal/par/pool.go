@@ -36,6 +36,7 @@ type team struct {
 	inside atomic.Int32  // helpers that may be touching job
 
 	failed atomic.Pointer[any]
+	asking asking // of the goroutine that called Run
 
 	last   uint32
 	asleep atomic.Int32
@@ -155,10 +156,14 @@ func (p *Pool) Run(n int, job Job) {
 	p.fail(p.work(0))
 	p.round.Store(0) // a helper that arrives from here on turns back
 	for i := 0; p.inside.Load() != 0; i++ {
-		if i > 1000 {
+		if i == 0 {
+			p.asking.begin(job, 0)
+		}
+		if p.asking.some(); i > 1000 {
 			runtime.Gosched()
 		}
 	}
+	p.asking.end()
 	p.job, p.team.ctx = nil, nil
 	if e := p.failed.Swap(nil); e != nil {
 		panic(*e)
@@ -212,11 +217,13 @@ func (p *team) help(worker int) {
 	debug.SetPanicOnFault(true)
 	crowded := p.workers > runtime.GOMAXPROCS(0)
 	var seen uint32
+	var ask asking
 	for idle := 0; ; {
 		if r := p.round.Load(); r != 0 && r != seen {
 			p.inside.Add(1)
 			if r = p.round.Load(); r != 0 {
 				p.fail(p.work(worker))
+				ask.begin(p.job, worker)
 				seen = r
 			}
 			p.inside.Add(-1)
@@ -224,11 +231,13 @@ func (p *team) help(worker int) {
 			continue
 		}
 		if idle++; idle < spins {
+			ask.some()
 			if crowded && idle%64 == 0 {
 				runtime.Gosched()
 			}
 			continue
 		}
+		ask.end()
 		p.asleep.Add(1)
 		if p.round.Load() == 0 || p.round.Load() == seen {
 			select {

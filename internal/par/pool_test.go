@@ -188,3 +188,54 @@ func TestShares(t *testing.T) {
 		require.False(t, ok)
 	}
 }
+
+// follows is a loop that knows what follows it.
+type follows struct {
+	count
+	asked []atomic.Int32 // by each worker
+	next  []byte
+	slow  chan struct{} // holds worker 0, so that the others wait
+}
+
+func (f *follows) Do(w, i int) {
+	f.count.Do(w, i)
+	if w == 0 && i == 0 {
+		<-f.slow
+	}
+}
+
+func (f *follows) Ahead(dst [][]byte, w int) [][]byte {
+	if f.asked[w].Add(1) == 1 && w == 1 {
+		close(f.slow)
+	}
+	return append(dst, f.next, nil, f.next[:1])
+}
+
+// TestWorkersThatWaitAsk: a worker without work asks for what follows while another
+// still has some, and indices are handed out as ever.
+func TestWorkersThatWaitAsk(t *testing.T) {
+	p := New(2)
+	defer p.Close()
+	f := &follows{count{make([]atomic.Int32, 9), make([]atomic.Int32, 2), t}, make([]atomic.Int32, 2), make([]byte, 10*piece+1), make(chan struct{})}
+	p.Run(9, f)
+	for i := range f.hits {
+		require.EqualValues(t, 1, f.hits[i].Load())
+	}
+	require.EqualValues(t, 1, f.asked[1].Load())
+
+	var q asking
+	q.begin(f, 1)
+	n := 0
+	for ; q.next < len(q.list); n++ {
+		q.some()
+	}
+	require.Equal(t, 11+1+1, n, "pieces")
+	q.some() // nothing is left
+	q.begin(&f.count, 1)
+	require.Empty(t, q.list, "of a loop that does not know")
+	list := q.list[:cap(q.list)]
+	q.end()
+	for _, b := range list {
+		require.Nil(t, b, "is not kept from the collector")
+	}
+}
