@@ -37,7 +37,7 @@ var arrows = []struct {
 	{"internal/gguf", []string{"internal/mmap", "quant"}},
 	{"internal/safetensors", []string{"internal/mmap", "quant"}},
 	{"internal/mmap", nil},
-	{"internal/par", nil},
+	{"internal/par", []string{"kernels"}},
 	{"internal/layers", nil},
 	{"internal/api", nil},
 	{"internal/synth", []string{"internal/gguf", "quant"}},
