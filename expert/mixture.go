@@ -314,7 +314,7 @@ func (m *Mixture) pairs() int { return m.n * (m.choice.K + m.always) }
 // begins with.
 func (m *Mixture) Ahead(dst [][]byte, worker int) [][]byte {
 	tasks := (m.x.K + m.rows - 1) / m.rows
-	a, left := worker*tasks/m.down.workers*m.rows, aheadBytes
+	a, left := par.First(tasks, worker, m.down.workers)*m.rows, par.AheadBytes
 	for i := range m.parts {
 		l := &m.parts[i].e.Down
 		b := l.From(a)
@@ -324,22 +324,13 @@ func (m *Mixture) Ahead(dst [][]byte, worker int) [][]byte {
 	return dst
 }
 
-// aheadBytes is how much a worker asks for while it waits for the second loop: what
-// its second cache holds beside what is in use.
-const aheadBytes = 384 << 10
-
 type downTasks struct {
 	m       *Mixture
 	workers int
 }
 
 // Ahead appends what the worker reads after the mixture.
-func (d *downTasks) Ahead(dst [][]byte, worker int) [][]byte {
-	if d.m.then == nil {
-		return dst
-	}
-	return d.m.then.Ahead(dst, worker)
-}
+func (d *downTasks) Ahead(dst [][]byte, worker int) [][]byte { return d.m.then.Ahead(dst, worker) }
 
 // Do computes some output rows of all experts and adds them up.
 func (d *downTasks) Do(worker, i int) {

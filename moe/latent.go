@@ -88,9 +88,7 @@ func (p *latentTasks) run(r *runner, maps []tensor.Linear, x *rows, dst []float3
 }
 
 // Ahead appends what the worker reads afterwards.
-func (p *latentTasks) Ahead(dst [][]byte, worker int) [][]byte {
-	return p.r.ahead.Ahead(dst, worker)
-}
+func (p *latentTasks) Ahead(dst [][]byte, worker int) [][]byte { return p.r.ahead.Ahead(dst, worker) }
 
 func (p *latentTasks) Do(worker, h int) {
 	n := len(p.r.ids)

@@ -1,5 +1,7 @@
 package tensor
 
+import "github.com/coterie-go/coterie/internal/par"
+
 // Ahead is what loops to come will read, in their order: what a job that implements
 // [par.Ahead] has to tell. The zero value is empty; it is reused so that a step
 // allocates nothing.
@@ -16,9 +18,8 @@ type aheadLoop struct {
 	whole    bool
 }
 
-// A worker asks for so many bytes of each loop to come, and of all: what the second
-// cache holds beside what is in use.
-const aheadLoopBytes, aheadBytes = 256 << 10, 384 << 10
+// aheadLoopBytes is how much a worker asks for of each loop to come.
+const aheadLoopBytes = 256 << 10
 
 // Reset empties it.
 func (a *Ahead) Reset() { a.loops, a.list = a.loops[:0], a.list[:0] }
@@ -44,9 +45,12 @@ func (a *Ahead) AddEach(ls []Linear) {
 	a.loops = append(a.loops, aheadLoop{from, len(a.list), true})
 }
 
-// Ahead appends what the worker's share of each loop begins with.
+// Ahead appends what the worker's share of each loop begins with; of nil, nothing.
 func (a *Ahead) Ahead(dst [][]byte, worker int) [][]byte {
-	room := aheadBytes
+	if a == nil {
+		return dst
+	}
+	room := par.AheadBytes
 	for _, loop := range a.loops {
 		list, left := a.list[loop.from:loop.to], min(room, aheadLoopBytes)
 		total, tasks := 0, 0
@@ -63,7 +67,7 @@ func (a *Ahead) Ahead(dst [][]byte, worker int) [][]byte {
 		for _, l := range list {
 			tasks += count(l)
 		}
-		skip := worker * tasks / a.Workers
+		skip := par.First(tasks, worker, a.Workers)
 		for _, l := range list {
 			n := count(l)
 			if skip >= n {

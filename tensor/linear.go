@@ -135,12 +135,7 @@ func (p *Products) Run(pool *par.Pool, n int) {
 }
 
 // Ahead appends what the worker reads afterwards.
-func (p *Products) Ahead(dst [][]byte, worker int) [][]byte {
-	if p.Then == nil {
-		return dst
-	}
-	return p.Then.Ahead(dst, worker)
-}
+func (p *Products) Ahead(dst [][]byte, worker int) [][]byte { return p.Then.Ahead(dst, worker) }
 
 // Do computes task i.
 func (p *Products) Do(worker, i int) {

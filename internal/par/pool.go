@@ -140,7 +140,7 @@ func (p *Pool) Run(n int, job Job) {
 	}
 	p.job, p.team.ctx = job, p.ctx
 	for w := range p.shares {
-		p.shares[w].set(w*n/p.workers, (w+1)*n/p.workers)
+		p.shares[w].set(First(n, w, p.workers), First(n, w+1, p.workers))
 	}
 	p.last++
 	if p.last == 0 {
