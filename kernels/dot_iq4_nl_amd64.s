@@ -7,15 +7,15 @@
 // func dotIQ4NLAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotIQ4NLAVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -31,11 +31,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VPBROADCASTD    (R9), Y2
@@ -71,53 +71,53 @@ block:
 	VPANDD          Y1, Y6, Y6
 	VPSHUFB         Y7, Y3, Y7
 	VPSHUFB         Y6, Y3, Y6
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y9, Y9, Y9
-	VPDPBUSD.BCST   (DX), Y7, Y9
+	VPDPBUSD.BCST   (CX), Y7, Y9
 	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   16(DX), Y6, Y7
+	VPDPBUSD.BCST   16(CX), Y6, Y7
 	VPSRLW          $0x04, Y5, Y6
 	VPANDD          Y1, Y5, Y5
 	VPANDD          Y1, Y6, Y6
 	VPSHUFB         Y5, Y3, Y5
 	VPSHUFB         Y6, Y3, Y6
-	VPDPBUSD.BCST   4(DX), Y5, Y9
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   20(DX), Y6, Y7
+	VPDPBUSD.BCST   4(CX), Y5, Y9
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   20(CX), Y6, Y7
 	VPSRLW          $0x04, Y8, Y5
 	VPANDD          Y1, Y8, Y8
 	VPANDD          Y1, Y5, Y5
 	VPSHUFB         Y8, Y3, Y8
 	VPSHUFB         Y5, Y3, Y5
-	VPDPBUSD.BCST   8(DX), Y8, Y9
-	VPDPBUSD.BCST   24(DX), Y5, Y7
+	VPDPBUSD.BCST   8(CX), Y8, Y9
+	VPDPBUSD.BCST   24(CX), Y5, Y7
 	VPSRLW          $0x04, Y4, Y5
 	VPANDD          Y1, Y4, Y4
 	VPANDD          Y1, Y5, Y5
 	VPSHUFB         Y4, Y3, Y4
 	VPSHUFB         Y5, Y3, Y5
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
-	VPDPBUSD.BCST   12(DX), Y4, Y9
-	VPDPBUSD.BCST   28(DX), Y5, Y7
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
+	VPDPBUSD.BCST   12(CX), Y4, Y9
+	VPDPBUSD.BCST   28(CX), Y5, Y7
 	VPADDD          Y7, Y9, Y9
 	VMOVDQU64       bias0<>+0(SB), Y3
-	VPDPWSSD.BCST   (SI), Y3, Y9
-	VMULPS.BCST     (BX), Y2, Y2
+	VPDPWSSD.BCST   (BX), Y3, Y9
+	VMULPS.BCST     (DX), Y2, Y2
 	VCVTDQ2PS       Y9, Y9
 	VFMADD231PS     Y2, Y9, Y0
-	ADDQ            $0x20, DX
+	ADDQ            $0x20, CX
+	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x04, SI
-	ADDQ            $0x00000090, CX
+	ADDQ            $0x00000090, DI
 	ADDQ            $0x00000012, R9
 	ADDQ            $0x00000012, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -158,8 +158,8 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotIQ4NLAVX2(SB), NOSPLIT, $0-64
 	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), DI
+	ADDQ    src+8(FP), DI
 	MOVQ    stride+16(FP), R8
 	SHLQ    $0x03, R8
 	NEGQ    R8
@@ -175,11 +175,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VXORPS         X2, X2, X2
@@ -214,14 +214,14 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y7, Y3, Y7
 	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y9
+	PREFETCHT1     (DI)
+	PREFETCHT0     (DI)(R8*1)
+	VPBROADCASTD   (CX), Y9
 	VPABSB         Y7, Y10
 	VPSIGNB        Y7, Y9, Y9
 	VPMADDUBSW     Y9, Y10, Y9
 	VPMADDWD       ones<>+0(SB), Y9, Y9
-	VPBROADCASTD   16(DX), Y7
+	VPBROADCASTD   16(CX), Y7
 	VPABSB         Y6, Y10
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y10, Y7
@@ -232,15 +232,15 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y5, Y3, Y5
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   4(DX), Y9
+	VPBROADCASTD   4(CX), Y9
 	VPABSB         Y5, Y10
 	VPSIGNB        Y5, Y9, Y9
 	VPMADDUBSW     Y9, Y10, Y9
 	VPMADDWD       ones<>+0(SB), Y9, Y9
 	VPADDD         Y7, Y9, Y9
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   20(DX), Y5
+	PREFETCHT1     64(DI)
+	PREFETCHT0     64(DI)(R8*1)
+	VPBROADCASTD   20(CX), Y5
 	VPABSB         Y6, Y7
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
@@ -251,13 +251,13 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y8, Y3, Y8
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   8(DX), Y7
+	VPBROADCASTD   8(CX), Y7
 	VPABSB         Y8, Y9
 	VPSIGNB        Y8, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
 	VPMADDWD       ones<>+0(SB), Y7, Y7
 	VPADDD         Y5, Y7, Y7
-	VPBROADCASTD   24(DX), Y5
+	VPBROADCASTD   24(CX), Y5
 	VPABSB         Y6, Y8
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y8, Y5
@@ -268,34 +268,34 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y4, Y3, Y4
 	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   12(DX), Y3
+	PREFETCHT1     128(DI)
+	PREFETCHT0     128(DI)(R8*1)
+	VPBROADCASTD   12(CX), Y3
 	VPABSB         Y4, Y7
 	VPSIGNB        Y4, Y3, Y3
 	VPMADDUBSW     Y3, Y7, Y3
 	VPMADDWD       ones<>+0(SB), Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	VPBROADCASTD   28(DX), Y4
+	VPBROADCASTD   28(CX), Y4
 	VPABSB         Y6, Y5
 	VPSIGNB        Y6, Y4, Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPMADDWD       ones<>+0(SB), Y4, Y4
 	VPADDD         Y3, Y4, Y4
-	VBROADCASTSS   (BX), Y3
+	VBROADCASTSS   (DX), Y3
 	VMULPS         Y2, Y3, Y3
 	VCVTDQ2PS      Y4, Y4
 	VFMADD231PS    Y3, Y4, Y0
-	ADDQ           $0x20, DX
+	ADDQ           $0x20, CX
+	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x04, SI
-	ADDQ           $0x00000090, CX
+	ADDQ           $0x00000090, DI
 	ADDQ           $0x00000012, R9
 	ADDQ           $0x00000012, R10
-	DECQ           DI
+	DECQ           SI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

@@ -7,15 +7,15 @@
 // func dotIQ4XSAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotIQ4XSAVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -31,11 +31,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VXORPS          Y2, Y2, Y2
@@ -74,7 +74,7 @@ block:
 	VPSHUFB         twice<>+0(SB), Y7, Y7
 	VPSLLW          $0x07, Y7, Y8
 	VPSUBW          Y8, Y6, Y8
-	VPDPWSSD.BCST   (SI), Y8, Y2
+	VPDPWSSD.BCST   (BX), Y8, Y2
 	VPSRLD          $0x04, Y4, Y8
 	VPANDD          d4<>+0(SB), Y8, Y8
 	VPSRLD          $0x02, Y5, Y9
@@ -85,7 +85,7 @@ block:
 	VPSHUFB         twice<>+0(SB), Y8, Y8
 	VPSLLW          $0x07, Y8, Y9
 	VPSUBW          Y9, Y6, Y9
-	VPDPWSSD.BCST   4(SI), Y9, Y2
+	VPDPWSSD.BCST   4(BX), Y9, Y2
 	VPSRLD          $0x08, Y4, Y9
 	VPANDD          d4<>+0(SB), Y9, Y9
 	VPSRLD          $0x04, Y5, Y10
@@ -96,7 +96,7 @@ block:
 	VPSHUFB         twice<>+0(SB), Y9, Y9
 	VPSLLW          $0x07, Y9, Y10
 	VPSUBW          Y10, Y6, Y10
-	VPDPWSSD.BCST   8(SI), Y10, Y2
+	VPDPWSSD.BCST   8(BX), Y10, Y2
 	VPSRLD          $0x0c, Y4, Y10
 	VPANDD          d4<>+0(SB), Y10, Y10
 	VPSRLD          $0x06, Y5, Y11
@@ -107,7 +107,7 @@ block:
 	VPSHUFB         twice<>+0(SB), Y10, Y10
 	VPSLLW          $0x07, Y10, Y11
 	VPSUBW          Y11, Y6, Y11
-	VPDPWSSD.BCST   12(SI), Y11, Y2
+	VPDPWSSD.BCST   12(BX), Y11, Y2
 	VPSRLD          $0x10, Y4, Y11
 	VPANDD          d4<>+0(SB), Y11, Y11
 	VPSRLD          $0x08, Y5, Y12
@@ -118,7 +118,7 @@ block:
 	VPSHUFB         twice<>+0(SB), Y11, Y11
 	VPSLLW          $0x07, Y11, Y12
 	VPSUBW          Y12, Y6, Y12
-	VPDPWSSD.BCST   16(SI), Y12, Y2
+	VPDPWSSD.BCST   16(BX), Y12, Y2
 	VPSRLD          $0x14, Y4, Y12
 	VPANDD          d4<>+0(SB), Y12, Y12
 	VPSRLD          $0x0a, Y5, Y13
@@ -129,7 +129,7 @@ block:
 	VPSHUFB         twice<>+0(SB), Y12, Y12
 	VPSLLW          $0x07, Y12, Y13
 	VPSUBW          Y13, Y6, Y13
-	VPDPWSSD.BCST   20(SI), Y13, Y2
+	VPDPWSSD.BCST   20(BX), Y13, Y2
 	VPSRLD          $0x18, Y4, Y13
 	VPANDD          d4<>+0(SB), Y13, Y13
 	VPSRLD          $0x0c, Y5, Y14
@@ -140,7 +140,7 @@ block:
 	VPSHUFB         twice<>+0(SB), Y13, Y13
 	VPSLLW          $0x07, Y13, Y14
 	VPSUBW          Y14, Y6, Y14
-	VPDPWSSD.BCST   24(SI), Y14, Y2
+	VPDPWSSD.BCST   24(BX), Y14, Y2
 	VPSRLD          $0x1c, Y4, Y4
 	VPANDD          d4<>+0(SB), Y4, Y4
 	VPSRLD          $0x0e, Y5, Y5
@@ -151,7 +151,7 @@ block:
 	VPSHUFB         twice<>+0(SB), Y4, Y4
 	VPSLLW          $0x07, Y4, Y5
 	VPSUBW          Y5, Y6, Y5
-	VPDPWSSD.BCST   28(SI), Y5, Y2
+	VPDPWSSD.BCST   28(BX), Y5, Y2
 	VMOVDQU64       levels<>+0(SB), Y5
 	VBROADCASTI32X4 8(R9), Y6
 	VINSERTI32X4    $0x01, 8(R10), Y6, Y6
@@ -174,34 +174,34 @@ block:
 	VPANDD          Y1, Y15, Y15
 	VPSHUFB         Y16, Y5, Y16
 	VPSHUFB         Y15, Y5, Y15
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   (DX), Y16, Y18
-	VPDPBUSD.BCST   16(DX), Y15, Y18
+	VPDPBUSD.BCST   (CX), Y16, Y18
+	VPDPBUSD.BCST   16(CX), Y15, Y18
 	VPSRLW          $0x04, Y14, Y15
 	VPANDD          Y1, Y14, Y14
 	VPANDD          Y1, Y15, Y15
 	VPSHUFB         Y14, Y5, Y14
 	VPSHUFB         Y15, Y5, Y15
-	VPDPBUSD.BCST   4(DX), Y14, Y18
-	VPDPBUSD.BCST   20(DX), Y15, Y18
+	VPDPBUSD.BCST   4(CX), Y14, Y18
+	VPDPBUSD.BCST   20(CX), Y15, Y18
 	VPSRLW          $0x04, Y17, Y14
 	VPANDD          Y1, Y17, Y17
 	VPANDD          Y1, Y14, Y14
 	VPSHUFB         Y17, Y5, Y17
 	VPSHUFB         Y14, Y5, Y14
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   8(DX), Y17, Y18
-	VPDPBUSD.BCST   24(DX), Y14, Y18
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   8(CX), Y17, Y18
+	VPDPBUSD.BCST   24(CX), Y14, Y18
 	VPSRLW          $0x04, Y6, Y14
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y14, Y14
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y14, Y5, Y14
-	VPDPBUSD.BCST   12(DX), Y6, Y18
-	VPDPBUSD.BCST   28(DX), Y14, Y18
+	VPDPBUSD.BCST   12(CX), Y6, Y18
+	VPDPBUSD.BCST   28(CX), Y14, Y18
 	VPSRAD          $0x10, Y7, Y6
 	VPMULLD         Y6, Y18, Y18
 	VPADDD          Y18, Y2, Y2
@@ -226,34 +226,34 @@ block:
 	VPANDD          Y1, Y14, Y14
 	VPSHUFB         Y15, Y5, Y15
 	VPSHUFB         Y14, Y5, Y14
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
 	VXORPS          Y17, Y17, Y17
-	VPDPBUSD.BCST   32(DX), Y15, Y17
-	VPDPBUSD.BCST   48(DX), Y14, Y17
+	VPDPBUSD.BCST   32(CX), Y15, Y17
+	VPDPBUSD.BCST   48(CX), Y14, Y17
 	VPSRLW          $0x04, Y7, Y14
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y14, Y14
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y14, Y5, Y14
-	VPDPBUSD.BCST   36(DX), Y7, Y17
-	VPDPBUSD.BCST   52(DX), Y14, Y17
+	VPDPBUSD.BCST   36(CX), Y7, Y17
+	VPDPBUSD.BCST   52(CX), Y14, Y17
 	VPSRLW          $0x04, Y16, Y7
 	VPANDD          Y1, Y16, Y16
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y16, Y5, Y16
 	VPSHUFB         Y7, Y5, Y7
-	PREFETCHT1      192(CX)
-	PREFETCHT0      192(CX)(R8*1)
-	VPDPBUSD.BCST   40(DX), Y16, Y17
-	VPDPBUSD.BCST   56(DX), Y7, Y17
+	PREFETCHT1      192(DI)
+	PREFETCHT0      192(DI)(R8*1)
+	VPDPBUSD.BCST   40(CX), Y16, Y17
+	VPDPBUSD.BCST   56(CX), Y7, Y17
 	VPSRLW          $0x04, Y6, Y7
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   44(DX), Y6, Y17
-	VPDPBUSD.BCST   60(DX), Y7, Y17
+	VPDPBUSD.BCST   44(CX), Y6, Y17
+	VPDPBUSD.BCST   60(CX), Y7, Y17
 	VPSRAD          $0x10, Y8, Y6
 	VPMULLD         Y6, Y17, Y17
 	VPADDD          Y17, Y2, Y2
@@ -278,36 +278,36 @@ block:
 	VPANDD          Y1, Y8, Y8
 	VPSHUFB         Y14, Y5, Y14
 	VPSHUFB         Y8, Y5, Y8
-	PREFETCHT1      256(CX)
-	PREFETCHT0      256(CX)(R8*1)
+	PREFETCHT1      256(DI)
+	PREFETCHT0      256(DI)(R8*1)
 	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   64(DX), Y14, Y16
-	VPDPBUSD.BCST   80(DX), Y8, Y16
+	VPDPBUSD.BCST   64(CX), Y14, Y16
+	VPDPBUSD.BCST   80(CX), Y8, Y16
 	VPSRLW          $0x04, Y7, Y8
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y8, Y8
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y8, Y5, Y8
-	VPDPBUSD.BCST   68(DX), Y7, Y16
-	PREFETCHT1      320(CX)
-	PREFETCHT0      320(CX)(R8*1)
-	VPDPBUSD.BCST   84(DX), Y8, Y16
+	VPDPBUSD.BCST   68(CX), Y7, Y16
+	PREFETCHT1      320(DI)
+	PREFETCHT0      320(DI)(R8*1)
+	VPDPBUSD.BCST   84(CX), Y8, Y16
 	VPSRLW          $0x04, Y15, Y7
 	VPANDD          Y1, Y15, Y15
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y15, Y5, Y15
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   72(DX), Y15, Y16
-	VPDPBUSD.BCST   88(DX), Y7, Y16
+	VPDPBUSD.BCST   72(CX), Y15, Y16
+	VPDPBUSD.BCST   88(CX), Y7, Y16
 	VPSRLW          $0x04, Y6, Y7
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   76(DX), Y6, Y16
-	PREFETCHT1      384(CX)
-	PREFETCHT0      384(CX)(R8*1)
-	VPDPBUSD.BCST   92(DX), Y7, Y16
+	VPDPBUSD.BCST   76(CX), Y6, Y16
+	PREFETCHT1      384(DI)
+	PREFETCHT0      384(DI)(R8*1)
+	VPDPBUSD.BCST   92(CX), Y7, Y16
 	VPSRAD          $0x10, Y9, Y6
 	VPMULLD         Y6, Y16, Y16
 	VPADDD          Y16, Y2, Y2
@@ -333,33 +333,33 @@ block:
 	VPSHUFB         Y9, Y5, Y9
 	VPSHUFB         Y8, Y5, Y8
 	VXORPS          Y15, Y15, Y15
-	VPDPBUSD.BCST   96(DX), Y9, Y15
-	VPDPBUSD.BCST   112(DX), Y8, Y15
+	VPDPBUSD.BCST   96(CX), Y9, Y15
+	VPDPBUSD.BCST   112(CX), Y8, Y15
 	VPSRLW          $0x04, Y7, Y8
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y8, Y8
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y8, Y5, Y8
-	VPDPBUSD.BCST   100(DX), Y7, Y15
-	PREFETCHT1      448(CX)
-	PREFETCHT0      448(CX)(R8*1)
-	VPDPBUSD.BCST   116(DX), Y8, Y15
+	VPDPBUSD.BCST   100(CX), Y7, Y15
+	PREFETCHT1      448(DI)
+	PREFETCHT0      448(DI)(R8*1)
+	VPDPBUSD.BCST   116(CX), Y8, Y15
 	VPSRLW          $0x04, Y14, Y7
 	VPANDD          Y1, Y14, Y14
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y14, Y5, Y14
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   104(DX), Y14, Y15
-	VPDPBUSD.BCST   120(DX), Y7, Y15
+	VPDPBUSD.BCST   104(CX), Y14, Y15
+	VPDPBUSD.BCST   120(CX), Y7, Y15
 	VPSRLW          $0x04, Y6, Y7
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   108(DX), Y6, Y15
-	PREFETCHT1      512(CX)
-	PREFETCHT0      512(CX)(R8*1)
-	VPDPBUSD.BCST   124(DX), Y7, Y15
+	VPDPBUSD.BCST   108(CX), Y6, Y15
+	PREFETCHT1      512(DI)
+	PREFETCHT0      512(DI)(R8*1)
+	VPDPBUSD.BCST   124(CX), Y7, Y15
 	VPSRAD          $0x10, Y10, Y6
 	VPMULLD         Y6, Y15, Y15
 	VPADDD          Y15, Y2, Y2
@@ -385,33 +385,33 @@ block:
 	VPSHUFB         Y9, Y5, Y9
 	VPSHUFB         Y8, Y5, Y8
 	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   128(DX), Y9, Y14
-	VPDPBUSD.BCST   144(DX), Y8, Y14
+	VPDPBUSD.BCST   128(CX), Y9, Y14
+	VPDPBUSD.BCST   144(CX), Y8, Y14
 	VPSRLW          $0x04, Y7, Y8
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y8, Y8
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y8, Y5, Y8
-	PREFETCHT1      576(CX)
-	PREFETCHT0      576(CX)(R8*1)
-	VPDPBUSD.BCST   132(DX), Y7, Y14
-	VPDPBUSD.BCST   148(DX), Y8, Y14
+	PREFETCHT1      576(DI)
+	PREFETCHT0      576(DI)(R8*1)
+	VPDPBUSD.BCST   132(CX), Y7, Y14
+	VPDPBUSD.BCST   148(CX), Y8, Y14
 	VPSRLW          $0x04, Y10, Y7
 	VPANDD          Y1, Y10, Y10
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y10, Y5, Y10
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   136(DX), Y10, Y14
-	VPDPBUSD.BCST   152(DX), Y7, Y14
+	VPDPBUSD.BCST   136(CX), Y10, Y14
+	VPDPBUSD.BCST   152(CX), Y7, Y14
 	VPSRLW          $0x04, Y6, Y7
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
-	PREFETCHT1      640(CX)
-	PREFETCHT0      640(CX)(R8*1)
-	VPDPBUSD.BCST   140(DX), Y6, Y14
-	VPDPBUSD.BCST   156(DX), Y7, Y14
+	PREFETCHT1      640(DI)
+	PREFETCHT0      640(DI)(R8*1)
+	VPDPBUSD.BCST   140(CX), Y6, Y14
+	VPDPBUSD.BCST   156(CX), Y7, Y14
 	VPSRAD          $0x10, Y11, Y6
 	VPMULLD         Y6, Y14, Y14
 	VPADDD          Y14, Y2, Y2
@@ -437,33 +437,33 @@ block:
 	VPSHUFB         Y9, Y5, Y9
 	VPSHUFB         Y8, Y5, Y8
 	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   160(DX), Y9, Y11
-	VPDPBUSD.BCST   176(DX), Y8, Y11
+	VPDPBUSD.BCST   160(CX), Y9, Y11
+	VPDPBUSD.BCST   176(CX), Y8, Y11
 	VPSRLW          $0x04, Y7, Y8
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y8, Y8
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y8, Y5, Y8
-	PREFETCHT1      704(CX)
-	PREFETCHT0      704(CX)(R8*1)
-	VPDPBUSD.BCST   164(DX), Y7, Y11
-	VPDPBUSD.BCST   180(DX), Y8, Y11
+	PREFETCHT1      704(DI)
+	PREFETCHT0      704(DI)(R8*1)
+	VPDPBUSD.BCST   164(CX), Y7, Y11
+	VPDPBUSD.BCST   180(CX), Y8, Y11
 	VPSRLW          $0x04, Y10, Y7
 	VPANDD          Y1, Y10, Y10
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y10, Y5, Y10
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   168(DX), Y10, Y11
-	VPDPBUSD.BCST   184(DX), Y7, Y11
+	VPDPBUSD.BCST   168(CX), Y10, Y11
+	VPDPBUSD.BCST   184(CX), Y7, Y11
 	VPSRLW          $0x04, Y6, Y7
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
-	PREFETCHT1      768(CX)
-	PREFETCHT0      768(CX)(R8*1)
-	VPDPBUSD.BCST   172(DX), Y6, Y11
-	VPDPBUSD.BCST   188(DX), Y7, Y11
+	PREFETCHT1      768(DI)
+	PREFETCHT0      768(DI)(R8*1)
+	VPDPBUSD.BCST   172(CX), Y6, Y11
+	VPDPBUSD.BCST   188(CX), Y7, Y11
 	VPSRAD          $0x10, Y12, Y6
 	VPMULLD         Y6, Y11, Y11
 	VPADDD          Y11, Y2, Y2
@@ -489,33 +489,33 @@ block:
 	VPSHUFB         Y9, Y5, Y9
 	VPSHUFB         Y8, Y5, Y8
 	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   192(DX), Y9, Y11
-	PREFETCHT1      832(CX)
-	PREFETCHT0      832(CX)(R8*1)
-	VPDPBUSD.BCST   208(DX), Y8, Y11
+	VPDPBUSD.BCST   192(CX), Y9, Y11
+	PREFETCHT1      832(DI)
+	PREFETCHT0      832(DI)(R8*1)
+	VPDPBUSD.BCST   208(CX), Y8, Y11
 	VPSRLW          $0x04, Y7, Y8
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y8, Y8
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y8, Y5, Y8
-	VPDPBUSD.BCST   196(DX), Y7, Y11
-	VPDPBUSD.BCST   212(DX), Y8, Y11
+	VPDPBUSD.BCST   196(CX), Y7, Y11
+	VPDPBUSD.BCST   212(CX), Y8, Y11
 	VPSRLW          $0x04, Y10, Y7
 	VPANDD          Y1, Y10, Y10
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y10, Y5, Y10
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   200(DX), Y10, Y11
-	PREFETCHT1      896(CX)
-	PREFETCHT0      896(CX)(R8*1)
-	VPDPBUSD.BCST   216(DX), Y7, Y11
+	VPDPBUSD.BCST   200(CX), Y10, Y11
+	PREFETCHT1      896(DI)
+	PREFETCHT0      896(DI)(R8*1)
+	VPDPBUSD.BCST   216(CX), Y7, Y11
 	VPSRLW          $0x04, Y6, Y7
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   204(DX), Y6, Y11
-	VPDPBUSD.BCST   220(DX), Y7, Y11
+	VPDPBUSD.BCST   204(CX), Y6, Y11
+	VPDPBUSD.BCST   220(CX), Y7, Y11
 	VPSRAD          $0x10, Y13, Y6
 	VPMULLD         Y6, Y11, Y11
 	VPADDD          Y11, Y2, Y2
@@ -541,49 +541,49 @@ block:
 	VPSHUFB         Y9, Y5, Y9
 	VPSHUFB         Y8, Y5, Y8
 	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   224(DX), Y9, Y11
-	PREFETCHT1      960(CX)
-	PREFETCHT0      960(CX)(R8*1)
-	VPDPBUSD.BCST   240(DX), Y8, Y11
+	VPDPBUSD.BCST   224(CX), Y9, Y11
+	PREFETCHT1      960(DI)
+	PREFETCHT0      960(DI)(R8*1)
+	VPDPBUSD.BCST   240(CX), Y8, Y11
 	VPSRLW          $0x04, Y7, Y8
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y8, Y8
 	VPSHUFB         Y7, Y5, Y7
 	VPSHUFB         Y8, Y5, Y8
-	VPDPBUSD.BCST   228(DX), Y7, Y11
-	VPDPBUSD.BCST   244(DX), Y8, Y11
+	VPDPBUSD.BCST   228(CX), Y7, Y11
+	VPDPBUSD.BCST   244(CX), Y8, Y11
 	VPSRLW          $0x04, Y10, Y7
 	VPANDD          Y1, Y10, Y10
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y10, Y5, Y10
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   232(DX), Y10, Y11
-	PREFETCHT1      1024(CX)
-	PREFETCHT0      1024(CX)(R8*1)
-	VPDPBUSD.BCST   248(DX), Y7, Y11
+	VPDPBUSD.BCST   232(CX), Y10, Y11
+	PREFETCHT1      1024(DI)
+	PREFETCHT0      1024(DI)(R8*1)
+	VPDPBUSD.BCST   248(CX), Y7, Y11
 	VPSRLW          $0x04, Y6, Y7
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y6, Y5, Y6
 	VPSHUFB         Y7, Y5, Y7
-	VPDPBUSD.BCST   236(DX), Y6, Y11
-	VPDPBUSD.BCST   252(DX), Y7, Y11
+	VPDPBUSD.BCST   236(CX), Y6, Y11
+	VPDPBUSD.BCST   252(CX), Y7, Y11
 	VPSRAD          $0x10, Y4, Y4
 	VPMULLD         Y4, Y11, Y11
 	VPADDD          Y11, Y2, Y2
-	VMULPS.BCST     (BX), Y3, Y3
+	VMULPS.BCST     (DX), Y3, Y3
 	VCVTDQ2PS       Y2, Y2
 	VFMADD231PS     Y3, Y2, Y0
-	ADDQ            $0x00000100, DX
-	ADDQ            $0x04, BX
-	ADDQ            $0x20, SI
-	ADDQ            $0x00000440, CX
+	ADDQ            $0x00000100, CX
+	ADDQ            $0x04, DX
+	ADDQ            $0x20, BX
+	ADDQ            $0x00000440, DI
 	ADDQ            $0x00000088, R9
 	ADDQ            $0x00000088, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -663,10 +663,10 @@ GLOBL levels<>(SB), RODATA|NOPTR, $32
 // func dotIQ4XSAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotIQ4XSAVX2(SB), NOSPLIT, $0-72
-	MOVQ    room+64(FP), DI
+	MOVQ    room+64(FP), SI
 	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), R8
+	ADDQ    src+8(FP), R8
 	MOVQ    stride+16(FP), R9
 	SHLQ    $0x03, R9
 	NEGQ    R9
@@ -682,11 +682,11 @@ half:
 
 src0:
 	LEAQ   (R10)(R12*4), R11
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), R8
+	MOVQ   blocks+24(FP), DI
 
 block:
 	VXORPS         Y2, Y2, Y2
@@ -715,7 +715,7 @@ block:
 	VEXTRACTI128   $0x01, Y3, X6
 	VCVTPH2PS      X3, Y3
 	VCVTPH2PS      X6, Y6
-	VMOVDQU        Y3, 512(DI)
+	VMOVDQU        Y3, 512(SI)
 	VPSRLD         $0x00, Y4, Y3
 	VPAND          d4<>+0(SB), Y3, Y3
 	VPSRLD         $0x00, Y5, Y6
@@ -724,7 +724,7 @@ block:
 	VPOR           Y6, Y3, Y3
 	VPSUBD         d32<>+0(SB), Y3, Y3
 	VPSHUFB        twice<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, (DI)
+	VMOVDQU        Y3, (SI)
 	VPSRLD         $0x04, Y4, Y3
 	VPAND          d4<>+0(SB), Y3, Y3
 	VPSRLD         $0x02, Y5, Y6
@@ -733,7 +733,7 @@ block:
 	VPOR           Y6, Y3, Y3
 	VPSUBD         d32<>+0(SB), Y3, Y3
 	VPSHUFB        twice<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 32(DI)
+	VMOVDQU        Y3, 32(SI)
 	VPSRLD         $0x08, Y4, Y3
 	VPAND          d4<>+0(SB), Y3, Y3
 	VPSRLD         $0x04, Y5, Y6
@@ -742,7 +742,7 @@ block:
 	VPOR           Y6, Y3, Y3
 	VPSUBD         d32<>+0(SB), Y3, Y3
 	VPSHUFB        twice<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 64(DI)
+	VMOVDQU        Y3, 64(SI)
 	VPSRLD         $0x0c, Y4, Y3
 	VPAND          d4<>+0(SB), Y3, Y3
 	VPSRLD         $0x06, Y5, Y6
@@ -751,7 +751,7 @@ block:
 	VPOR           Y6, Y3, Y3
 	VPSUBD         d32<>+0(SB), Y3, Y3
 	VPSHUFB        twice<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 96(DI)
+	VMOVDQU        Y3, 96(SI)
 	VPSRLD         $0x10, Y4, Y3
 	VPAND          d4<>+0(SB), Y3, Y3
 	VPSRLD         $0x08, Y5, Y6
@@ -760,7 +760,7 @@ block:
 	VPOR           Y6, Y3, Y3
 	VPSUBD         d32<>+0(SB), Y3, Y3
 	VPSHUFB        twice<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 128(DI)
+	VMOVDQU        Y3, 128(SI)
 	VPSRLD         $0x14, Y4, Y3
 	VPAND          d4<>+0(SB), Y3, Y3
 	VPSRLD         $0x0a, Y5, Y6
@@ -769,7 +769,7 @@ block:
 	VPOR           Y6, Y3, Y3
 	VPSUBD         d32<>+0(SB), Y3, Y3
 	VPSHUFB        twice<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 160(DI)
+	VMOVDQU        Y3, 160(SI)
 	VPSRLD         $0x18, Y4, Y3
 	VPAND          d4<>+0(SB), Y3, Y3
 	VPSRLD         $0x0c, Y5, Y6
@@ -778,7 +778,7 @@ block:
 	VPOR           Y6, Y3, Y3
 	VPSUBD         d32<>+0(SB), Y3, Y3
 	VPSHUFB        twice<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 192(DI)
+	VMOVDQU        Y3, 192(SI)
 	VPSRLD         $0x1c, Y4, Y3
 	VPAND          d4<>+0(SB), Y3, Y3
 	VPSRLD         $0x0e, Y5, Y4
@@ -787,7 +787,7 @@ block:
 	VPOR           Y4, Y3, Y3
 	VPSUBD         d32<>+0(SB), Y3, Y3
 	VPSHUFB        twice<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 224(DI)
+	VMOVDQU        Y3, 224(SI)
 	VMOVDQU        signed<>+0(SB), Y3
 	VBROADCASTI128 8(R10), Y4
 	VINSERTI128    $0x01, 8(R11), Y4, Y4
@@ -810,72 +810,72 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y7, Y3, Y7
 	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R9*1)
-	VPBROADCASTD   (DX), Y9
+	PREFETCHT1     (R8)
+	PREFETCHT0     (R8)(R9*1)
+	VPBROADCASTD   (CX), Y9
 	VPABSB         Y7, Y10
 	VPSIGNB        Y7, Y9, Y9
 	VPMADDUBSW     Y9, Y10, Y9
-	VPMADDWD       (DI), Y9, Y9
+	VPMADDWD       (SI), Y9, Y9
 	VPADDD         Y9, Y2, Y2
-	VPBROADCASTD   16(DX), Y7
+	VPBROADCASTD   16(CX), Y7
 	VPABSB         Y6, Y9
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       (DI), Y7, Y7
+	VPMADDWD       (SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          Y1, Y5, Y5
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y5, Y3, Y5
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   4(DX), Y7
+	VPBROADCASTD   4(CX), Y7
 	VPABSB         Y5, Y9
 	VPSIGNB        Y5, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       (DI), Y7, Y7
+	VPMADDWD       (SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
-	VPBROADCASTD   20(DX), Y5
+	VPBROADCASTD   20(CX), Y5
 	VPABSB         Y6, Y7
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
-	VPMADDWD       (DI), Y5, Y5
+	VPMADDWD       (SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          Y1, Y8, Y8
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y8, Y3, Y8
 	VPSHUFB        Y5, Y3, Y5
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R9*1)
-	VPBROADCASTD   8(DX), Y6
+	PREFETCHT1     64(R8)
+	PREFETCHT0     64(R8)(R9*1)
+	VPBROADCASTD   8(CX), Y6
 	VPABSB         Y8, Y7
 	VPSIGNB        Y8, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       (DI), Y6, Y6
+	VPMADDWD       (SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   24(DX), Y6
+	VPBROADCASTD   24(CX), Y6
 	VPABSB         Y5, Y7
 	VPSIGNB        Y5, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       (DI), Y6, Y6
+	VPMADDWD       (SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
 	VPSRLW         $0x04, Y4, Y5
 	VPAND          Y1, Y4, Y4
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y4, Y3, Y4
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   12(DX), Y6
+	VPBROADCASTD   12(CX), Y6
 	VPABSB         Y4, Y7
 	VPSIGNB        Y4, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       (DI), Y6, Y6
+	VPMADDWD       (SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   28(DX), Y4
+	VPBROADCASTD   28(CX), Y4
 	VPABSB         Y5, Y6
 	VPSIGNB        Y5, Y4, Y4
 	VPMADDUBSW     Y4, Y6, Y4
-	VPMADDWD       (DI), Y4, Y4
+	VPMADDWD       (SI), Y4, Y4
 	VPADDD         Y4, Y2, Y2
 	VBROADCASTI128 24(R10), Y4
 	VINSERTI128    $0x01, 24(R11), Y4, Y4
@@ -898,72 +898,72 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y7, Y3, Y7
 	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R9*1)
-	VPBROADCASTD   32(DX), Y9
+	PREFETCHT1     128(R8)
+	PREFETCHT0     128(R8)(R9*1)
+	VPBROADCASTD   32(CX), Y9
 	VPABSB         Y7, Y10
 	VPSIGNB        Y7, Y9, Y9
 	VPMADDUBSW     Y9, Y10, Y9
-	VPMADDWD       32(DI), Y9, Y9
+	VPMADDWD       32(SI), Y9, Y9
 	VPADDD         Y9, Y2, Y2
-	VPBROADCASTD   48(DX), Y7
+	VPBROADCASTD   48(CX), Y7
 	VPABSB         Y6, Y9
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       32(DI), Y7, Y7
+	VPMADDWD       32(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          Y1, Y5, Y5
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y5, Y3, Y5
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   36(DX), Y7
+	VPBROADCASTD   36(CX), Y7
 	VPABSB         Y5, Y9
 	VPSIGNB        Y5, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       32(DI), Y7, Y7
+	VPMADDWD       32(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
-	VPBROADCASTD   52(DX), Y5
+	VPBROADCASTD   52(CX), Y5
 	VPABSB         Y6, Y7
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
-	VPMADDWD       32(DI), Y5, Y5
+	VPMADDWD       32(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          Y1, Y8, Y8
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y8, Y3, Y8
 	VPSHUFB        Y5, Y3, Y5
-	PREFETCHT1     192(CX)
-	PREFETCHT0     192(CX)(R9*1)
-	VPBROADCASTD   40(DX), Y6
+	PREFETCHT1     192(R8)
+	PREFETCHT0     192(R8)(R9*1)
+	VPBROADCASTD   40(CX), Y6
 	VPABSB         Y8, Y7
 	VPSIGNB        Y8, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       32(DI), Y6, Y6
+	VPMADDWD       32(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   56(DX), Y6
+	VPBROADCASTD   56(CX), Y6
 	VPABSB         Y5, Y7
 	VPSIGNB        Y5, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       32(DI), Y6, Y6
+	VPMADDWD       32(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
 	VPSRLW         $0x04, Y4, Y5
 	VPAND          Y1, Y4, Y4
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y4, Y3, Y4
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   44(DX), Y6
+	VPBROADCASTD   44(CX), Y6
 	VPABSB         Y4, Y7
 	VPSIGNB        Y4, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       32(DI), Y6, Y6
+	VPMADDWD       32(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   60(DX), Y4
+	VPBROADCASTD   60(CX), Y4
 	VPABSB         Y5, Y6
 	VPSIGNB        Y5, Y4, Y4
 	VPMADDUBSW     Y4, Y6, Y4
-	VPMADDWD       32(DI), Y4, Y4
+	VPMADDWD       32(SI), Y4, Y4
 	VPADDD         Y4, Y2, Y2
 	VBROADCASTI128 40(R10), Y4
 	VINSERTI128    $0x01, 40(R11), Y4, Y4
@@ -986,74 +986,74 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y7, Y3, Y7
 	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     256(CX)
-	PREFETCHT0     256(CX)(R9*1)
-	VPBROADCASTD   64(DX), Y9
+	PREFETCHT1     256(R8)
+	PREFETCHT0     256(R8)(R9*1)
+	VPBROADCASTD   64(CX), Y9
 	VPABSB         Y7, Y10
 	VPSIGNB        Y7, Y9, Y9
 	VPMADDUBSW     Y9, Y10, Y9
-	VPMADDWD       64(DI), Y9, Y9
+	VPMADDWD       64(SI), Y9, Y9
 	VPADDD         Y9, Y2, Y2
-	VPBROADCASTD   80(DX), Y7
+	VPBROADCASTD   80(CX), Y7
 	VPABSB         Y6, Y9
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       64(DI), Y7, Y7
+	VPMADDWD       64(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          Y1, Y5, Y5
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y5, Y3, Y5
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   68(DX), Y7
+	VPBROADCASTD   68(CX), Y7
 	VPABSB         Y5, Y9
 	VPSIGNB        Y5, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       64(DI), Y7, Y7
+	VPMADDWD       64(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
-	PREFETCHT1     320(CX)
-	PREFETCHT0     320(CX)(R9*1)
-	VPBROADCASTD   84(DX), Y5
+	PREFETCHT1     320(R8)
+	PREFETCHT0     320(R8)(R9*1)
+	VPBROADCASTD   84(CX), Y5
 	VPABSB         Y6, Y7
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
-	VPMADDWD       64(DI), Y5, Y5
+	VPMADDWD       64(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          Y1, Y8, Y8
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y8, Y3, Y8
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   72(DX), Y6
+	VPBROADCASTD   72(CX), Y6
 	VPABSB         Y8, Y7
 	VPSIGNB        Y8, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       64(DI), Y6, Y6
+	VPMADDWD       64(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   88(DX), Y6
+	VPBROADCASTD   88(CX), Y6
 	VPABSB         Y5, Y7
 	VPSIGNB        Y5, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       64(DI), Y6, Y6
+	VPMADDWD       64(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
 	VPSRLW         $0x04, Y4, Y5
 	VPAND          Y1, Y4, Y4
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y4, Y3, Y4
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   76(DX), Y6
+	VPBROADCASTD   76(CX), Y6
 	VPABSB         Y4, Y7
 	VPSIGNB        Y4, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       64(DI), Y6, Y6
+	VPMADDWD       64(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	PREFETCHT1     384(CX)
-	PREFETCHT0     384(CX)(R9*1)
-	VPBROADCASTD   92(DX), Y4
+	PREFETCHT1     384(R8)
+	PREFETCHT0     384(R8)(R9*1)
+	VPBROADCASTD   92(CX), Y4
 	VPABSB         Y5, Y6
 	VPSIGNB        Y5, Y4, Y4
 	VPMADDUBSW     Y4, Y6, Y4
-	VPMADDWD       64(DI), Y4, Y4
+	VPMADDWD       64(SI), Y4, Y4
 	VPADDD         Y4, Y2, Y2
 	VBROADCASTI128 56(R10), Y4
 	VINSERTI128    $0x01, 56(R11), Y4, Y4
@@ -1076,72 +1076,72 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y7, Y3, Y7
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   96(DX), Y9
+	VPBROADCASTD   96(CX), Y9
 	VPABSB         Y7, Y10
 	VPSIGNB        Y7, Y9, Y9
 	VPMADDUBSW     Y9, Y10, Y9
-	VPMADDWD       96(DI), Y9, Y9
+	VPMADDWD       96(SI), Y9, Y9
 	VPADDD         Y9, Y2, Y2
-	VPBROADCASTD   112(DX), Y7
+	VPBROADCASTD   112(CX), Y7
 	VPABSB         Y6, Y9
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       96(DI), Y7, Y7
+	VPMADDWD       96(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          Y1, Y5, Y5
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y5, Y3, Y5
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   100(DX), Y7
+	VPBROADCASTD   100(CX), Y7
 	VPABSB         Y5, Y9
 	VPSIGNB        Y5, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       96(DI), Y7, Y7
+	VPMADDWD       96(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
-	PREFETCHT1     448(CX)
-	PREFETCHT0     448(CX)(R9*1)
-	VPBROADCASTD   116(DX), Y5
+	PREFETCHT1     448(R8)
+	PREFETCHT0     448(R8)(R9*1)
+	VPBROADCASTD   116(CX), Y5
 	VPABSB         Y6, Y7
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
-	VPMADDWD       96(DI), Y5, Y5
+	VPMADDWD       96(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          Y1, Y8, Y8
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y8, Y3, Y8
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   104(DX), Y6
+	VPBROADCASTD   104(CX), Y6
 	VPABSB         Y8, Y7
 	VPSIGNB        Y8, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       96(DI), Y6, Y6
+	VPMADDWD       96(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   120(DX), Y6
+	VPBROADCASTD   120(CX), Y6
 	VPABSB         Y5, Y7
 	VPSIGNB        Y5, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       96(DI), Y6, Y6
+	VPMADDWD       96(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
 	VPSRLW         $0x04, Y4, Y5
 	VPAND          Y1, Y4, Y4
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y4, Y3, Y4
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   108(DX), Y6
+	VPBROADCASTD   108(CX), Y6
 	VPABSB         Y4, Y7
 	VPSIGNB        Y4, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       96(DI), Y6, Y6
+	VPMADDWD       96(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	PREFETCHT1     512(CX)
-	PREFETCHT0     512(CX)(R9*1)
-	VPBROADCASTD   124(DX), Y4
+	PREFETCHT1     512(R8)
+	PREFETCHT0     512(R8)(R9*1)
+	VPBROADCASTD   124(CX), Y4
 	VPABSB         Y5, Y6
 	VPSIGNB        Y5, Y4, Y4
 	VPMADDUBSW     Y4, Y6, Y4
-	VPMADDWD       96(DI), Y4, Y4
+	VPMADDWD       96(SI), Y4, Y4
 	VPADDD         Y4, Y2, Y2
 	VBROADCASTI128 72(R10), Y4
 	VINSERTI128    $0x01, 72(R11), Y4, Y4
@@ -1164,72 +1164,72 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y7, Y3, Y7
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   128(DX), Y9
+	VPBROADCASTD   128(CX), Y9
 	VPABSB         Y7, Y10
 	VPSIGNB        Y7, Y9, Y9
 	VPMADDUBSW     Y9, Y10, Y9
-	VPMADDWD       128(DI), Y9, Y9
+	VPMADDWD       128(SI), Y9, Y9
 	VPADDD         Y9, Y2, Y2
-	VPBROADCASTD   144(DX), Y7
+	VPBROADCASTD   144(CX), Y7
 	VPABSB         Y6, Y9
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       128(DI), Y7, Y7
+	VPMADDWD       128(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          Y1, Y5, Y5
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y5, Y3, Y5
 	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     576(CX)
-	PREFETCHT0     576(CX)(R9*1)
-	VPBROADCASTD   132(DX), Y7
+	PREFETCHT1     576(R8)
+	PREFETCHT0     576(R8)(R9*1)
+	VPBROADCASTD   132(CX), Y7
 	VPABSB         Y5, Y9
 	VPSIGNB        Y5, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       128(DI), Y7, Y7
+	VPMADDWD       128(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
-	VPBROADCASTD   148(DX), Y5
+	VPBROADCASTD   148(CX), Y5
 	VPABSB         Y6, Y7
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
-	VPMADDWD       128(DI), Y5, Y5
+	VPMADDWD       128(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          Y1, Y8, Y8
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y8, Y3, Y8
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   136(DX), Y6
+	VPBROADCASTD   136(CX), Y6
 	VPABSB         Y8, Y7
 	VPSIGNB        Y8, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       128(DI), Y6, Y6
+	VPMADDWD       128(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   152(DX), Y6
+	VPBROADCASTD   152(CX), Y6
 	VPABSB         Y5, Y7
 	VPSIGNB        Y5, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       128(DI), Y6, Y6
+	VPMADDWD       128(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
 	VPSRLW         $0x04, Y4, Y5
 	VPAND          Y1, Y4, Y4
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y4, Y3, Y4
 	VPSHUFB        Y5, Y3, Y5
-	PREFETCHT1     640(CX)
-	PREFETCHT0     640(CX)(R9*1)
-	VPBROADCASTD   140(DX), Y6
+	PREFETCHT1     640(R8)
+	PREFETCHT0     640(R8)(R9*1)
+	VPBROADCASTD   140(CX), Y6
 	VPABSB         Y4, Y7
 	VPSIGNB        Y4, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       128(DI), Y6, Y6
+	VPMADDWD       128(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   156(DX), Y4
+	VPBROADCASTD   156(CX), Y4
 	VPABSB         Y5, Y6
 	VPSIGNB        Y5, Y4, Y4
 	VPMADDUBSW     Y4, Y6, Y4
-	VPMADDWD       128(DI), Y4, Y4
+	VPMADDWD       128(SI), Y4, Y4
 	VPADDD         Y4, Y2, Y2
 	VBROADCASTI128 88(R10), Y4
 	VINSERTI128    $0x01, 88(R11), Y4, Y4
@@ -1252,72 +1252,72 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y7, Y3, Y7
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   160(DX), Y9
+	VPBROADCASTD   160(CX), Y9
 	VPABSB         Y7, Y10
 	VPSIGNB        Y7, Y9, Y9
 	VPMADDUBSW     Y9, Y10, Y9
-	VPMADDWD       160(DI), Y9, Y9
+	VPMADDWD       160(SI), Y9, Y9
 	VPADDD         Y9, Y2, Y2
-	VPBROADCASTD   176(DX), Y7
+	VPBROADCASTD   176(CX), Y7
 	VPABSB         Y6, Y9
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       160(DI), Y7, Y7
+	VPMADDWD       160(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          Y1, Y5, Y5
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y5, Y3, Y5
 	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     704(CX)
-	PREFETCHT0     704(CX)(R9*1)
-	VPBROADCASTD   164(DX), Y7
+	PREFETCHT1     704(R8)
+	PREFETCHT0     704(R8)(R9*1)
+	VPBROADCASTD   164(CX), Y7
 	VPABSB         Y5, Y9
 	VPSIGNB        Y5, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       160(DI), Y7, Y7
+	VPMADDWD       160(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
-	VPBROADCASTD   180(DX), Y5
+	VPBROADCASTD   180(CX), Y5
 	VPABSB         Y6, Y7
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
-	VPMADDWD       160(DI), Y5, Y5
+	VPMADDWD       160(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          Y1, Y8, Y8
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y8, Y3, Y8
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   168(DX), Y6
+	VPBROADCASTD   168(CX), Y6
 	VPABSB         Y8, Y7
 	VPSIGNB        Y8, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       160(DI), Y6, Y6
+	VPMADDWD       160(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   184(DX), Y6
+	VPBROADCASTD   184(CX), Y6
 	VPABSB         Y5, Y7
 	VPSIGNB        Y5, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       160(DI), Y6, Y6
+	VPMADDWD       160(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
 	VPSRLW         $0x04, Y4, Y5
 	VPAND          Y1, Y4, Y4
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y4, Y3, Y4
 	VPSHUFB        Y5, Y3, Y5
-	PREFETCHT1     768(CX)
-	PREFETCHT0     768(CX)(R9*1)
-	VPBROADCASTD   172(DX), Y6
+	PREFETCHT1     768(R8)
+	PREFETCHT0     768(R8)(R9*1)
+	VPBROADCASTD   172(CX), Y6
 	VPABSB         Y4, Y7
 	VPSIGNB        Y4, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       160(DI), Y6, Y6
+	VPMADDWD       160(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   188(DX), Y4
+	VPBROADCASTD   188(CX), Y4
 	VPABSB         Y5, Y6
 	VPSIGNB        Y5, Y4, Y4
 	VPMADDUBSW     Y4, Y6, Y4
-	VPMADDWD       160(DI), Y4, Y4
+	VPMADDWD       160(SI), Y4, Y4
 	VPADDD         Y4, Y2, Y2
 	VBROADCASTI128 104(R10), Y4
 	VINSERTI128    $0x01, 104(R11), Y4, Y4
@@ -1340,72 +1340,72 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y7, Y3, Y7
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   192(DX), Y9
+	VPBROADCASTD   192(CX), Y9
 	VPABSB         Y7, Y10
 	VPSIGNB        Y7, Y9, Y9
 	VPMADDUBSW     Y9, Y10, Y9
-	VPMADDWD       192(DI), Y9, Y9
+	VPMADDWD       192(SI), Y9, Y9
 	VPADDD         Y9, Y2, Y2
-	PREFETCHT1     832(CX)
-	PREFETCHT0     832(CX)(R9*1)
-	VPBROADCASTD   208(DX), Y7
+	PREFETCHT1     832(R8)
+	PREFETCHT0     832(R8)(R9*1)
+	VPBROADCASTD   208(CX), Y7
 	VPABSB         Y6, Y9
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       192(DI), Y7, Y7
+	VPMADDWD       192(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          Y1, Y5, Y5
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y5, Y3, Y5
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   196(DX), Y7
+	VPBROADCASTD   196(CX), Y7
 	VPABSB         Y5, Y9
 	VPSIGNB        Y5, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       192(DI), Y7, Y7
+	VPMADDWD       192(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
-	VPBROADCASTD   212(DX), Y5
+	VPBROADCASTD   212(CX), Y5
 	VPABSB         Y6, Y7
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
-	VPMADDWD       192(DI), Y5, Y5
+	VPMADDWD       192(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          Y1, Y8, Y8
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y8, Y3, Y8
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   200(DX), Y6
+	VPBROADCASTD   200(CX), Y6
 	VPABSB         Y8, Y7
 	VPSIGNB        Y8, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       192(DI), Y6, Y6
+	VPMADDWD       192(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	PREFETCHT1     896(CX)
-	PREFETCHT0     896(CX)(R9*1)
-	VPBROADCASTD   216(DX), Y6
+	PREFETCHT1     896(R8)
+	PREFETCHT0     896(R8)(R9*1)
+	VPBROADCASTD   216(CX), Y6
 	VPABSB         Y5, Y7
 	VPSIGNB        Y5, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       192(DI), Y6, Y6
+	VPMADDWD       192(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
 	VPSRLW         $0x04, Y4, Y5
 	VPAND          Y1, Y4, Y4
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y4, Y3, Y4
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   204(DX), Y6
+	VPBROADCASTD   204(CX), Y6
 	VPABSB         Y4, Y7
 	VPSIGNB        Y4, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       192(DI), Y6, Y6
+	VPMADDWD       192(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	VPBROADCASTD   220(DX), Y4
+	VPBROADCASTD   220(CX), Y4
 	VPABSB         Y5, Y6
 	VPSIGNB        Y5, Y4, Y4
 	VPMADDUBSW     Y4, Y6, Y4
-	VPMADDWD       192(DI), Y4, Y4
+	VPMADDWD       192(SI), Y4, Y4
 	VPADDD         Y4, Y2, Y2
 	VBROADCASTI128 120(R10), Y4
 	VINSERTI128    $0x01, 120(R11), Y4, Y4
@@ -1428,87 +1428,87 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y7, Y3, Y7
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   224(DX), Y9
+	VPBROADCASTD   224(CX), Y9
 	VPABSB         Y7, Y10
 	VPSIGNB        Y7, Y9, Y9
 	VPMADDUBSW     Y9, Y10, Y9
-	VPMADDWD       224(DI), Y9, Y9
+	VPMADDWD       224(SI), Y9, Y9
 	VPADDD         Y9, Y2, Y2
-	PREFETCHT1     960(CX)
-	PREFETCHT0     960(CX)(R9*1)
-	VPBROADCASTD   240(DX), Y7
+	PREFETCHT1     960(R8)
+	PREFETCHT0     960(R8)(R9*1)
+	VPBROADCASTD   240(CX), Y7
 	VPABSB         Y6, Y9
 	VPSIGNB        Y6, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       224(DI), Y7, Y7
+	VPMADDWD       224(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          Y1, Y5, Y5
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y5, Y3, Y5
 	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   228(DX), Y7
+	VPBROADCASTD   228(CX), Y7
 	VPABSB         Y5, Y9
 	VPSIGNB        Y5, Y7, Y7
 	VPMADDUBSW     Y7, Y9, Y7
-	VPMADDWD       224(DI), Y7, Y7
+	VPMADDWD       224(SI), Y7, Y7
 	VPADDD         Y7, Y2, Y2
-	VPBROADCASTD   244(DX), Y5
+	VPBROADCASTD   244(CX), Y5
 	VPABSB         Y6, Y7
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
-	VPMADDWD       224(DI), Y5, Y5
+	VPMADDWD       224(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          Y1, Y8, Y8
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y8, Y3, Y8
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   232(DX), Y6
+	VPBROADCASTD   232(CX), Y6
 	VPABSB         Y8, Y7
 	VPSIGNB        Y8, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       224(DI), Y6, Y6
+	VPMADDWD       224(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
-	PREFETCHT1     1024(CX)
-	PREFETCHT0     1024(CX)(R9*1)
-	VPBROADCASTD   248(DX), Y6
+	PREFETCHT1     1024(R8)
+	PREFETCHT0     1024(R8)(R9*1)
+	VPBROADCASTD   248(CX), Y6
 	VPABSB         Y5, Y7
 	VPSIGNB        Y5, Y6, Y6
 	VPMADDUBSW     Y6, Y7, Y6
-	VPMADDWD       224(DI), Y6, Y6
+	VPMADDWD       224(SI), Y6, Y6
 	VPADDD         Y6, Y2, Y2
 	VPSRLW         $0x04, Y4, Y5
 	VPAND          Y1, Y4, Y4
 	VPAND          Y1, Y5, Y5
 	VPSHUFB        Y4, Y3, Y4
 	VPSHUFB        Y5, Y3, Y5
-	VPBROADCASTD   236(DX), Y3
+	VPBROADCASTD   236(CX), Y3
 	VPABSB         Y4, Y6
 	VPSIGNB        Y4, Y3, Y3
 	VPMADDUBSW     Y3, Y6, Y3
-	VPMADDWD       224(DI), Y3, Y3
+	VPMADDWD       224(SI), Y3, Y3
 	VPADDD         Y3, Y2, Y2
-	VPBROADCASTD   252(DX), Y3
+	VPBROADCASTD   252(CX), Y3
 	VPABSB         Y5, Y4
 	VPSIGNB        Y5, Y3, Y3
 	VPMADDUBSW     Y3, Y4, Y3
-	VPMADDWD       224(DI), Y3, Y3
+	VPMADDWD       224(SI), Y3, Y3
 	VPADDD         Y3, Y2, Y2
-	VBROADCASTSS   (BX), Y3
-	VMULPS         512(DI), Y3, Y3
+	VBROADCASTSS   (DX), Y3
+	VMULPS         512(SI), Y3, Y3
 	VCVTDQ2PS      Y2, Y2
 	VFMADD231PS    Y3, Y2, Y0
-	ADDQ           $0x00000100, DX
-	ADDQ           $0x04, BX
-	ADDQ           $0x20, SI
-	ADDQ           $0x00000440, CX
+	ADDQ           $0x00000100, CX
+	ADDQ           $0x04, DX
+	ADDQ           $0x20, BX
+	ADDQ           $0x00000440, R8
 	ADDQ           $0x00000088, R10
 	ADDQ           $0x00000088, R11
-	DECQ           R8
+	DECQ           DI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

@@ -7,15 +7,15 @@
 // func dotMXFP4HubAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
 TEXT ·dotMXFP4HubAVX512(SB), NOSPLIT, $8-80
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K1
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K1
 	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -40,11 +40,11 @@ src0:
 
 scales0:
 	LEAQ   (R13)(R15*4), R14
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VXORPS          X2, X2, X2
@@ -86,13 +86,13 @@ block:
 	VPUNPCKHBW      Y6, Y7, Y9
 	VPUNPCKLBW      Y6, Y7, Y7
 	VSHUFPS         $0x88, Y9, Y7, Y6
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   (DX), Y6, Y10
+	VPDPBUSD.BCST   (CX), Y6, Y10
 	VSHUFPS         $0xdd, Y9, Y7, Y6
 	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   4(DX), Y6, Y7
+	VPDPBUSD.BCST   4(CX), Y6, Y7
 	VPSRLW          $0x04, Y5, Y6
 	VPANDD          Y1, Y5, Y5
 	VPANDD          Y1, Y6, Y6
@@ -101,9 +101,9 @@ block:
 	VPUNPCKHBW      Y6, Y5, Y9
 	VPUNPCKLBW      Y6, Y5, Y5
 	VSHUFPS         $0x88, Y9, Y5, Y6
-	VPDPBUSD.BCST   8(DX), Y6, Y10
+	VPDPBUSD.BCST   8(CX), Y6, Y10
 	VSHUFPS         $0xdd, Y9, Y5, Y6
-	VPDPBUSD.BCST   12(DX), Y6, Y7
+	VPDPBUSD.BCST   12(CX), Y6, Y7
 	VPSRLW          $0x04, Y8, Y5
 	VPANDD          Y1, Y8, Y8
 	VPANDD          Y1, Y5, Y5
@@ -112,11 +112,11 @@ block:
 	VPUNPCKHBW      Y5, Y8, Y6
 	VPUNPCKLBW      Y5, Y8, Y8
 	VSHUFPS         $0x88, Y6, Y8, Y5
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   16(DX), Y5, Y10
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   16(CX), Y5, Y10
 	VSHUFPS         $0xdd, Y6, Y8, Y5
-	VPDPBUSD.BCST   20(DX), Y5, Y7
+	VPDPBUSD.BCST   20(CX), Y5, Y7
 	VPSRLW          $0x04, Y4, Y5
 	VPANDD          Y1, Y4, Y4
 	VPANDD          Y1, Y5, Y5
@@ -125,27 +125,27 @@ block:
 	VPUNPCKHBW      Y5, Y4, Y3
 	VPUNPCKLBW      Y5, Y4, Y4
 	VSHUFPS         $0x88, Y3, Y4, Y5
-	VPDPBUSD.BCST   24(DX), Y5, Y10
+	VPDPBUSD.BCST   24(CX), Y5, Y10
 	VSHUFPS         $0xdd, Y3, Y4, Y5
-	VPDPBUSD.BCST   28(DX), Y5, Y7
+	VPDPBUSD.BCST   28(CX), Y5, Y7
 	VPADDD          Y7, Y10, Y10
 	VMOVDQU64       bias0<>+0(SB), Y3
-	VPDPWSSD.BCST   (SI), Y3, Y10
-	VMULPS.BCST     (BX), Y2, Y2
+	VPDPWSSD.BCST   (BX), Y3, Y10
+	VMULPS.BCST     (DX), Y2, Y2
 	VCVTDQ2PS       Y10, Y10
 	VFMADD231PS     Y2, Y10, Y0
-	ADDQ            $0x20, DX
+	ADDQ            $0x20, CX
+	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x04, SI
-	ADDQ            $0x00000080, CX
+	ADDQ            $0x00000080, DI
 	ADDQ            $0x00000010, R9
 	ADDQ            $0x00000010, R10
 	INCQ            R13
 	INCQ            R14
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -216,8 +216,8 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·dotMXFP4HubAVX2(SB), NOSPLIT, $8-80
 	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), DI
+	ADDQ    src+8(FP), DI
 	MOVQ    stride+16(FP), R8
 	SHLQ    $0x03, R8
 	NEGQ    R8
@@ -242,11 +242,11 @@ src0:
 
 scales0:
 	LEAQ   (R13)(R15*4), R14
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VXORPS         X2, X2, X2
@@ -288,12 +288,12 @@ block:
 	VPUNPCKHBW     Y6, Y7, Y9
 	VPUNPCKLBW     Y6, Y7, Y7
 	VSHUFPS        $0x88, Y9, Y7, Y6
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y10
+	PREFETCHT1     (DI)
+	PREFETCHT0     (DI)(R8*1)
+	VPBROADCASTD   (CX), Y10
 	VPMADDUBSW     Y10, Y6, Y10
 	VSHUFPS        $0xdd, Y9, Y7, Y6
-	VPBROADCASTD   4(DX), Y7
+	VPBROADCASTD   4(CX), Y7
 	VPMADDUBSW     Y7, Y6, Y7
 	VPADDW         Y10, Y7, Y7
 	VPSRLW         $0x04, Y5, Y6
@@ -304,11 +304,11 @@ block:
 	VPUNPCKHBW     Y6, Y5, Y9
 	VPUNPCKLBW     Y6, Y5, Y5
 	VSHUFPS        $0x88, Y9, Y5, Y6
-	VPBROADCASTD   8(DX), Y10
+	VPBROADCASTD   8(CX), Y10
 	VPMADDUBSW     Y10, Y6, Y10
 	VPADDW         Y7, Y10, Y10
 	VSHUFPS        $0xdd, Y9, Y5, Y6
-	VPBROADCASTD   12(DX), Y5
+	VPBROADCASTD   12(CX), Y5
 	VPMADDUBSW     Y5, Y6, Y5
 	VPADDW         Y10, Y5, Y5
 	VPMADDWD       ones<>+0(SB), Y5, Y5
@@ -320,12 +320,12 @@ block:
 	VPUNPCKHBW     Y6, Y8, Y7
 	VPUNPCKLBW     Y6, Y8, Y8
 	VSHUFPS        $0x88, Y7, Y8, Y6
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   16(DX), Y9
+	PREFETCHT1     64(DI)
+	PREFETCHT0     64(DI)(R8*1)
+	VPBROADCASTD   16(CX), Y9
 	VPMADDUBSW     Y9, Y6, Y9
 	VSHUFPS        $0xdd, Y7, Y8, Y6
-	VPBROADCASTD   20(DX), Y7
+	VPBROADCASTD   20(CX), Y7
 	VPMADDUBSW     Y7, Y6, Y7
 	VPADDW         Y9, Y7, Y7
 	VPSRLW         $0x04, Y4, Y6
@@ -336,34 +336,34 @@ block:
 	VPUNPCKHBW     Y6, Y4, Y3
 	VPUNPCKLBW     Y6, Y4, Y4
 	VSHUFPS        $0x88, Y3, Y4, Y6
-	VPBROADCASTD   24(DX), Y8
+	VPBROADCASTD   24(CX), Y8
 	VPMADDUBSW     Y8, Y6, Y8
 	VPADDW         Y7, Y8, Y8
 	VSHUFPS        $0xdd, Y3, Y4, Y6
-	VPBROADCASTD   28(DX), Y3
+	VPBROADCASTD   28(CX), Y3
 	VPMADDUBSW     Y3, Y6, Y3
 	VPADDW         Y8, Y3, Y3
 	VPMADDWD       ones<>+0(SB), Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	VPBROADCASTD   (SI), Y4
+	VPBROADCASTD   (BX), Y4
 	VPMADDWD       bias0<>+0(SB), Y4, Y4
 	VPADDD         Y4, Y3, Y3
-	VBROADCASTSS   (BX), Y4
+	VBROADCASTSS   (DX), Y4
 	VMULPS         Y2, Y4, Y4
 	VCVTDQ2PS      Y3, Y3
 	VFMADD231PS    Y4, Y3, Y0
-	ADDQ           $0x20, DX
+	ADDQ           $0x20, CX
+	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x04, SI
-	ADDQ           $0x00000080, CX
+	ADDQ           $0x00000080, DI
 	ADDQ           $0x00000010, R9
 	ADDQ           $0x00000010, R10
 	INCQ           R13
 	INCQ           R14
-	DECQ           DI
+	DECQ           SI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

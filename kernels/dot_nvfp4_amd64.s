@@ -7,15 +7,15 @@
 // func dotNVFP4AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
 TEXT ·dotNVFP4AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -31,11 +31,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VPBROADCASTD    (R9), Y2
@@ -109,23 +109,23 @@ block:
 	VPANDD          Y1, Y9, Y9
 	VPSHUFB         Y10, Y6, Y10
 	VPSHUFB         Y9, Y6, Y9
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   (DX), Y10, Y12
+	VPDPBUSD.BCST   (CX), Y10, Y12
 	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   8(DX), Y9, Y10
+	VPDPBUSD.BCST   8(CX), Y9, Y10
 	VPSRLW          $0x04, Y8, Y9
 	VPANDD          Y1, Y8, Y8
 	VPANDD          Y1, Y9, Y9
 	VPSHUFB         Y8, Y6, Y8
 	VPSHUFB         Y9, Y6, Y9
-	VPDPBUSD.BCST   4(DX), Y8, Y12
-	VPDPBUSD.BCST   12(DX), Y9, Y10
+	VPDPBUSD.BCST   4(CX), Y8, Y12
+	VPDPBUSD.BCST   12(CX), Y9, Y10
 	VPADDD          Y10, Y12, Y12
 	VMOVDQU64       bias0<>+0(SB), Y8
-	VPDPWSSD.BCST   (SI), Y8, Y12
-	VMULPS.BCST     (BX), Y3, Y3
+	VPDPWSSD.BCST   (BX), Y8, Y12
+	VMULPS.BCST     (DX), Y3, Y3
 	VCVTDQ2PS       Y12, Y12
 	VFMADD231PS     Y3, Y12, Y0
 	VPSRLW          $0x04, Y11, Y3
@@ -133,25 +133,25 @@ block:
 	VPANDD          Y1, Y3, Y3
 	VPSHUFB         Y11, Y6, Y11
 	VPSHUFB         Y3, Y6, Y3
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
 	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   16(DX), Y11, Y8
+	VPDPBUSD.BCST   16(CX), Y11, Y8
 	VXORPS          Y9, Y9, Y9
-	VPDPBUSD.BCST   24(DX), Y3, Y9
+	VPDPBUSD.BCST   24(CX), Y3, Y9
 	VPSRLW          $0x04, Y7, Y3
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y3, Y3
 	VPSHUFB         Y7, Y6, Y7
 	VPSHUFB         Y3, Y6, Y3
-	VPDPBUSD.BCST   20(DX), Y7, Y8
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
-	VPDPBUSD.BCST   28(DX), Y3, Y9
+	VPDPBUSD.BCST   20(CX), Y7, Y8
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
+	VPDPBUSD.BCST   28(CX), Y3, Y9
 	VPADDD          Y9, Y8, Y8
 	VMOVDQU64       bias1<>+0(SB), Y3
-	VPDPWSSD.BCST   (SI), Y3, Y8
-	VMULPS.BCST     (BX), Y4, Y3
+	VPDPWSSD.BCST   (BX), Y3, Y8
+	VMULPS.BCST     (DX), Y4, Y3
 	VCVTDQ2PS       Y8, Y8
 	VFMADD231PS     Y3, Y8, Y0
 	VBROADCASTI32X4 20(R9), Y3
@@ -176,22 +176,22 @@ block:
 	VPSHUFB         Y8, Y6, Y8
 	VPSHUFB         Y7, Y6, Y7
 	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   32(DX), Y8, Y10
+	VPDPBUSD.BCST   32(CX), Y8, Y10
 	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   40(DX), Y7, Y8
+	VPDPBUSD.BCST   40(CX), Y7, Y8
 	VPSRLW          $0x04, Y4, Y7
 	VPANDD          Y1, Y4, Y4
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y4, Y6, Y4
 	VPSHUFB         Y7, Y6, Y7
-	PREFETCHT1      192(CX)
-	PREFETCHT0      192(CX)(R8*1)
-	VPDPBUSD.BCST   36(DX), Y4, Y10
-	VPDPBUSD.BCST   44(DX), Y7, Y8
+	PREFETCHT1      192(DI)
+	PREFETCHT0      192(DI)(R8*1)
+	VPDPBUSD.BCST   36(CX), Y4, Y10
+	VPDPBUSD.BCST   44(CX), Y7, Y8
 	VPADDD          Y8, Y10, Y10
 	VMOVDQU64       bias0<>+0(SB), Y4
-	VPDPWSSD.BCST   4(SI), Y4, Y10
-	VMULPS.BCST     4(BX), Y5, Y4
+	VPDPWSSD.BCST   4(BX), Y4, Y10
+	VMULPS.BCST     4(DX), Y5, Y4
 	VCVTDQ2PS       Y10, Y10
 	VFMADD231PS     Y4, Y10, Y0
 	VPSRLW          $0x04, Y9, Y4
@@ -200,34 +200,34 @@ block:
 	VPSHUFB         Y9, Y6, Y9
 	VPSHUFB         Y4, Y6, Y4
 	VXORPS          Y5, Y5, Y5
-	VPDPBUSD.BCST   48(DX), Y9, Y5
-	PREFETCHT1      256(CX)
-	PREFETCHT0      256(CX)(R8*1)
+	VPDPBUSD.BCST   48(CX), Y9, Y5
+	PREFETCHT1      256(DI)
+	PREFETCHT0      256(DI)(R8*1)
 	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   56(DX), Y4, Y7
+	VPDPBUSD.BCST   56(CX), Y4, Y7
 	VPSRLW          $0x04, Y3, Y4
 	VPANDD          Y1, Y3, Y3
 	VPANDD          Y1, Y4, Y4
 	VPSHUFB         Y3, Y6, Y3
 	VPSHUFB         Y4, Y6, Y4
-	VPDPBUSD.BCST   52(DX), Y3, Y5
-	VPDPBUSD.BCST   60(DX), Y4, Y7
+	VPDPBUSD.BCST   52(CX), Y3, Y5
+	VPDPBUSD.BCST   60(CX), Y4, Y7
 	VPADDD          Y7, Y5, Y5
 	VMOVDQU64       bias1<>+0(SB), Y3
-	VPDPWSSD.BCST   4(SI), Y3, Y5
-	VMULPS.BCST     4(BX), Y2, Y2
+	VPDPWSSD.BCST   4(BX), Y3, Y5
+	VMULPS.BCST     4(DX), Y2, Y2
 	VCVTDQ2PS       Y5, Y5
 	VFMADD231PS     Y2, Y5, Y0
-	ADDQ            $0x40, DX
+	ADDQ            $0x40, CX
+	ADDQ            $0x08, DX
 	ADDQ            $0x08, BX
-	ADDQ            $0x08, SI
-	ADDQ            $0x00000120, CX
+	ADDQ            $0x00000120, DI
 	ADDQ            $0x00000024, R9
 	ADDQ            $0x00000024, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -298,8 +298,8 @@ GLOBL bias1<>(SB), RODATA|NOPTR, $32
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·dotNVFP4AVX2(SB), NOSPLIT, $0-64
 	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), DI
+	ADDQ    src+8(FP), DI
 	MOVQ    stride+16(FP), R8
 	SHLQ    $0x03, R8
 	NEGQ    R8
@@ -315,11 +315,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VPBROADCASTD   (R9), Y2
@@ -393,11 +393,11 @@ block:
 	VPAND          Y1, Y9, Y9
 	VPSHUFB        Y10, Y6, Y10
 	VPSHUFB        Y9, Y6, Y9
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y12
+	PREFETCHT1     (DI)
+	PREFETCHT0     (DI)(R8*1)
+	VPBROADCASTD   (CX), Y12
 	VPMADDUBSW     Y12, Y10, Y12
-	VPBROADCASTD   8(DX), Y10
+	VPBROADCASTD   8(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y12, Y10, Y10
 	VPSRLW         $0x04, Y8, Y9
@@ -405,17 +405,17 @@ block:
 	VPAND          Y1, Y9, Y9
 	VPSHUFB        Y8, Y6, Y8
 	VPSHUFB        Y9, Y6, Y9
-	VPBROADCASTD   4(DX), Y12
+	VPBROADCASTD   4(CX), Y12
 	VPMADDUBSW     Y12, Y8, Y12
 	VPADDW         Y10, Y12, Y12
-	VPBROADCASTD   12(DX), Y8
+	VPBROADCASTD   12(CX), Y8
 	VPMADDUBSW     Y8, Y9, Y8
 	VPADDW         Y12, Y8, Y8
 	VPMADDWD       ones<>+0(SB), Y8, Y8
-	VPBROADCASTD   (SI), Y9
+	VPBROADCASTD   (BX), Y9
 	VPMADDWD       bias0<>+0(SB), Y9, Y9
 	VPADDD         Y9, Y8, Y8
-	VBROADCASTSS   (BX), Y9
+	VBROADCASTSS   (DX), Y9
 	VMULPS         Y3, Y9, Y9
 	VCVTDQ2PS      Y8, Y8
 	VFMADD231PS    Y9, Y8, Y0
@@ -424,11 +424,11 @@ block:
 	VPAND          Y1, Y3, Y3
 	VPSHUFB        Y11, Y6, Y11
 	VPSHUFB        Y3, Y6, Y3
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   16(DX), Y8
+	PREFETCHT1     64(DI)
+	PREFETCHT0     64(DI)(R8*1)
+	VPBROADCASTD   16(CX), Y8
 	VPMADDUBSW     Y8, Y11, Y8
-	VPBROADCASTD   24(DX), Y9
+	VPBROADCASTD   24(CX), Y9
 	VPMADDUBSW     Y9, Y3, Y9
 	VPADDW         Y8, Y9, Y9
 	VPSRLW         $0x04, Y7, Y3
@@ -436,19 +436,19 @@ block:
 	VPAND          Y1, Y3, Y3
 	VPSHUFB        Y7, Y6, Y7
 	VPSHUFB        Y3, Y6, Y3
-	VPBROADCASTD   20(DX), Y8
+	VPBROADCASTD   20(CX), Y8
 	VPMADDUBSW     Y8, Y7, Y8
 	VPADDW         Y9, Y8, Y8
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   28(DX), Y7
+	PREFETCHT1     128(DI)
+	PREFETCHT0     128(DI)(R8*1)
+	VPBROADCASTD   28(CX), Y7
 	VPMADDUBSW     Y7, Y3, Y7
 	VPADDW         Y8, Y7, Y7
 	VPMADDWD       ones<>+0(SB), Y7, Y7
-	VPBROADCASTD   (SI), Y3
+	VPBROADCASTD   (BX), Y3
 	VPMADDWD       bias1<>+0(SB), Y3, Y3
 	VPADDD         Y3, Y7, Y7
-	VBROADCASTSS   (BX), Y3
+	VBROADCASTSS   (DX), Y3
 	VMULPS         Y4, Y3, Y3
 	VCVTDQ2PS      Y7, Y7
 	VFMADD231PS    Y3, Y7, Y0
@@ -473,9 +473,9 @@ block:
 	VPAND          Y1, Y7, Y7
 	VPSHUFB        Y8, Y6, Y8
 	VPSHUFB        Y7, Y6, Y7
-	VPBROADCASTD   32(DX), Y10
+	VPBROADCASTD   32(CX), Y10
 	VPMADDUBSW     Y10, Y8, Y10
-	VPBROADCASTD   40(DX), Y8
+	VPBROADCASTD   40(CX), Y8
 	VPMADDUBSW     Y8, Y7, Y8
 	VPADDW         Y10, Y8, Y8
 	VPSRLW         $0x04, Y4, Y7
@@ -483,19 +483,19 @@ block:
 	VPAND          Y1, Y7, Y7
 	VPSHUFB        Y4, Y6, Y4
 	VPSHUFB        Y7, Y6, Y7
-	PREFETCHT1     192(CX)
-	PREFETCHT0     192(CX)(R8*1)
-	VPBROADCASTD   36(DX), Y10
+	PREFETCHT1     192(DI)
+	PREFETCHT0     192(DI)(R8*1)
+	VPBROADCASTD   36(CX), Y10
 	VPMADDUBSW     Y10, Y4, Y10
 	VPADDW         Y8, Y10, Y10
-	VPBROADCASTD   44(DX), Y4
+	VPBROADCASTD   44(CX), Y4
 	VPMADDUBSW     Y4, Y7, Y4
 	VPADDW         Y10, Y4, Y4
 	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPBROADCASTD   4(SI), Y7
+	VPBROADCASTD   4(BX), Y7
 	VPMADDWD       bias0<>+0(SB), Y7, Y7
 	VPADDD         Y7, Y4, Y4
-	VBROADCASTSS   4(BX), Y7
+	VBROADCASTSS   4(DX), Y7
 	VMULPS         Y5, Y7, Y7
 	VCVTDQ2PS      Y4, Y4
 	VFMADD231PS    Y7, Y4, Y0
@@ -504,11 +504,11 @@ block:
 	VPAND          Y1, Y4, Y4
 	VPSHUFB        Y9, Y6, Y9
 	VPSHUFB        Y4, Y6, Y4
-	VPBROADCASTD   48(DX), Y5
+	VPBROADCASTD   48(CX), Y5
 	VPMADDUBSW     Y5, Y9, Y5
-	PREFETCHT1     256(CX)
-	PREFETCHT0     256(CX)(R8*1)
-	VPBROADCASTD   56(DX), Y7
+	PREFETCHT1     256(DI)
+	PREFETCHT0     256(DI)(R8*1)
+	VPBROADCASTD   56(CX), Y7
 	VPMADDUBSW     Y7, Y4, Y7
 	VPADDW         Y5, Y7, Y7
 	VPSRLW         $0x04, Y3, Y4
@@ -516,30 +516,30 @@ block:
 	VPAND          Y1, Y4, Y4
 	VPSHUFB        Y3, Y6, Y3
 	VPSHUFB        Y4, Y6, Y4
-	VPBROADCASTD   52(DX), Y5
+	VPBROADCASTD   52(CX), Y5
 	VPMADDUBSW     Y5, Y3, Y5
 	VPADDW         Y7, Y5, Y5
-	VPBROADCASTD   60(DX), Y3
+	VPBROADCASTD   60(CX), Y3
 	VPMADDUBSW     Y3, Y4, Y3
 	VPADDW         Y5, Y3, Y3
 	VPMADDWD       ones<>+0(SB), Y3, Y3
-	VPBROADCASTD   4(SI), Y4
+	VPBROADCASTD   4(BX), Y4
 	VPMADDWD       bias1<>+0(SB), Y4, Y4
 	VPADDD         Y4, Y3, Y3
-	VBROADCASTSS   4(BX), Y4
+	VBROADCASTSS   4(DX), Y4
 	VMULPS         Y2, Y4, Y4
 	VCVTDQ2PS      Y3, Y3
 	VFMADD231PS    Y4, Y3, Y0
-	ADDQ           $0x40, DX
+	ADDQ           $0x40, CX
+	ADDQ           $0x08, DX
 	ADDQ           $0x08, BX
-	ADDQ           $0x08, SI
-	ADDQ           $0x00000120, CX
+	ADDQ           $0x00000120, DI
 	ADDQ           $0x00000024, R9
 	ADDQ           $0x00000024, R10
-	DECQ           DI
+	DECQ           SI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

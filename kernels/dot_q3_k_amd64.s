@@ -7,18 +7,18 @@
 // func dotQ3KAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ3KAVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 low4<>+0(SB), Y1
 	VMOVDQU64 mid2<>+0(SB), Y2
 	VMOVDQU64 low2<>+0(SB), Y3
 	VMOVDQU64 bit2<>+0(SB), Y4
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -34,11 +34,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VXORPS          Y5, Y5, Y5
@@ -95,35 +95,35 @@ block:
 	VPSHUFB         two0<>+0(SB), Y9, Y12
 	VPSRAW          $0x06, Y12, Y12
 	VPSUBW          Y12, Y7, Y12
-	VPDPWSSD.BCST   (SI), Y12, Y5
+	VPDPWSSD.BCST   (BX), Y12, Y5
 	VPSHUFB         two1<>+0(SB), Y9, Y12
 	VPSRAW          $0x06, Y12, Y12
 	VPSUBW          Y12, Y7, Y12
-	VPDPWSSD.BCST   4(SI), Y12, Y5
+	VPDPWSSD.BCST   4(BX), Y12, Y5
 	VPSHUFB         two0<>+0(SB), Y11, Y12
 	VPSRAW          $0x06, Y12, Y12
 	VPSUBW          Y12, Y7, Y12
-	VPDPWSSD.BCST   8(SI), Y12, Y5
+	VPDPWSSD.BCST   8(BX), Y12, Y5
 	VPSHUFB         two1<>+0(SB), Y11, Y12
 	VPSRAW          $0x06, Y12, Y12
 	VPSUBW          Y12, Y7, Y12
-	VPDPWSSD.BCST   12(SI), Y12, Y5
+	VPDPWSSD.BCST   12(BX), Y12, Y5
 	VPSHUFB         two0<>+0(SB), Y8, Y12
 	VPSRAW          $0x06, Y12, Y12
 	VPSUBW          Y12, Y7, Y12
-	VPDPWSSD.BCST   16(SI), Y12, Y5
+	VPDPWSSD.BCST   16(BX), Y12, Y5
 	VPSHUFB         two1<>+0(SB), Y8, Y12
 	VPSRAW          $0x06, Y12, Y12
 	VPSUBW          Y12, Y7, Y12
-	VPDPWSSD.BCST   20(SI), Y12, Y5
+	VPDPWSSD.BCST   20(BX), Y12, Y5
 	VPSHUFB         two0<>+0(SB), Y10, Y12
 	VPSRAW          $0x06, Y12, Y12
 	VPSUBW          Y12, Y7, Y12
-	VPDPWSSD.BCST   24(SI), Y12, Y5
+	VPDPWSSD.BCST   24(BX), Y12, Y5
 	VPSHUFB         two1<>+0(SB), Y10, Y12
 	VPSRAW          $0x06, Y12, Y12
 	VPSUBW          Y12, Y7, Y12
-	VPDPWSSD.BCST   28(SI), Y12, Y5
+	VPDPWSSD.BCST   28(BX), Y12, Y5
 	VBROADCASTI32X4 (R9), Y7
 	VINSERTI32X4    $0x01, (R10), Y7, Y7
 	VBROADCASTI32X4 (R9)(R11*1), Y12
@@ -160,83 +160,83 @@ block:
 	VPSLLW          $0x02, Y14, Y20
 	VPANDD          Y4, Y20, Y20
 	VPORD           Y20, Y17, Y17
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y20, Y20, Y20
-	VPDPBUSD.BCST   (DX), Y17, Y20
+	VPDPBUSD.BCST   (CX), Y17, Y20
 	VPSRLW          $0x02, Y18, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSLLW          $0x01, Y14, Y21
 	VPANDD          Y4, Y21, Y21
 	VPORD           Y21, Y17, Y17
 	VXORPS          Y21, Y21, Y21
-	VPDPBUSD.BCST   32(DX), Y17, Y21
+	VPDPBUSD.BCST   32(CX), Y17, Y21
 	VPSRLW          $0x04, Y18, Y17
 	VPANDD          Y3, Y17, Y17
 	VPANDD          Y4, Y14, Y22
 	VPORD           Y22, Y17, Y17
 	VXORPS          Y22, Y22, Y22
-	VPDPBUSD.BCST   64(DX), Y17, Y22
+	VPDPBUSD.BCST   64(CX), Y17, Y22
 	VPSRLW          $0x06, Y18, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSRLW          $0x01, Y14, Y18
 	VPANDD          Y4, Y18, Y18
 	VPORD           Y18, Y17, Y17
 	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   96(DX), Y17, Y18
+	VPDPBUSD.BCST   96(CX), Y17, Y18
 	VPANDD          Y3, Y16, Y17
 	VPSLLW          $0x02, Y12, Y23
 	VPANDD          Y4, Y23, Y23
 	VPORD           Y23, Y17, Y17
-	VPDPBUSD.BCST   4(DX), Y17, Y20
+	VPDPBUSD.BCST   4(CX), Y17, Y20
 	VPSRLW          $0x02, Y16, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSLLW          $0x01, Y12, Y23
 	VPANDD          Y4, Y23, Y23
 	VPORD           Y23, Y17, Y17
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   36(DX), Y17, Y21
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   36(CX), Y17, Y21
 	VPSRLW          $0x04, Y16, Y17
 	VPANDD          Y3, Y17, Y17
 	VPANDD          Y4, Y12, Y23
 	VPORD           Y23, Y17, Y17
-	VPDPBUSD.BCST   68(DX), Y17, Y22
+	VPDPBUSD.BCST   68(CX), Y17, Y22
 	VPSRLW          $0x06, Y16, Y16
 	VPANDD          Y3, Y16, Y16
 	VPSRLW          $0x01, Y12, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   100(DX), Y16, Y18
+	VPDPBUSD.BCST   100(CX), Y16, Y18
 	VPANDD          Y3, Y19, Y16
 	VPSLLW          $0x02, Y15, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   8(DX), Y16, Y20
+	VPDPBUSD.BCST   8(CX), Y16, Y20
 	VPSRLW          $0x02, Y19, Y16
 	VPANDD          Y3, Y16, Y16
 	VPSLLW          $0x01, Y15, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   40(DX), Y16, Y21
+	VPDPBUSD.BCST   40(CX), Y16, Y21
 	VPSRLW          $0x04, Y19, Y16
 	VPANDD          Y3, Y16, Y16
 	VPANDD          Y4, Y15, Y17
 	VPORD           Y17, Y16, Y16
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
-	VPDPBUSD.BCST   72(DX), Y16, Y22
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
+	VPDPBUSD.BCST   72(CX), Y16, Y22
 	VPSRLW          $0x06, Y19, Y16
 	VPANDD          Y3, Y16, Y16
 	VPSRLW          $0x01, Y15, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   104(DX), Y16, Y18
+	VPDPBUSD.BCST   104(CX), Y16, Y18
 	VPANDD          Y3, Y13, Y16
 	VPSLLW          $0x02, Y7, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   12(DX), Y16, Y20
+	VPDPBUSD.BCST   12(CX), Y16, Y20
 	VPSHUFB         top0<>+0(SB), Y9, Y16
 	VPSRAW          $0x08, Y16, Y16
 	VPSRAD          $0x10, Y16, Y16
@@ -247,7 +247,7 @@ block:
 	VPSLLW          $0x01, Y7, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   44(DX), Y16, Y21
+	VPDPBUSD.BCST   44(CX), Y16, Y21
 	VPSHUFB         top2<>+0(SB), Y9, Y16
 	VPSRAW          $0x08, Y16, Y16
 	VPSRAD          $0x10, Y16, Y16
@@ -257,9 +257,9 @@ block:
 	VPANDD          Y3, Y16, Y16
 	VPANDD          Y4, Y7, Y17
 	VPORD           Y17, Y16, Y16
-	PREFETCHT1      192(CX)
-	PREFETCHT0      192(CX)(R8*1)
-	VPDPBUSD.BCST   76(DX), Y16, Y22
+	PREFETCHT1      192(DI)
+	PREFETCHT0      192(DI)(R8*1)
+	VPDPBUSD.BCST   76(CX), Y16, Y22
 	VPSHUFB         top0<>+0(SB), Y11, Y16
 	VPSRAW          $0x08, Y16, Y16
 	VPSRAD          $0x10, Y16, Y16
@@ -270,7 +270,7 @@ block:
 	VPSRLW          $0x01, Y7, Y16
 	VPANDD          Y4, Y16, Y16
 	VPORD           Y16, Y13, Y13
-	VPDPBUSD.BCST   108(DX), Y13, Y18
+	VPDPBUSD.BCST   108(CX), Y13, Y18
 	VPSHUFB         top2<>+0(SB), Y11, Y13
 	VPSRAW          $0x08, Y13, Y13
 	VPSRAD          $0x10, Y13, Y13
@@ -297,85 +297,85 @@ block:
 	VPANDD          Y4, Y20, Y20
 	VPORD           Y20, Y17, Y17
 	VXORPS          Y20, Y20, Y20
-	VPDPBUSD.BCST   128(DX), Y17, Y20
+	VPDPBUSD.BCST   128(CX), Y17, Y20
 	VPSRLW          $0x02, Y18, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSRLW          $0x03, Y14, Y21
 	VPANDD          Y4, Y21, Y21
 	VPORD           Y21, Y17, Y17
 	VXORPS          Y21, Y21, Y21
-	VPDPBUSD.BCST   160(DX), Y17, Y21
+	VPDPBUSD.BCST   160(CX), Y17, Y21
 	VPSRLW          $0x04, Y18, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSRLW          $0x04, Y14, Y22
 	VPANDD          Y4, Y22, Y22
 	VPORD           Y22, Y17, Y17
 	VXORPS          Y22, Y22, Y22
-	VPDPBUSD.BCST   192(DX), Y17, Y22
+	VPDPBUSD.BCST   192(CX), Y17, Y22
 	VPSRLW          $0x06, Y18, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSRLW          $0x05, Y14, Y14
 	VPANDD          Y4, Y14, Y14
 	VPORD           Y14, Y17, Y17
-	PREFETCHT1      256(CX)
-	PREFETCHT0      256(CX)(R8*1)
+	PREFETCHT1      256(DI)
+	PREFETCHT0      256(DI)(R8*1)
 	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   224(DX), Y17, Y14
+	VPDPBUSD.BCST   224(CX), Y17, Y14
 	VPANDD          Y3, Y16, Y17
 	VPSRLW          $0x02, Y12, Y18
 	VPANDD          Y4, Y18, Y18
 	VPORD           Y18, Y17, Y17
-	VPDPBUSD.BCST   132(DX), Y17, Y20
+	VPDPBUSD.BCST   132(CX), Y17, Y20
 	VPSRLW          $0x02, Y16, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSRLW          $0x03, Y12, Y18
 	VPANDD          Y4, Y18, Y18
 	VPORD           Y18, Y17, Y17
-	VPDPBUSD.BCST   164(DX), Y17, Y21
+	VPDPBUSD.BCST   164(CX), Y17, Y21
 	VPSRLW          $0x04, Y16, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSRLW          $0x04, Y12, Y18
 	VPANDD          Y4, Y18, Y18
 	VPORD           Y18, Y17, Y17
-	VPDPBUSD.BCST   196(DX), Y17, Y22
+	VPDPBUSD.BCST   196(CX), Y17, Y22
 	VPSRLW          $0x06, Y16, Y16
 	VPANDD          Y3, Y16, Y16
 	VPSRLW          $0x05, Y12, Y12
 	VPANDD          Y4, Y12, Y12
 	VPORD           Y12, Y16, Y16
-	PREFETCHT1      320(CX)
-	PREFETCHT0      320(CX)(R8*1)
-	VPDPBUSD.BCST   228(DX), Y16, Y14
+	PREFETCHT1      320(DI)
+	PREFETCHT0      320(DI)(R8*1)
+	VPDPBUSD.BCST   228(CX), Y16, Y14
 	VPANDD          Y3, Y19, Y12
 	VPSRLW          $0x02, Y15, Y16
 	VPANDD          Y4, Y16, Y16
 	VPORD           Y16, Y12, Y12
-	VPDPBUSD.BCST   136(DX), Y12, Y20
+	VPDPBUSD.BCST   136(CX), Y12, Y20
 	VPSRLW          $0x02, Y19, Y12
 	VPANDD          Y3, Y12, Y12
 	VPSRLW          $0x03, Y15, Y16
 	VPANDD          Y4, Y16, Y16
 	VPORD           Y16, Y12, Y12
-	VPDPBUSD.BCST   168(DX), Y12, Y21
+	VPDPBUSD.BCST   168(CX), Y12, Y21
 	VPSRLW          $0x04, Y19, Y12
 	VPANDD          Y3, Y12, Y12
 	VPSRLW          $0x04, Y15, Y16
 	VPANDD          Y4, Y16, Y16
 	VPORD           Y16, Y12, Y12
-	VPDPBUSD.BCST   200(DX), Y12, Y22
+	VPDPBUSD.BCST   200(CX), Y12, Y22
 	VPSRLW          $0x06, Y19, Y12
 	VPANDD          Y3, Y12, Y12
 	VPSRLW          $0x05, Y15, Y15
 	VPANDD          Y4, Y15, Y15
 	VPORD           Y15, Y12, Y12
-	VPDPBUSD.BCST   232(DX), Y12, Y14
+	VPDPBUSD.BCST   232(CX), Y12, Y14
 	VPANDD          Y3, Y13, Y12
 	VPSRLW          $0x02, Y7, Y15
 	VPANDD          Y4, Y15, Y15
 	VPORD           Y15, Y12, Y12
-	PREFETCHT1      384(CX)
-	PREFETCHT0      384(CX)(R8*1)
-	VPDPBUSD.BCST   140(DX), Y12, Y20
+	PREFETCHT1      384(DI)
+	PREFETCHT0      384(DI)(R8*1)
+	VPDPBUSD.BCST   140(CX), Y12, Y20
 	VPSHUFB         top0<>+0(SB), Y8, Y12
 	VPSRAW          $0x08, Y12, Y12
 	VPSRAD          $0x10, Y12, Y12
@@ -386,7 +386,7 @@ block:
 	VPSRLW          $0x03, Y7, Y15
 	VPANDD          Y4, Y15, Y15
 	VPORD           Y15, Y12, Y12
-	VPDPBUSD.BCST   172(DX), Y12, Y21
+	VPDPBUSD.BCST   172(CX), Y12, Y21
 	VPSHUFB         top2<>+0(SB), Y8, Y12
 	VPSRAW          $0x08, Y12, Y12
 	VPSRAD          $0x10, Y12, Y12
@@ -397,7 +397,7 @@ block:
 	VPSRLW          $0x04, Y7, Y15
 	VPANDD          Y4, Y15, Y15
 	VPORD           Y15, Y12, Y12
-	VPDPBUSD.BCST   204(DX), Y12, Y22
+	VPDPBUSD.BCST   204(CX), Y12, Y22
 	VPSHUFB         top0<>+0(SB), Y10, Y12
 	VPSRAW          $0x08, Y12, Y12
 	VPSRAD          $0x10, Y12, Y12
@@ -408,7 +408,7 @@ block:
 	VPSRLW          $0x05, Y7, Y7
 	VPANDD          Y4, Y7, Y7
 	VPORD           Y7, Y12, Y12
-	VPDPBUSD.BCST   236(DX), Y12, Y14
+	VPDPBUSD.BCST   236(CX), Y12, Y14
 	VPSHUFB         top2<>+0(SB), Y10, Y7
 	VPSRAW          $0x08, Y7, Y7
 	VPSRAD          $0x10, Y7, Y7
@@ -450,83 +450,83 @@ block:
 	VPSLLW          $0x02, Y14, Y20
 	VPANDD          Y4, Y20, Y20
 	VPORD           Y20, Y17, Y17
-	PREFETCHT1      448(CX)
-	PREFETCHT0      448(CX)(R8*1)
+	PREFETCHT1      448(DI)
+	PREFETCHT0      448(DI)(R8*1)
 	VXORPS          Y20, Y20, Y20
-	VPDPBUSD.BCST   16(DX), Y17, Y20
+	VPDPBUSD.BCST   16(CX), Y17, Y20
 	VPSRLW          $0x02, Y18, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSLLW          $0x01, Y14, Y21
 	VPANDD          Y4, Y21, Y21
 	VPORD           Y21, Y17, Y17
 	VXORPS          Y21, Y21, Y21
-	VPDPBUSD.BCST   48(DX), Y17, Y21
+	VPDPBUSD.BCST   48(CX), Y17, Y21
 	VPSRLW          $0x04, Y18, Y17
 	VPANDD          Y3, Y17, Y17
 	VPANDD          Y4, Y14, Y22
 	VPORD           Y22, Y17, Y17
 	VXORPS          Y22, Y22, Y22
-	VPDPBUSD.BCST   80(DX), Y17, Y22
+	VPDPBUSD.BCST   80(CX), Y17, Y22
 	VPSRLW          $0x06, Y18, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSRLW          $0x01, Y14, Y18
 	VPANDD          Y4, Y18, Y18
 	VPORD           Y18, Y17, Y17
 	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   112(DX), Y17, Y18
+	VPDPBUSD.BCST   112(CX), Y17, Y18
 	VPANDD          Y3, Y16, Y17
 	VPSLLW          $0x02, Y12, Y23
 	VPANDD          Y4, Y23, Y23
 	VPORD           Y23, Y17, Y17
-	VPDPBUSD.BCST   20(DX), Y17, Y20
+	VPDPBUSD.BCST   20(CX), Y17, Y20
 	VPSRLW          $0x02, Y16, Y17
 	VPANDD          Y3, Y17, Y17
 	VPSLLW          $0x01, Y12, Y23
 	VPANDD          Y4, Y23, Y23
 	VPORD           Y23, Y17, Y17
-	PREFETCHT1      512(CX)
-	PREFETCHT0      512(CX)(R8*1)
-	VPDPBUSD.BCST   52(DX), Y17, Y21
+	PREFETCHT1      512(DI)
+	PREFETCHT0      512(DI)(R8*1)
+	VPDPBUSD.BCST   52(CX), Y17, Y21
 	VPSRLW          $0x04, Y16, Y17
 	VPANDD          Y3, Y17, Y17
 	VPANDD          Y4, Y12, Y23
 	VPORD           Y23, Y17, Y17
-	VPDPBUSD.BCST   84(DX), Y17, Y22
+	VPDPBUSD.BCST   84(CX), Y17, Y22
 	VPSRLW          $0x06, Y16, Y16
 	VPANDD          Y3, Y16, Y16
 	VPSRLW          $0x01, Y12, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   116(DX), Y16, Y18
+	VPDPBUSD.BCST   116(CX), Y16, Y18
 	VPANDD          Y3, Y19, Y16
 	VPSLLW          $0x02, Y15, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   24(DX), Y16, Y20
+	VPDPBUSD.BCST   24(CX), Y16, Y20
 	VPSRLW          $0x02, Y19, Y16
 	VPANDD          Y3, Y16, Y16
 	VPSLLW          $0x01, Y15, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   56(DX), Y16, Y21
+	VPDPBUSD.BCST   56(CX), Y16, Y21
 	VPSRLW          $0x04, Y19, Y16
 	VPANDD          Y3, Y16, Y16
 	VPANDD          Y4, Y15, Y17
 	VPORD           Y17, Y16, Y16
-	PREFETCHT1      576(CX)
-	PREFETCHT0      576(CX)(R8*1)
-	VPDPBUSD.BCST   88(DX), Y16, Y22
+	PREFETCHT1      576(DI)
+	PREFETCHT0      576(DI)(R8*1)
+	VPDPBUSD.BCST   88(CX), Y16, Y22
 	VPSRLW          $0x06, Y19, Y16
 	VPANDD          Y3, Y16, Y16
 	VPSRLW          $0x01, Y15, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   120(DX), Y16, Y18
+	VPDPBUSD.BCST   120(CX), Y16, Y18
 	VPANDD          Y3, Y13, Y16
 	VPSLLW          $0x02, Y7, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   28(DX), Y16, Y20
+	VPDPBUSD.BCST   28(CX), Y16, Y20
 	VPSHUFB         top1<>+0(SB), Y9, Y16
 	VPSRAW          $0x08, Y16, Y16
 	VPSRAD          $0x10, Y16, Y16
@@ -537,7 +537,7 @@ block:
 	VPSLLW          $0x01, Y7, Y17
 	VPANDD          Y4, Y17, Y17
 	VPORD           Y17, Y16, Y16
-	VPDPBUSD.BCST   60(DX), Y16, Y21
+	VPDPBUSD.BCST   60(CX), Y16, Y21
 	VPSHUFB         top3<>+0(SB), Y9, Y9
 	VPSRAW          $0x08, Y9, Y9
 	VPSRAD          $0x10, Y9, Y9
@@ -547,9 +547,9 @@ block:
 	VPANDD          Y3, Y9, Y9
 	VPANDD          Y4, Y7, Y16
 	VPORD           Y16, Y9, Y9
-	PREFETCHT1      640(CX)
-	PREFETCHT0      640(CX)(R8*1)
-	VPDPBUSD.BCST   92(DX), Y9, Y22
+	PREFETCHT1      640(DI)
+	PREFETCHT0      640(DI)(R8*1)
+	VPDPBUSD.BCST   92(CX), Y9, Y22
 	VPSHUFB         top1<>+0(SB), Y11, Y9
 	VPSRAW          $0x08, Y9, Y9
 	VPSRAD          $0x10, Y9, Y9
@@ -560,7 +560,7 @@ block:
 	VPSRLW          $0x01, Y7, Y13
 	VPANDD          Y4, Y13, Y13
 	VPORD           Y13, Y9, Y9
-	VPDPBUSD.BCST   124(DX), Y9, Y18
+	VPDPBUSD.BCST   124(CX), Y9, Y18
 	VPSHUFB         top3<>+0(SB), Y11, Y9
 	VPSRAW          $0x08, Y9, Y9
 	VPSRAD          $0x10, Y9, Y9
@@ -587,85 +587,85 @@ block:
 	VPANDD          Y4, Y18, Y18
 	VPORD           Y18, Y13, Y13
 	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   144(DX), Y13, Y18
+	VPDPBUSD.BCST   144(CX), Y13, Y18
 	VPSRLW          $0x02, Y16, Y13
 	VPANDD          Y3, Y13, Y13
 	VPSRLW          $0x03, Y14, Y19
 	VPANDD          Y4, Y19, Y19
 	VPORD           Y19, Y13, Y13
 	VXORPS          Y19, Y19, Y19
-	VPDPBUSD.BCST   176(DX), Y13, Y19
+	VPDPBUSD.BCST   176(CX), Y13, Y19
 	VPSRLW          $0x04, Y16, Y13
 	VPANDD          Y3, Y13, Y13
 	VPSRLW          $0x04, Y14, Y20
 	VPANDD          Y4, Y20, Y20
 	VPORD           Y20, Y13, Y13
 	VXORPS          Y20, Y20, Y20
-	VPDPBUSD.BCST   208(DX), Y13, Y20
+	VPDPBUSD.BCST   208(CX), Y13, Y20
 	VPSRLW          $0x06, Y16, Y13
 	VPANDD          Y3, Y13, Y13
 	VPSRLW          $0x05, Y14, Y14
 	VPANDD          Y4, Y14, Y14
 	VPORD           Y14, Y13, Y13
-	PREFETCHT1      704(CX)
-	PREFETCHT0      704(CX)(R8*1)
+	PREFETCHT1      704(DI)
+	PREFETCHT0      704(DI)(R8*1)
 	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   240(DX), Y13, Y14
+	VPDPBUSD.BCST   240(CX), Y13, Y14
 	VPANDD          Y3, Y11, Y13
 	VPSRLW          $0x02, Y12, Y16
 	VPANDD          Y4, Y16, Y16
 	VPORD           Y16, Y13, Y13
-	VPDPBUSD.BCST   148(DX), Y13, Y18
+	VPDPBUSD.BCST   148(CX), Y13, Y18
 	VPSRLW          $0x02, Y11, Y13
 	VPANDD          Y3, Y13, Y13
 	VPSRLW          $0x03, Y12, Y16
 	VPANDD          Y4, Y16, Y16
 	VPORD           Y16, Y13, Y13
-	VPDPBUSD.BCST   180(DX), Y13, Y19
+	VPDPBUSD.BCST   180(CX), Y13, Y19
 	VPSRLW          $0x04, Y11, Y13
 	VPANDD          Y3, Y13, Y13
 	VPSRLW          $0x04, Y12, Y16
 	VPANDD          Y4, Y16, Y16
 	VPORD           Y16, Y13, Y13
-	VPDPBUSD.BCST   212(DX), Y13, Y20
+	VPDPBUSD.BCST   212(CX), Y13, Y20
 	VPSRLW          $0x06, Y11, Y11
 	VPANDD          Y3, Y11, Y11
 	VPSRLW          $0x05, Y12, Y12
 	VPANDD          Y4, Y12, Y12
 	VPORD           Y12, Y11, Y11
-	PREFETCHT1      768(CX)
-	PREFETCHT0      768(CX)(R8*1)
-	VPDPBUSD.BCST   244(DX), Y11, Y14
+	PREFETCHT1      768(DI)
+	PREFETCHT0      768(DI)(R8*1)
+	VPDPBUSD.BCST   244(CX), Y11, Y14
 	VPANDD          Y3, Y17, Y11
 	VPSRLW          $0x02, Y15, Y12
 	VPANDD          Y4, Y12, Y12
 	VPORD           Y12, Y11, Y11
-	VPDPBUSD.BCST   152(DX), Y11, Y18
+	VPDPBUSD.BCST   152(CX), Y11, Y18
 	VPSRLW          $0x02, Y17, Y11
 	VPANDD          Y3, Y11, Y11
 	VPSRLW          $0x03, Y15, Y12
 	VPANDD          Y4, Y12, Y12
 	VPORD           Y12, Y11, Y11
-	VPDPBUSD.BCST   184(DX), Y11, Y19
+	VPDPBUSD.BCST   184(CX), Y11, Y19
 	VPSRLW          $0x04, Y17, Y11
 	VPANDD          Y3, Y11, Y11
 	VPSRLW          $0x04, Y15, Y12
 	VPANDD          Y4, Y12, Y12
 	VPORD           Y12, Y11, Y11
-	VPDPBUSD.BCST   216(DX), Y11, Y20
+	VPDPBUSD.BCST   216(CX), Y11, Y20
 	VPSRLW          $0x06, Y17, Y11
 	VPANDD          Y3, Y11, Y11
 	VPSRLW          $0x05, Y15, Y12
 	VPANDD          Y4, Y12, Y12
 	VPORD           Y12, Y11, Y11
-	VPDPBUSD.BCST   248(DX), Y11, Y14
+	VPDPBUSD.BCST   248(CX), Y11, Y14
 	VPANDD          Y3, Y9, Y11
 	VPSRLW          $0x02, Y7, Y12
 	VPANDD          Y4, Y12, Y12
 	VPORD           Y12, Y11, Y11
-	PREFETCHT1      832(CX)
-	PREFETCHT0      832(CX)(R8*1)
-	VPDPBUSD.BCST   156(DX), Y11, Y18
+	PREFETCHT1      832(DI)
+	PREFETCHT0      832(DI)(R8*1)
+	VPDPBUSD.BCST   156(CX), Y11, Y18
 	VPSHUFB         top1<>+0(SB), Y8, Y11
 	VPSRAW          $0x08, Y11, Y11
 	VPSRAD          $0x10, Y11, Y11
@@ -676,7 +676,7 @@ block:
 	VPSRLW          $0x03, Y7, Y12
 	VPANDD          Y4, Y12, Y12
 	VPORD           Y12, Y11, Y11
-	VPDPBUSD.BCST   188(DX), Y11, Y19
+	VPDPBUSD.BCST   188(CX), Y11, Y19
 	VPSHUFB         top3<>+0(SB), Y8, Y8
 	VPSRAW          $0x08, Y8, Y8
 	VPSRAD          $0x10, Y8, Y8
@@ -687,7 +687,7 @@ block:
 	VPSRLW          $0x04, Y7, Y11
 	VPANDD          Y4, Y11, Y11
 	VPORD           Y11, Y8, Y8
-	VPDPBUSD.BCST   220(DX), Y8, Y20
+	VPDPBUSD.BCST   220(CX), Y8, Y20
 	VPSHUFB         top1<>+0(SB), Y10, Y8
 	VPSRAW          $0x08, Y8, Y8
 	VPSRAD          $0x10, Y8, Y8
@@ -698,25 +698,25 @@ block:
 	VPSRLW          $0x05, Y7, Y7
 	VPANDD          Y4, Y7, Y7
 	VPORD           Y7, Y8, Y8
-	VPDPBUSD.BCST   252(DX), Y8, Y14
+	VPDPBUSD.BCST   252(CX), Y8, Y14
 	VPSHUFB         top3<>+0(SB), Y10, Y7
 	VPSRAW          $0x08, Y7, Y7
 	VPSRAD          $0x10, Y7, Y7
 	VPMULLD         Y7, Y14, Y14
 	VPADDD          Y14, Y5, Y5
-	VMULPS.BCST     (BX), Y6, Y6
+	VMULPS.BCST     (DX), Y6, Y6
 	VCVTDQ2PS       Y5, Y5
 	VFMADD231PS     Y6, Y5, Y0
-	ADDQ            $0x00000100, DX
-	ADDQ            $0x04, BX
-	ADDQ            $0x20, SI
-	ADDQ            $0x00000370, CX
+	ADDQ            $0x00000100, CX
+	ADDQ            $0x04, DX
+	ADDQ            $0x20, BX
+	ADDQ            $0x00000370, DI
 	ADDQ            $0x0000006e, R9
 	ADDQ            $0x0000006e, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -836,13 +836,13 @@ GLOBL top3<>(SB), RODATA|NOPTR, $32
 // func dotQ3KAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ3KAVX2(SB), NOSPLIT, $0-72
-	MOVQ    room+64(FP), DI
+	MOVQ    room+64(FP), SI
 	VMOVDQU low4<>+0(SB), Y1
 	VMOVDQU mid2<>+0(SB), Y2
 	VMOVDQU low2<>+0(SB), Y3
 	VMOVDQU bit2<>+0(SB), Y4
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), R8
+	ADDQ    src+8(FP), R8
 	MOVQ    stride+16(FP), R9
 	SHLQ    $0x03, R9
 	NEGQ    R9
@@ -858,11 +858,11 @@ half:
 
 src0:
 	LEAQ   (R10)(R12*4), R11
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), R8
+	MOVQ   blocks+24(FP), DI
 
 block:
 	VXORPS         Y5, Y5, Y5
@@ -876,7 +876,7 @@ block:
 	VPINSRW        $0x06, 108(R11)(R12*2), X6, X6
 	VPINSRW        $0x07, 108(R11)(R13*1), X6, X6
 	VCVTPH2PS      X6, Y6
-	VMOVDQU        Y6, 512(DI)
+	VMOVDQU        Y6, 512(SI)
 	VBROADCASTI128 92(R10), Y6
 	VINSERTI128    $0x01, 92(R11), Y6, Y6
 	VBROADCASTI128 92(R10)(R12*1), Y7
@@ -917,98 +917,98 @@ block:
 	VXORPS         Y6, Y6, Y6
 	VPSHUFB        top0<>+0(SB), Y8, Y11
 	VPSRAW         $0x08, Y11, Y11
-	VMOVDQU        Y11, (DI)
+	VMOVDQU        Y11, (SI)
 	VPSHUFB        top1<>+0(SB), Y8, Y11
 	VPSRAW         $0x08, Y11, Y11
-	VMOVDQU        Y11, 32(DI)
+	VMOVDQU        Y11, 32(SI)
 	VPSHUFB        top2<>+0(SB), Y8, Y11
 	VPSRAW         $0x08, Y11, Y11
-	VMOVDQU        Y11, 64(DI)
+	VMOVDQU        Y11, 64(SI)
 	VPSHUFB        top3<>+0(SB), Y8, Y11
 	VPSRAW         $0x08, Y11, Y11
-	VMOVDQU        Y11, 96(DI)
+	VMOVDQU        Y11, 96(SI)
 	VPSHUFB        two0<>+0(SB), Y8, Y11
 	VPSRAW         $0x06, Y11, Y11
 	VPSUBW         Y11, Y6, Y11
-	VPBROADCASTD   (SI), Y12
+	VPBROADCASTD   (BX), Y12
 	VPMADDWD       Y11, Y12, Y12
 	VPADDD         Y12, Y5, Y5
 	VPSHUFB        two1<>+0(SB), Y8, Y8
 	VPSRAW         $0x06, Y8, Y8
 	VPSUBW         Y8, Y6, Y8
-	VPBROADCASTD   4(SI), Y11
+	VPBROADCASTD   4(BX), Y11
 	VPMADDWD       Y8, Y11, Y11
 	VPADDD         Y11, Y5, Y5
 	VPSHUFB        top0<>+0(SB), Y10, Y8
 	VPSRAW         $0x08, Y8, Y8
-	VMOVDQU        Y8, 128(DI)
+	VMOVDQU        Y8, 128(SI)
 	VPSHUFB        top1<>+0(SB), Y10, Y8
 	VPSRAW         $0x08, Y8, Y8
-	VMOVDQU        Y8, 160(DI)
+	VMOVDQU        Y8, 160(SI)
 	VPSHUFB        top2<>+0(SB), Y10, Y8
 	VPSRAW         $0x08, Y8, Y8
-	VMOVDQU        Y8, 192(DI)
+	VMOVDQU        Y8, 192(SI)
 	VPSHUFB        top3<>+0(SB), Y10, Y8
 	VPSRAW         $0x08, Y8, Y8
-	VMOVDQU        Y8, 224(DI)
+	VMOVDQU        Y8, 224(SI)
 	VPSHUFB        two0<>+0(SB), Y10, Y8
 	VPSRAW         $0x06, Y8, Y8
 	VPSUBW         Y8, Y6, Y8
-	VPBROADCASTD   8(SI), Y11
+	VPBROADCASTD   8(BX), Y11
 	VPMADDWD       Y8, Y11, Y11
 	VPADDD         Y11, Y5, Y5
 	VPSHUFB        two1<>+0(SB), Y10, Y8
 	VPSRAW         $0x06, Y8, Y8
 	VPSUBW         Y8, Y6, Y8
-	VPBROADCASTD   12(SI), Y10
+	VPBROADCASTD   12(BX), Y10
 	VPMADDWD       Y8, Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSHUFB        top0<>+0(SB), Y7, Y8
 	VPSRAW         $0x08, Y8, Y8
-	VMOVDQU        Y8, 256(DI)
+	VMOVDQU        Y8, 256(SI)
 	VPSHUFB        top1<>+0(SB), Y7, Y8
 	VPSRAW         $0x08, Y8, Y8
-	VMOVDQU        Y8, 288(DI)
+	VMOVDQU        Y8, 288(SI)
 	VPSHUFB        top2<>+0(SB), Y7, Y8
 	VPSRAW         $0x08, Y8, Y8
-	VMOVDQU        Y8, 320(DI)
+	VMOVDQU        Y8, 320(SI)
 	VPSHUFB        top3<>+0(SB), Y7, Y8
 	VPSRAW         $0x08, Y8, Y8
-	VMOVDQU        Y8, 352(DI)
+	VMOVDQU        Y8, 352(SI)
 	VPSHUFB        two0<>+0(SB), Y7, Y8
 	VPSRAW         $0x06, Y8, Y8
 	VPSUBW         Y8, Y6, Y8
-	VPBROADCASTD   16(SI), Y10
+	VPBROADCASTD   16(BX), Y10
 	VPMADDWD       Y8, Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSHUFB        two1<>+0(SB), Y7, Y7
 	VPSRAW         $0x06, Y7, Y7
 	VPSUBW         Y7, Y6, Y7
-	VPBROADCASTD   20(SI), Y8
+	VPBROADCASTD   20(BX), Y8
 	VPMADDWD       Y7, Y8, Y8
 	VPADDD         Y8, Y5, Y5
 	VPSHUFB        top0<>+0(SB), Y9, Y7
 	VPSRAW         $0x08, Y7, Y7
-	VMOVDQU        Y7, 384(DI)
+	VMOVDQU        Y7, 384(SI)
 	VPSHUFB        top1<>+0(SB), Y9, Y7
 	VPSRAW         $0x08, Y7, Y7
-	VMOVDQU        Y7, 416(DI)
+	VMOVDQU        Y7, 416(SI)
 	VPSHUFB        top2<>+0(SB), Y9, Y7
 	VPSRAW         $0x08, Y7, Y7
-	VMOVDQU        Y7, 448(DI)
+	VMOVDQU        Y7, 448(SI)
 	VPSHUFB        top3<>+0(SB), Y9, Y7
 	VPSRAW         $0x08, Y7, Y7
-	VMOVDQU        Y7, 480(DI)
+	VMOVDQU        Y7, 480(SI)
 	VPSHUFB        two0<>+0(SB), Y9, Y7
 	VPSRAW         $0x06, Y7, Y7
 	VPSUBW         Y7, Y6, Y7
-	VPBROADCASTD   24(SI), Y8
+	VPBROADCASTD   24(BX), Y8
 	VPMADDWD       Y7, Y8, Y8
 	VPADDD         Y8, Y5, Y5
 	VPSHUFB        two1<>+0(SB), Y9, Y7
 	VPSRAW         $0x06, Y7, Y7
 	VPSUBW         Y7, Y6, Y7
-	VPBROADCASTD   28(SI), Y6
+	VPBROADCASTD   28(BX), Y6
 	VPMADDWD       Y7, Y6, Y6
 	VPADDD         Y6, Y5, Y5
 	VBROADCASTI128 (R10), Y6
@@ -1027,10 +1027,10 @@ block:
 	VPUNPCKHQDQ    Y7, Y10, Y7
 	VPUNPCKLQDQ    Y8, Y6, Y10
 	VPUNPCKHQDQ    Y8, Y6, Y6
-	VMOVDQU        Y9, 608(DI)
-	VMOVDQU        Y7, 640(DI)
-	VMOVDQU        Y10, 672(DI)
-	VMOVDQU        Y6, 704(DI)
+	VMOVDQU        Y9, 608(SI)
+	VMOVDQU        Y7, 640(SI)
+	VMOVDQU        Y10, 672(SI)
+	VMOVDQU        Y6, 704(SI)
 	VBROADCASTI128 32(R10), Y6
 	VINSERTI128    $0x01, 32(R11), Y6, Y6
 	VBROADCASTI128 32(R10)(R12*1), Y7
@@ -1047,41 +1047,41 @@ block:
 	VPUNPCKHQDQ    Y7, Y10, Y7
 	VPUNPCKLQDQ    Y8, Y6, Y10
 	VPUNPCKHQDQ    Y8, Y6, Y6
-	VMOVDQU        608(DI), Y8
+	VMOVDQU        608(SI), Y8
 	VPAND          Y3, Y9, Y11
 	VPSLLW         $0x02, Y8, Y12
 	VPAND          Y4, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R9*1)
-	VPBROADCASTD   (DX), Y12
+	PREFETCHT1     (R8)
+	PREFETCHT0     (R8)(R9*1)
+	VPBROADCASTD   (CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPSRLW         $0x02, Y9, Y11
 	VPAND          Y3, Y11, Y11
 	VPSLLW         $0x01, Y8, Y13
 	VPAND          Y4, Y13, Y13
 	VPOR           Y13, Y11, Y11
-	VPBROADCASTD   32(DX), Y13
+	VPBROADCASTD   32(CX), Y13
 	VPMADDUBSW     Y13, Y11, Y13
 	VPSRLW         $0x04, Y9, Y11
 	VPAND          Y3, Y11, Y11
 	VPAND          Y4, Y8, Y14
 	VPOR           Y14, Y11, Y11
-	VPBROADCASTD   64(DX), Y14
+	VPBROADCASTD   64(CX), Y14
 	VPMADDUBSW     Y14, Y11, Y14
 	VPSRLW         $0x06, Y9, Y9
 	VPAND          Y3, Y9, Y9
 	VPSRLW         $0x01, Y8, Y8
 	VPAND          Y4, Y8, Y8
 	VPOR           Y8, Y9, Y9
-	VPBROADCASTD   96(DX), Y8
+	VPBROADCASTD   96(CX), Y8
 	VPMADDUBSW     Y8, Y9, Y8
-	VMOVDQU        640(DI), Y9
+	VMOVDQU        640(SI), Y9
 	VPAND          Y3, Y7, Y11
 	VPSLLW         $0x02, Y9, Y15
 	VPAND          Y4, Y15, Y15
 	VPOR           Y15, Y11, Y11
-	VPBROADCASTD   4(DX), Y15
+	VPBROADCASTD   4(CX), Y15
 	VPMADDUBSW     Y15, Y11, Y15
 	VPADDW         Y12, Y15, Y15
 	VPSRLW         $0x02, Y7, Y11
@@ -1089,16 +1089,16 @@ block:
 	VPSLLW         $0x01, Y9, Y12
 	VPAND          Y4, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R9*1)
-	VPBROADCASTD   36(DX), Y12
+	PREFETCHT1     64(R8)
+	PREFETCHT0     64(R8)(R9*1)
+	VPBROADCASTD   36(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPADDW         Y13, Y12, Y12
 	VPSRLW         $0x04, Y7, Y11
 	VPAND          Y3, Y11, Y11
 	VPAND          Y4, Y9, Y13
 	VPOR           Y13, Y11, Y11
-	VPBROADCASTD   68(DX), Y13
+	VPBROADCASTD   68(CX), Y13
 	VPMADDUBSW     Y13, Y11, Y13
 	VPADDW         Y14, Y13, Y13
 	VPSRLW         $0x06, Y7, Y7
@@ -1106,15 +1106,15 @@ block:
 	VPSRLW         $0x01, Y9, Y9
 	VPAND          Y4, Y9, Y9
 	VPOR           Y9, Y7, Y7
-	VPBROADCASTD   100(DX), Y9
+	VPBROADCASTD   100(CX), Y9
 	VPMADDUBSW     Y9, Y7, Y9
 	VPADDW         Y8, Y9, Y9
-	VMOVDQU        672(DI), Y7
+	VMOVDQU        672(SI), Y7
 	VPAND          Y3, Y10, Y8
 	VPSLLW         $0x02, Y7, Y11
 	VPAND          Y4, Y11, Y11
 	VPOR           Y11, Y8, Y8
-	VPBROADCASTD   8(DX), Y11
+	VPBROADCASTD   8(CX), Y11
 	VPMADDUBSW     Y11, Y8, Y11
 	VPADDW         Y15, Y11, Y11
 	VPSRLW         $0x02, Y10, Y8
@@ -1122,16 +1122,16 @@ block:
 	VPSLLW         $0x01, Y7, Y14
 	VPAND          Y4, Y14, Y14
 	VPOR           Y14, Y8, Y8
-	VPBROADCASTD   40(DX), Y14
+	VPBROADCASTD   40(CX), Y14
 	VPMADDUBSW     Y14, Y8, Y14
 	VPADDW         Y12, Y14, Y14
 	VPSRLW         $0x04, Y10, Y8
 	VPAND          Y3, Y8, Y8
 	VPAND          Y4, Y7, Y12
 	VPOR           Y12, Y8, Y8
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R9*1)
-	VPBROADCASTD   72(DX), Y12
+	PREFETCHT1     128(R8)
+	PREFETCHT0     128(R8)(R9*1)
+	VPBROADCASTD   72(CX), Y12
 	VPMADDUBSW     Y12, Y8, Y12
 	VPADDW         Y13, Y12, Y12
 	VPSRLW         $0x06, Y10, Y8
@@ -1139,49 +1139,49 @@ block:
 	VPSRLW         $0x01, Y7, Y7
 	VPAND          Y4, Y7, Y7
 	VPOR           Y7, Y8, Y8
-	VPBROADCASTD   104(DX), Y7
+	VPBROADCASTD   104(CX), Y7
 	VPMADDUBSW     Y7, Y8, Y7
 	VPADDW         Y9, Y7, Y7
-	VMOVDQU        704(DI), Y8
+	VMOVDQU        704(SI), Y8
 	VPAND          Y3, Y6, Y9
 	VPSLLW         $0x02, Y8, Y10
 	VPAND          Y4, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   12(DX), Y10
+	VPBROADCASTD   12(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y11, Y10, Y10
-	VPMADDWD       (DI), Y10, Y10
+	VPMADDWD       (SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x02, Y6, Y9
 	VPAND          Y3, Y9, Y9
 	VPSLLW         $0x01, Y8, Y10
 	VPAND          Y4, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   44(DX), Y10
+	VPBROADCASTD   44(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y14, Y10, Y10
-	VPMADDWD       64(DI), Y10, Y10
+	VPMADDWD       64(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x04, Y6, Y9
 	VPAND          Y3, Y9, Y9
 	VPAND          Y4, Y8, Y10
 	VPOR           Y10, Y9, Y9
-	PREFETCHT1     192(CX)
-	PREFETCHT0     192(CX)(R9*1)
-	VPBROADCASTD   76(DX), Y10
+	PREFETCHT1     192(R8)
+	PREFETCHT0     192(R8)(R9*1)
+	VPBROADCASTD   76(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y12, Y10, Y10
-	VPMADDWD       128(DI), Y10, Y10
+	VPMADDWD       128(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x06, Y6, Y6
 	VPAND          Y3, Y6, Y6
 	VPSRLW         $0x01, Y8, Y8
 	VPAND          Y4, Y8, Y8
 	VPOR           Y8, Y6, Y6
-	VPBROADCASTD   108(DX), Y8
+	VPBROADCASTD   108(CX), Y8
 	VPMADDUBSW     Y8, Y6, Y8
 	VPADDW         Y7, Y8, Y8
-	VPMADDWD       192(DI), Y8, Y8
+	VPMADDWD       192(SI), Y8, Y8
 	VPADDD         Y8, Y5, Y5
 	VBROADCASTI128 64(R10), Y6
 	VINSERTI128    $0x01, 64(R11), Y6, Y6
@@ -1199,42 +1199,42 @@ block:
 	VPUNPCKHQDQ    Y7, Y10, Y7
 	VPUNPCKLQDQ    Y8, Y6, Y10
 	VPUNPCKHQDQ    Y8, Y6, Y6
-	VMOVDQU        608(DI), Y8
+	VMOVDQU        608(SI), Y8
 	VPAND          Y3, Y9, Y11
 	VPSRLW         $0x02, Y8, Y12
 	VPAND          Y4, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	VPBROADCASTD   128(DX), Y12
+	VPBROADCASTD   128(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPSRLW         $0x02, Y9, Y11
 	VPAND          Y3, Y11, Y11
 	VPSRLW         $0x03, Y8, Y13
 	VPAND          Y4, Y13, Y13
 	VPOR           Y13, Y11, Y11
-	VPBROADCASTD   160(DX), Y13
+	VPBROADCASTD   160(CX), Y13
 	VPMADDUBSW     Y13, Y11, Y13
 	VPSRLW         $0x04, Y9, Y11
 	VPAND          Y3, Y11, Y11
 	VPSRLW         $0x04, Y8, Y14
 	VPAND          Y4, Y14, Y14
 	VPOR           Y14, Y11, Y11
-	VPBROADCASTD   192(DX), Y14
+	VPBROADCASTD   192(CX), Y14
 	VPMADDUBSW     Y14, Y11, Y14
 	VPSRLW         $0x06, Y9, Y9
 	VPAND          Y3, Y9, Y9
 	VPSRLW         $0x05, Y8, Y8
 	VPAND          Y4, Y8, Y8
 	VPOR           Y8, Y9, Y9
-	PREFETCHT1     256(CX)
-	PREFETCHT0     256(CX)(R9*1)
-	VPBROADCASTD   224(DX), Y8
+	PREFETCHT1     256(R8)
+	PREFETCHT0     256(R8)(R9*1)
+	VPBROADCASTD   224(CX), Y8
 	VPMADDUBSW     Y8, Y9, Y8
-	VMOVDQU        640(DI), Y9
+	VMOVDQU        640(SI), Y9
 	VPAND          Y3, Y7, Y11
 	VPSRLW         $0x02, Y9, Y15
 	VPAND          Y4, Y15, Y15
 	VPOR           Y15, Y11, Y11
-	VPBROADCASTD   132(DX), Y15
+	VPBROADCASTD   132(CX), Y15
 	VPMADDUBSW     Y15, Y11, Y15
 	VPADDW         Y12, Y15, Y15
 	VPSRLW         $0x02, Y7, Y11
@@ -1242,7 +1242,7 @@ block:
 	VPSRLW         $0x03, Y9, Y12
 	VPAND          Y4, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	VPBROADCASTD   164(DX), Y12
+	VPBROADCASTD   164(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPADDW         Y13, Y12, Y12
 	VPSRLW         $0x04, Y7, Y11
@@ -1250,7 +1250,7 @@ block:
 	VPSRLW         $0x04, Y9, Y13
 	VPAND          Y4, Y13, Y13
 	VPOR           Y13, Y11, Y11
-	VPBROADCASTD   196(DX), Y13
+	VPBROADCASTD   196(CX), Y13
 	VPMADDUBSW     Y13, Y11, Y13
 	VPADDW         Y14, Y13, Y13
 	VPSRLW         $0x06, Y7, Y7
@@ -1258,17 +1258,17 @@ block:
 	VPSRLW         $0x05, Y9, Y9
 	VPAND          Y4, Y9, Y9
 	VPOR           Y9, Y7, Y7
-	PREFETCHT1     320(CX)
-	PREFETCHT0     320(CX)(R9*1)
-	VPBROADCASTD   228(DX), Y9
+	PREFETCHT1     320(R8)
+	PREFETCHT0     320(R8)(R9*1)
+	VPBROADCASTD   228(CX), Y9
 	VPMADDUBSW     Y9, Y7, Y9
 	VPADDW         Y8, Y9, Y9
-	VMOVDQU        672(DI), Y7
+	VMOVDQU        672(SI), Y7
 	VPAND          Y3, Y10, Y8
 	VPSRLW         $0x02, Y7, Y11
 	VPAND          Y4, Y11, Y11
 	VPOR           Y11, Y8, Y8
-	VPBROADCASTD   136(DX), Y11
+	VPBROADCASTD   136(CX), Y11
 	VPMADDUBSW     Y11, Y8, Y11
 	VPADDW         Y15, Y11, Y11
 	VPSRLW         $0x02, Y10, Y8
@@ -1276,7 +1276,7 @@ block:
 	VPSRLW         $0x03, Y7, Y14
 	VPAND          Y4, Y14, Y14
 	VPOR           Y14, Y8, Y8
-	VPBROADCASTD   168(DX), Y14
+	VPBROADCASTD   168(CX), Y14
 	VPMADDUBSW     Y14, Y8, Y14
 	VPADDW         Y12, Y14, Y14
 	VPSRLW         $0x04, Y10, Y8
@@ -1284,7 +1284,7 @@ block:
 	VPSRLW         $0x04, Y7, Y12
 	VPAND          Y4, Y12, Y12
 	VPOR           Y12, Y8, Y8
-	VPBROADCASTD   200(DX), Y12
+	VPBROADCASTD   200(CX), Y12
 	VPMADDUBSW     Y12, Y8, Y12
 	VPADDW         Y13, Y12, Y12
 	VPSRLW         $0x06, Y10, Y8
@@ -1292,50 +1292,50 @@ block:
 	VPSRLW         $0x05, Y7, Y7
 	VPAND          Y4, Y7, Y7
 	VPOR           Y7, Y8, Y8
-	VPBROADCASTD   232(DX), Y7
+	VPBROADCASTD   232(CX), Y7
 	VPMADDUBSW     Y7, Y8, Y7
 	VPADDW         Y9, Y7, Y7
-	VMOVDQU        704(DI), Y8
+	VMOVDQU        704(SI), Y8
 	VPAND          Y3, Y6, Y9
 	VPSRLW         $0x02, Y8, Y10
 	VPAND          Y4, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	PREFETCHT1     384(CX)
-	PREFETCHT0     384(CX)(R9*1)
-	VPBROADCASTD   140(DX), Y10
+	PREFETCHT1     384(R8)
+	PREFETCHT0     384(R8)(R9*1)
+	VPBROADCASTD   140(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y11, Y10, Y10
-	VPMADDWD       256(DI), Y10, Y10
+	VPMADDWD       256(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x02, Y6, Y9
 	VPAND          Y3, Y9, Y9
 	VPSRLW         $0x03, Y8, Y10
 	VPAND          Y4, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   172(DX), Y10
+	VPBROADCASTD   172(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y14, Y10, Y10
-	VPMADDWD       320(DI), Y10, Y10
+	VPMADDWD       320(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x04, Y6, Y9
 	VPAND          Y3, Y9, Y9
 	VPSRLW         $0x04, Y8, Y10
 	VPAND          Y4, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   204(DX), Y10
+	VPBROADCASTD   204(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y12, Y10, Y10
-	VPMADDWD       384(DI), Y10, Y10
+	VPMADDWD       384(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x06, Y6, Y6
 	VPAND          Y3, Y6, Y6
 	VPSRLW         $0x05, Y8, Y8
 	VPAND          Y4, Y8, Y8
 	VPOR           Y8, Y6, Y6
-	VPBROADCASTD   236(DX), Y8
+	VPBROADCASTD   236(CX), Y8
 	VPMADDUBSW     Y8, Y6, Y8
 	VPADDW         Y7, Y8, Y8
-	VPMADDWD       448(DI), Y8, Y8
+	VPMADDWD       448(SI), Y8, Y8
 	VPADDD         Y8, Y5, Y5
 	VBROADCASTI128 16(R10), Y6
 	VINSERTI128    $0x01, 16(R11), Y6, Y6
@@ -1353,10 +1353,10 @@ block:
 	VPUNPCKHQDQ    Y7, Y10, Y7
 	VPUNPCKLQDQ    Y8, Y6, Y10
 	VPUNPCKHQDQ    Y8, Y6, Y6
-	VMOVDQU        Y9, 608(DI)
-	VMOVDQU        Y7, 640(DI)
-	VMOVDQU        Y10, 672(DI)
-	VMOVDQU        Y6, 704(DI)
+	VMOVDQU        Y9, 608(SI)
+	VMOVDQU        Y7, 640(SI)
+	VMOVDQU        Y10, 672(SI)
+	VMOVDQU        Y6, 704(SI)
 	VBROADCASTI128 48(R10), Y6
 	VINSERTI128    $0x01, 48(R11), Y6, Y6
 	VBROADCASTI128 48(R10)(R12*1), Y7
@@ -1373,41 +1373,41 @@ block:
 	VPUNPCKHQDQ    Y7, Y10, Y7
 	VPUNPCKLQDQ    Y8, Y6, Y10
 	VPUNPCKHQDQ    Y8, Y6, Y6
-	VMOVDQU        608(DI), Y8
+	VMOVDQU        608(SI), Y8
 	VPAND          Y3, Y9, Y11
 	VPSLLW         $0x02, Y8, Y12
 	VPAND          Y4, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	PREFETCHT1     448(CX)
-	PREFETCHT0     448(CX)(R9*1)
-	VPBROADCASTD   16(DX), Y12
+	PREFETCHT1     448(R8)
+	PREFETCHT0     448(R8)(R9*1)
+	VPBROADCASTD   16(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPSRLW         $0x02, Y9, Y11
 	VPAND          Y3, Y11, Y11
 	VPSLLW         $0x01, Y8, Y13
 	VPAND          Y4, Y13, Y13
 	VPOR           Y13, Y11, Y11
-	VPBROADCASTD   48(DX), Y13
+	VPBROADCASTD   48(CX), Y13
 	VPMADDUBSW     Y13, Y11, Y13
 	VPSRLW         $0x04, Y9, Y11
 	VPAND          Y3, Y11, Y11
 	VPAND          Y4, Y8, Y14
 	VPOR           Y14, Y11, Y11
-	VPBROADCASTD   80(DX), Y14
+	VPBROADCASTD   80(CX), Y14
 	VPMADDUBSW     Y14, Y11, Y14
 	VPSRLW         $0x06, Y9, Y9
 	VPAND          Y3, Y9, Y9
 	VPSRLW         $0x01, Y8, Y8
 	VPAND          Y4, Y8, Y8
 	VPOR           Y8, Y9, Y9
-	VPBROADCASTD   112(DX), Y8
+	VPBROADCASTD   112(CX), Y8
 	VPMADDUBSW     Y8, Y9, Y8
-	VMOVDQU        640(DI), Y9
+	VMOVDQU        640(SI), Y9
 	VPAND          Y3, Y7, Y11
 	VPSLLW         $0x02, Y9, Y15
 	VPAND          Y4, Y15, Y15
 	VPOR           Y15, Y11, Y11
-	VPBROADCASTD   20(DX), Y15
+	VPBROADCASTD   20(CX), Y15
 	VPMADDUBSW     Y15, Y11, Y15
 	VPADDW         Y12, Y15, Y15
 	VPSRLW         $0x02, Y7, Y11
@@ -1415,16 +1415,16 @@ block:
 	VPSLLW         $0x01, Y9, Y12
 	VPAND          Y4, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	PREFETCHT1     512(CX)
-	PREFETCHT0     512(CX)(R9*1)
-	VPBROADCASTD   52(DX), Y12
+	PREFETCHT1     512(R8)
+	PREFETCHT0     512(R8)(R9*1)
+	VPBROADCASTD   52(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPADDW         Y13, Y12, Y12
 	VPSRLW         $0x04, Y7, Y11
 	VPAND          Y3, Y11, Y11
 	VPAND          Y4, Y9, Y13
 	VPOR           Y13, Y11, Y11
-	VPBROADCASTD   84(DX), Y13
+	VPBROADCASTD   84(CX), Y13
 	VPMADDUBSW     Y13, Y11, Y13
 	VPADDW         Y14, Y13, Y13
 	VPSRLW         $0x06, Y7, Y7
@@ -1432,15 +1432,15 @@ block:
 	VPSRLW         $0x01, Y9, Y9
 	VPAND          Y4, Y9, Y9
 	VPOR           Y9, Y7, Y7
-	VPBROADCASTD   116(DX), Y9
+	VPBROADCASTD   116(CX), Y9
 	VPMADDUBSW     Y9, Y7, Y9
 	VPADDW         Y8, Y9, Y9
-	VMOVDQU        672(DI), Y7
+	VMOVDQU        672(SI), Y7
 	VPAND          Y3, Y10, Y8
 	VPSLLW         $0x02, Y7, Y11
 	VPAND          Y4, Y11, Y11
 	VPOR           Y11, Y8, Y8
-	VPBROADCASTD   24(DX), Y11
+	VPBROADCASTD   24(CX), Y11
 	VPMADDUBSW     Y11, Y8, Y11
 	VPADDW         Y15, Y11, Y11
 	VPSRLW         $0x02, Y10, Y8
@@ -1448,16 +1448,16 @@ block:
 	VPSLLW         $0x01, Y7, Y14
 	VPAND          Y4, Y14, Y14
 	VPOR           Y14, Y8, Y8
-	VPBROADCASTD   56(DX), Y14
+	VPBROADCASTD   56(CX), Y14
 	VPMADDUBSW     Y14, Y8, Y14
 	VPADDW         Y12, Y14, Y14
 	VPSRLW         $0x04, Y10, Y8
 	VPAND          Y3, Y8, Y8
 	VPAND          Y4, Y7, Y12
 	VPOR           Y12, Y8, Y8
-	PREFETCHT1     576(CX)
-	PREFETCHT0     576(CX)(R9*1)
-	VPBROADCASTD   88(DX), Y12
+	PREFETCHT1     576(R8)
+	PREFETCHT0     576(R8)(R9*1)
+	VPBROADCASTD   88(CX), Y12
 	VPMADDUBSW     Y12, Y8, Y12
 	VPADDW         Y13, Y12, Y12
 	VPSRLW         $0x06, Y10, Y8
@@ -1465,49 +1465,49 @@ block:
 	VPSRLW         $0x01, Y7, Y7
 	VPAND          Y4, Y7, Y7
 	VPOR           Y7, Y8, Y8
-	VPBROADCASTD   120(DX), Y7
+	VPBROADCASTD   120(CX), Y7
 	VPMADDUBSW     Y7, Y8, Y7
 	VPADDW         Y9, Y7, Y7
-	VMOVDQU        704(DI), Y8
+	VMOVDQU        704(SI), Y8
 	VPAND          Y3, Y6, Y9
 	VPSLLW         $0x02, Y8, Y10
 	VPAND          Y4, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   28(DX), Y10
+	VPBROADCASTD   28(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y11, Y10, Y10
-	VPMADDWD       32(DI), Y10, Y10
+	VPMADDWD       32(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x02, Y6, Y9
 	VPAND          Y3, Y9, Y9
 	VPSLLW         $0x01, Y8, Y10
 	VPAND          Y4, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   60(DX), Y10
+	VPBROADCASTD   60(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y14, Y10, Y10
-	VPMADDWD       96(DI), Y10, Y10
+	VPMADDWD       96(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x04, Y6, Y9
 	VPAND          Y3, Y9, Y9
 	VPAND          Y4, Y8, Y10
 	VPOR           Y10, Y9, Y9
-	PREFETCHT1     640(CX)
-	PREFETCHT0     640(CX)(R9*1)
-	VPBROADCASTD   92(DX), Y10
+	PREFETCHT1     640(R8)
+	PREFETCHT0     640(R8)(R9*1)
+	VPBROADCASTD   92(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y12, Y10, Y10
-	VPMADDWD       160(DI), Y10, Y10
+	VPMADDWD       160(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x06, Y6, Y6
 	VPAND          Y3, Y6, Y6
 	VPSRLW         $0x01, Y8, Y8
 	VPAND          Y4, Y8, Y8
 	VPOR           Y8, Y6, Y6
-	VPBROADCASTD   124(DX), Y8
+	VPBROADCASTD   124(CX), Y8
 	VPMADDUBSW     Y8, Y6, Y8
 	VPADDW         Y7, Y8, Y8
-	VPMADDWD       224(DI), Y8, Y8
+	VPMADDWD       224(SI), Y8, Y8
 	VPADDD         Y8, Y5, Y5
 	VBROADCASTI128 80(R10), Y6
 	VINSERTI128    $0x01, 80(R11), Y6, Y6
@@ -1525,42 +1525,42 @@ block:
 	VPUNPCKHQDQ    Y7, Y10, Y7
 	VPUNPCKLQDQ    Y8, Y6, Y10
 	VPUNPCKHQDQ    Y8, Y6, Y6
-	VMOVDQU        608(DI), Y8
+	VMOVDQU        608(SI), Y8
 	VPAND          Y3, Y9, Y11
 	VPSRLW         $0x02, Y8, Y12
 	VPAND          Y4, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	VPBROADCASTD   144(DX), Y12
+	VPBROADCASTD   144(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPSRLW         $0x02, Y9, Y11
 	VPAND          Y3, Y11, Y11
 	VPSRLW         $0x03, Y8, Y13
 	VPAND          Y4, Y13, Y13
 	VPOR           Y13, Y11, Y11
-	VPBROADCASTD   176(DX), Y13
+	VPBROADCASTD   176(CX), Y13
 	VPMADDUBSW     Y13, Y11, Y13
 	VPSRLW         $0x04, Y9, Y11
 	VPAND          Y3, Y11, Y11
 	VPSRLW         $0x04, Y8, Y14
 	VPAND          Y4, Y14, Y14
 	VPOR           Y14, Y11, Y11
-	VPBROADCASTD   208(DX), Y14
+	VPBROADCASTD   208(CX), Y14
 	VPMADDUBSW     Y14, Y11, Y14
 	VPSRLW         $0x06, Y9, Y9
 	VPAND          Y3, Y9, Y9
 	VPSRLW         $0x05, Y8, Y8
 	VPAND          Y4, Y8, Y8
 	VPOR           Y8, Y9, Y9
-	PREFETCHT1     704(CX)
-	PREFETCHT0     704(CX)(R9*1)
-	VPBROADCASTD   240(DX), Y8
+	PREFETCHT1     704(R8)
+	PREFETCHT0     704(R8)(R9*1)
+	VPBROADCASTD   240(CX), Y8
 	VPMADDUBSW     Y8, Y9, Y8
-	VMOVDQU        640(DI), Y9
+	VMOVDQU        640(SI), Y9
 	VPAND          Y3, Y7, Y11
 	VPSRLW         $0x02, Y9, Y15
 	VPAND          Y4, Y15, Y15
 	VPOR           Y15, Y11, Y11
-	VPBROADCASTD   148(DX), Y15
+	VPBROADCASTD   148(CX), Y15
 	VPMADDUBSW     Y15, Y11, Y15
 	VPADDW         Y12, Y15, Y15
 	VPSRLW         $0x02, Y7, Y11
@@ -1568,7 +1568,7 @@ block:
 	VPSRLW         $0x03, Y9, Y12
 	VPAND          Y4, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	VPBROADCASTD   180(DX), Y12
+	VPBROADCASTD   180(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPADDW         Y13, Y12, Y12
 	VPSRLW         $0x04, Y7, Y11
@@ -1576,7 +1576,7 @@ block:
 	VPSRLW         $0x04, Y9, Y13
 	VPAND          Y4, Y13, Y13
 	VPOR           Y13, Y11, Y11
-	VPBROADCASTD   212(DX), Y13
+	VPBROADCASTD   212(CX), Y13
 	VPMADDUBSW     Y13, Y11, Y13
 	VPADDW         Y14, Y13, Y13
 	VPSRLW         $0x06, Y7, Y7
@@ -1584,17 +1584,17 @@ block:
 	VPSRLW         $0x05, Y9, Y9
 	VPAND          Y4, Y9, Y9
 	VPOR           Y9, Y7, Y7
-	PREFETCHT1     768(CX)
-	PREFETCHT0     768(CX)(R9*1)
-	VPBROADCASTD   244(DX), Y9
+	PREFETCHT1     768(R8)
+	PREFETCHT0     768(R8)(R9*1)
+	VPBROADCASTD   244(CX), Y9
 	VPMADDUBSW     Y9, Y7, Y9
 	VPADDW         Y8, Y9, Y9
-	VMOVDQU        672(DI), Y7
+	VMOVDQU        672(SI), Y7
 	VPAND          Y3, Y10, Y8
 	VPSRLW         $0x02, Y7, Y11
 	VPAND          Y4, Y11, Y11
 	VPOR           Y11, Y8, Y8
-	VPBROADCASTD   152(DX), Y11
+	VPBROADCASTD   152(CX), Y11
 	VPMADDUBSW     Y11, Y8, Y11
 	VPADDW         Y15, Y11, Y11
 	VPSRLW         $0x02, Y10, Y8
@@ -1602,7 +1602,7 @@ block:
 	VPSRLW         $0x03, Y7, Y14
 	VPAND          Y4, Y14, Y14
 	VPOR           Y14, Y8, Y8
-	VPBROADCASTD   184(DX), Y14
+	VPBROADCASTD   184(CX), Y14
 	VPMADDUBSW     Y14, Y8, Y14
 	VPADDW         Y12, Y14, Y14
 	VPSRLW         $0x04, Y10, Y8
@@ -1610,7 +1610,7 @@ block:
 	VPSRLW         $0x04, Y7, Y12
 	VPAND          Y4, Y12, Y12
 	VPOR           Y12, Y8, Y8
-	VPBROADCASTD   216(DX), Y12
+	VPBROADCASTD   216(CX), Y12
 	VPMADDUBSW     Y12, Y8, Y12
 	VPADDW         Y13, Y12, Y12
 	VPSRLW         $0x06, Y10, Y8
@@ -1618,65 +1618,65 @@ block:
 	VPSRLW         $0x05, Y7, Y7
 	VPAND          Y4, Y7, Y7
 	VPOR           Y7, Y8, Y8
-	VPBROADCASTD   248(DX), Y7
+	VPBROADCASTD   248(CX), Y7
 	VPMADDUBSW     Y7, Y8, Y7
 	VPADDW         Y9, Y7, Y7
-	VMOVDQU        704(DI), Y8
+	VMOVDQU        704(SI), Y8
 	VPAND          Y3, Y6, Y9
 	VPSRLW         $0x02, Y8, Y10
 	VPAND          Y4, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	PREFETCHT1     832(CX)
-	PREFETCHT0     832(CX)(R9*1)
-	VPBROADCASTD   156(DX), Y10
+	PREFETCHT1     832(R8)
+	PREFETCHT0     832(R8)(R9*1)
+	VPBROADCASTD   156(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y11, Y10, Y10
-	VPMADDWD       288(DI), Y10, Y10
+	VPMADDWD       288(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x02, Y6, Y9
 	VPAND          Y3, Y9, Y9
 	VPSRLW         $0x03, Y8, Y10
 	VPAND          Y4, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   188(DX), Y10
+	VPBROADCASTD   188(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y14, Y10, Y10
-	VPMADDWD       352(DI), Y10, Y10
+	VPMADDWD       352(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x04, Y6, Y9
 	VPAND          Y3, Y9, Y9
 	VPSRLW         $0x04, Y8, Y10
 	VPAND          Y4, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   220(DX), Y10
+	VPBROADCASTD   220(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPADDW         Y12, Y10, Y10
-	VPMADDWD       416(DI), Y10, Y10
+	VPMADDWD       416(SI), Y10, Y10
 	VPADDD         Y10, Y5, Y5
 	VPSRLW         $0x06, Y6, Y6
 	VPAND          Y3, Y6, Y6
 	VPSRLW         $0x05, Y8, Y8
 	VPAND          Y4, Y8, Y8
 	VPOR           Y8, Y6, Y6
-	VPBROADCASTD   252(DX), Y8
+	VPBROADCASTD   252(CX), Y8
 	VPMADDUBSW     Y8, Y6, Y8
 	VPADDW         Y7, Y8, Y8
-	VPMADDWD       480(DI), Y8, Y8
+	VPMADDWD       480(SI), Y8, Y8
 	VPADDD         Y8, Y5, Y5
-	VBROADCASTSS   (BX), Y6
-	VMULPS         512(DI), Y6, Y6
+	VBROADCASTSS   (DX), Y6
+	VMULPS         512(SI), Y6, Y6
 	VCVTDQ2PS      Y5, Y5
 	VFMADD231PS    Y6, Y5, Y0
-	ADDQ           $0x00000100, DX
-	ADDQ           $0x04, BX
-	ADDQ           $0x20, SI
-	ADDQ           $0x00000370, CX
+	ADDQ           $0x00000100, CX
+	ADDQ           $0x04, DX
+	ADDQ           $0x20, BX
+	ADDQ           $0x00000370, R8
 	ADDQ           $0x0000006e, R10
 	ADDQ           $0x0000006e, R11
-	DECQ           R8
+	DECQ           DI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

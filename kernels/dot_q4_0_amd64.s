@@ -7,15 +7,15 @@
 // func dotQ4_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ4_0AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -31,11 +31,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VPBROADCASTD    (R9), Y2
@@ -68,47 +68,47 @@ block:
 	VPSRLW          $0x04, Y6, Y5
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y5, Y5
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   (DX), Y6, Y8
+	VPDPBUSD.BCST   (CX), Y6, Y8
 	VXORPS          Y6, Y6, Y6
-	VPDPBUSD.BCST   16(DX), Y5, Y6
+	VPDPBUSD.BCST   16(CX), Y5, Y6
 	VPSRLW          $0x04, Y4, Y5
 	VPANDD          Y1, Y4, Y4
 	VPANDD          Y1, Y5, Y5
-	VPDPBUSD.BCST   4(DX), Y4, Y8
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   20(DX), Y5, Y6
+	VPDPBUSD.BCST   4(CX), Y4, Y8
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   20(CX), Y5, Y6
 	VPSRLW          $0x04, Y7, Y4
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y4, Y4
-	VPDPBUSD.BCST   8(DX), Y7, Y8
-	VPDPBUSD.BCST   24(DX), Y4, Y6
+	VPDPBUSD.BCST   8(CX), Y7, Y8
+	VPDPBUSD.BCST   24(CX), Y4, Y6
 	VPSRLW          $0x04, Y3, Y4
 	VPANDD          Y1, Y3, Y3
 	VPANDD          Y1, Y4, Y4
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
-	VPDPBUSD.BCST   12(DX), Y3, Y8
-	VPDPBUSD.BCST   28(DX), Y4, Y6
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
+	VPDPBUSD.BCST   12(CX), Y3, Y8
+	VPDPBUSD.BCST   28(CX), Y4, Y6
 	VPADDD          Y6, Y8, Y8
 	VMOVDQU64       bias0<>+0(SB), Y3
-	VPDPWSSD.BCST   (SI), Y3, Y8
-	VMULPS.BCST     (BX), Y2, Y2
+	VPDPWSSD.BCST   (BX), Y3, Y8
+	VMULPS.BCST     (DX), Y2, Y2
 	VCVTDQ2PS       Y8, Y8
 	VFMADD231PS     Y2, Y8, Y0
-	ADDQ            $0x20, DX
+	ADDQ            $0x20, CX
+	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x04, SI
-	ADDQ            $0x00000090, CX
+	ADDQ            $0x00000090, DI
 	ADDQ            $0x00000012, R9
 	ADDQ            $0x00000012, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -139,8 +139,8 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ4_0AVX2(SB), NOSPLIT, $0-64
 	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), DI
+	ADDQ    src+8(FP), DI
 	MOVQ    stride+16(FP), R8
 	SHLQ    $0x03, R8
 	NEGQ    R8
@@ -156,11 +156,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VXORPS         X2, X2, X2
@@ -192,62 +192,62 @@ block:
 	VPSRLW         $0x04, Y6, Y5
 	VPAND          Y1, Y6, Y6
 	VPAND          Y1, Y5, Y5
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y8
+	PREFETCHT1     (DI)
+	PREFETCHT0     (DI)(R8*1)
+	VPBROADCASTD   (CX), Y8
 	VPMADDUBSW     Y8, Y6, Y8
-	VPBROADCASTD   16(DX), Y6
+	VPBROADCASTD   16(CX), Y6
 	VPMADDUBSW     Y6, Y5, Y6
 	VPADDW         Y8, Y6, Y6
 	VPSRLW         $0x04, Y4, Y5
 	VPAND          Y1, Y4, Y4
 	VPAND          Y1, Y5, Y5
-	VPBROADCASTD   4(DX), Y8
+	VPBROADCASTD   4(CX), Y8
 	VPMADDUBSW     Y8, Y4, Y8
 	VPADDW         Y6, Y8, Y8
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   20(DX), Y4
+	PREFETCHT1     64(DI)
+	PREFETCHT0     64(DI)(R8*1)
+	VPBROADCASTD   20(CX), Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPADDW         Y8, Y4, Y4
 	VPSRLW         $0x04, Y7, Y5
 	VPAND          Y1, Y7, Y7
 	VPAND          Y1, Y5, Y5
-	VPBROADCASTD   8(DX), Y6
+	VPBROADCASTD   8(CX), Y6
 	VPMADDUBSW     Y6, Y7, Y6
 	VPADDW         Y4, Y6, Y6
-	VPBROADCASTD   24(DX), Y4
+	VPBROADCASTD   24(CX), Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPADDW         Y6, Y4, Y4
 	VPSRLW         $0x04, Y3, Y5
 	VPAND          Y1, Y3, Y3
 	VPAND          Y1, Y5, Y5
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   12(DX), Y6
+	PREFETCHT1     128(DI)
+	PREFETCHT0     128(DI)(R8*1)
+	VPBROADCASTD   12(CX), Y6
 	VPMADDUBSW     Y6, Y3, Y6
 	VPADDW         Y4, Y6, Y6
-	VPBROADCASTD   28(DX), Y3
+	VPBROADCASTD   28(CX), Y3
 	VPMADDUBSW     Y3, Y5, Y3
 	VPADDW         Y6, Y3, Y3
 	VPMADDWD       ones<>+0(SB), Y3, Y3
-	VPBROADCASTD   (SI), Y4
+	VPBROADCASTD   (BX), Y4
 	VPMADDWD       bias0<>+0(SB), Y4, Y4
 	VPADDD         Y4, Y3, Y3
-	VBROADCASTSS   (BX), Y4
+	VBROADCASTSS   (DX), Y4
 	VMULPS         Y2, Y4, Y4
 	VCVTDQ2PS      Y3, Y3
 	VFMADD231PS    Y4, Y3, Y0
-	ADDQ           $0x20, DX
+	ADDQ           $0x20, CX
+	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x04, SI
-	ADDQ           $0x00000090, CX
+	ADDQ           $0x00000090, DI
 	ADDQ           $0x00000012, R9
 	ADDQ           $0x00000012, R10
-	DECQ           DI
+	DECQ           SI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

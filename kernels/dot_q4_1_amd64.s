@@ -7,15 +7,15 @@
 // func dotQ4_1AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ4_1AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -31,11 +31,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VPBROADCASTD    (R9), Y2
@@ -71,51 +71,51 @@ block:
 	VPSRLW          $0x04, Y7, Y6
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y6, Y6
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y9, Y9, Y9
-	VPDPBUSD.BCST   (DX), Y7, Y9
+	VPDPBUSD.BCST   (CX), Y7, Y9
 	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   16(DX), Y6, Y7
+	VPDPBUSD.BCST   16(CX), Y6, Y7
 	VPSRLW          $0x04, Y5, Y6
 	VPANDD          Y1, Y5, Y5
 	VPANDD          Y1, Y6, Y6
-	VPDPBUSD.BCST   4(DX), Y5, Y9
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   20(DX), Y6, Y7
+	VPDPBUSD.BCST   4(CX), Y5, Y9
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   20(CX), Y6, Y7
 	VPSRLW          $0x04, Y8, Y5
 	VPANDD          Y1, Y8, Y8
 	VPANDD          Y1, Y5, Y5
-	VPDPBUSD.BCST   8(DX), Y8, Y9
-	VPDPBUSD.BCST   24(DX), Y5, Y7
+	VPDPBUSD.BCST   8(CX), Y8, Y9
+	VPDPBUSD.BCST   24(CX), Y5, Y7
 	VPSRLW          $0x04, Y4, Y5
 	VPANDD          Y1, Y4, Y4
 	VPANDD          Y1, Y5, Y5
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
-	VPDPBUSD.BCST   12(DX), Y4, Y9
-	VPDPBUSD.BCST   28(DX), Y5, Y7
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
+	VPDPBUSD.BCST   12(CX), Y4, Y9
+	VPDPBUSD.BCST   28(CX), Y5, Y7
 	VPADDD          Y7, Y9, Y9
-	VMULPS.BCST     (BX), Y2, Y2
+	VMULPS.BCST     (DX), Y2, Y2
 	VCVTDQ2PS       Y9, Y9
 	VFMADD231PS     Y2, Y9, Y0
 	VXORPS          Y2, Y2, Y2
 	VMOVDQU64       ones<>+0(SB), Y4
-	VPDPWSSD.BCST   (SI), Y4, Y2
-	VMULPS.BCST     (BX), Y3, Y3
+	VPDPWSSD.BCST   (BX), Y4, Y2
+	VMULPS.BCST     (DX), Y3, Y3
 	VCVTDQ2PS       Y2, Y2
 	VFMADD231PS     Y3, Y2, Y0
-	ADDQ            $0x20, DX
+	ADDQ            $0x20, CX
+	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x04, SI
-	ADDQ            $0x000000a0, CX
+	ADDQ            $0x000000a0, DI
 	ADDQ            $0x00000014, R9
 	ADDQ            $0x00000014, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -156,8 +156,8 @@ GLOBL ones<>(SB), RODATA|NOPTR, $32
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ4_1AVX2(SB), NOSPLIT, $0-64
 	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), DI
+	ADDQ    src+8(FP), DI
 	MOVQ    stride+16(FP), R8
 	SHLQ    $0x03, R8
 	NEGQ    R8
@@ -173,11 +173,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VPBROADCASTD   (R9), Y2
@@ -213,67 +213,67 @@ block:
 	VPSRLW         $0x04, Y7, Y6
 	VPAND          Y1, Y7, Y7
 	VPAND          Y1, Y6, Y6
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y9
+	PREFETCHT1     (DI)
+	PREFETCHT0     (DI)(R8*1)
+	VPBROADCASTD   (CX), Y9
 	VPMADDUBSW     Y9, Y7, Y9
-	VPBROADCASTD   16(DX), Y7
+	VPBROADCASTD   16(CX), Y7
 	VPMADDUBSW     Y7, Y6, Y7
 	VPADDW         Y9, Y7, Y7
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          Y1, Y5, Y5
 	VPAND          Y1, Y6, Y6
-	VPBROADCASTD   4(DX), Y9
+	VPBROADCASTD   4(CX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDW         Y7, Y9, Y9
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   20(DX), Y5
+	PREFETCHT1     64(DI)
+	PREFETCHT0     64(DI)(R8*1)
+	VPBROADCASTD   20(CX), Y5
 	VPMADDUBSW     Y5, Y6, Y5
 	VPADDW         Y9, Y5, Y5
 	VPSRLW         $0x04, Y8, Y6
 	VPAND          Y1, Y8, Y8
 	VPAND          Y1, Y6, Y6
-	VPBROADCASTD   8(DX), Y7
+	VPBROADCASTD   8(CX), Y7
 	VPMADDUBSW     Y7, Y8, Y7
 	VPADDW         Y5, Y7, Y7
-	VPBROADCASTD   24(DX), Y5
+	VPBROADCASTD   24(CX), Y5
 	VPMADDUBSW     Y5, Y6, Y5
 	VPADDW         Y7, Y5, Y5
 	VPSRLW         $0x04, Y4, Y6
 	VPAND          Y1, Y4, Y4
 	VPAND          Y1, Y6, Y6
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   12(DX), Y7
+	PREFETCHT1     128(DI)
+	PREFETCHT0     128(DI)(R8*1)
+	VPBROADCASTD   12(CX), Y7
 	VPMADDUBSW     Y7, Y4, Y7
 	VPADDW         Y5, Y7, Y7
-	VPBROADCASTD   28(DX), Y4
+	VPBROADCASTD   28(CX), Y4
 	VPMADDUBSW     Y4, Y6, Y4
 	VPADDW         Y7, Y4, Y4
 	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VBROADCASTSS   (BX), Y5
+	VBROADCASTSS   (DX), Y5
 	VMULPS         Y2, Y5, Y5
 	VCVTDQ2PS      Y4, Y4
 	VFMADD231PS    Y5, Y4, Y0
 	VXORPS         Y2, Y2, Y2
-	VPBROADCASTD   (SI), Y4
+	VPBROADCASTD   (BX), Y4
 	VPMADDWD       ones<>+0(SB), Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VBROADCASTSS   (BX), Y4
+	VBROADCASTSS   (DX), Y4
 	VMULPS         Y3, Y4, Y4
 	VCVTDQ2PS      Y2, Y2
 	VFMADD231PS    Y4, Y2, Y0
-	ADDQ           $0x20, DX
+	ADDQ           $0x20, CX
+	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x04, SI
-	ADDQ           $0x000000a0, CX
+	ADDQ           $0x000000a0, DI
 	ADDQ           $0x00000014, R9
 	ADDQ           $0x00000014, R10
-	DECQ           DI
+	DECQ           SI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

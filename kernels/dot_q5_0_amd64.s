@@ -7,18 +7,18 @@
 // func dotQ5_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 low4<>+0(SB), Y1
 	VMOVDQU64 bit0<>+0(SB), Y2
 	VMOVDQU64 sixteen<>+0(SB), Y3
 	VMOVDQU64 bit1<>+0(SB), Y4
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -34,11 +34,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VPBROADCASTQ    (R9), Y5
@@ -82,12 +82,12 @@ block:
 	VPADDB          Y3, Y13, K4, Y13
 	VPTESTMB        Y2, Y9, K4
 	VPADDB          Y3, Y12, K4, Y12
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y15, Y15, Y15
-	VPDPBUSD.BCST   (DX), Y13, Y15
+	VPDPBUSD.BCST   (CX), Y13, Y15
 	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   16(DX), Y12, Y13
+	VPDPBUSD.BCST   16(CX), Y12, Y13
 	VPSRLW          $0x04, Y11, Y12
 	VPANDD          Y1, Y11, Y11
 	VPANDD          Y1, Y12, Y12
@@ -95,10 +95,10 @@ block:
 	VPADDB          Y3, Y11, K4, Y11
 	VPTESTMB        Y4, Y9, K4
 	VPADDB          Y3, Y12, K4, Y12
-	VPDPBUSD.BCST   4(DX), Y11, Y15
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   20(DX), Y12, Y13
+	VPDPBUSD.BCST   4(CX), Y11, Y15
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   20(CX), Y12, Y13
 	VPSRLW          $0x04, Y14, Y7
 	VPANDD          Y1, Y14, Y14
 	VPANDD          Y1, Y7, Y7
@@ -106,8 +106,8 @@ block:
 	VPADDB          Y3, Y14, K4, Y14
 	VPTESTMB        Y2, Y5, K4
 	VPADDB          Y3, Y7, K4, Y7
-	VPDPBUSD.BCST   8(DX), Y14, Y15
-	VPDPBUSD.BCST   24(DX), Y7, Y13
+	VPDPBUSD.BCST   8(CX), Y14, Y15
+	VPDPBUSD.BCST   24(CX), Y7, Y13
 	VPSRLW          $0x04, Y10, Y7
 	VPANDD          Y1, Y10, Y10
 	VPANDD          Y1, Y7, Y7
@@ -115,26 +115,26 @@ block:
 	VPADDB          Y3, Y10, K4, Y10
 	VPTESTMB        Y4, Y5, K4
 	VPADDB          Y3, Y7, K4, Y7
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
-	VPDPBUSD.BCST   12(DX), Y10, Y15
-	VPDPBUSD.BCST   28(DX), Y7, Y13
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
+	VPDPBUSD.BCST   12(CX), Y10, Y15
+	VPDPBUSD.BCST   28(CX), Y7, Y13
 	VPADDD          Y13, Y15, Y15
 	VMOVDQU64       bias0<>+0(SB), Y5
-	VPDPWSSD.BCST   (SI), Y5, Y15
-	VMULPS.BCST     (BX), Y6, Y5
+	VPDPWSSD.BCST   (BX), Y5, Y15
+	VMULPS.BCST     (DX), Y6, Y5
 	VCVTDQ2PS       Y15, Y15
 	VFMADD231PS     Y5, Y15, Y0
-	ADDQ            $0x20, DX
+	ADDQ            $0x20, CX
+	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x04, SI
-	ADDQ            $0x000000b0, CX
+	ADDQ            $0x000000b0, DI
 	ADDQ            $0x00000016, R9
 	ADDQ            $0x00000016, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -238,8 +238,8 @@ TEXT ·dotQ5_0AVX2(SB), NOSPLIT, $0-64
 	VMOVDQU bit0<>+0(SB), Y0
 	VMOVDQU sixteen<>+0(SB), Y2
 	VMOVDQU bit1<>+0(SB), Y0
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), DI
+	ADDQ    src+8(FP), DI
 	MOVQ    stride+16(FP), R8
 	SHLQ    $0x03, R8
 	NEGQ    R8
@@ -255,11 +255,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VXORPS         X3, X3, X3
@@ -310,11 +310,11 @@ block:
 	VPAND          top4<>+0(SB), Y10, Y10
 	VPMINUB        Y2, Y10, Y10
 	VPOR           Y10, Y7, Y7
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y10
+	PREFETCHT1     (DI)
+	PREFETCHT0     (DI)(R8*1)
+	VPBROADCASTD   (CX), Y10
 	VPMADDUBSW     Y10, Y8, Y10
-	VPBROADCASTD   16(DX), Y8
+	VPBROADCASTD   16(CX), Y8
 	VPMADDUBSW     Y8, Y7, Y8
 	VPADDW         Y10, Y8, Y8
 	VPSRLW         $0x04, Y6, Y7
@@ -328,12 +328,12 @@ block:
 	VPAND          top4<>+0(SB), Y10, Y10
 	VPMINUB        Y2, Y10, Y10
 	VPOR           Y10, Y7, Y7
-	VPBROADCASTD   4(DX), Y10
+	VPBROADCASTD   4(CX), Y10
 	VPMADDUBSW     Y10, Y6, Y10
 	VPADDW         Y8, Y10, Y10
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   20(DX), Y6
+	PREFETCHT1     64(DI)
+	PREFETCHT0     64(DI)(R8*1)
+	VPBROADCASTD   20(CX), Y6
 	VPMADDUBSW     Y6, Y7, Y6
 	VPADDW         Y10, Y6, Y6
 	VPMADDWD       ones<>+0(SB), Y6, Y6
@@ -350,9 +350,9 @@ block:
 	VPAND          top4<>+0(SB), Y8, Y8
 	VPMINUB        Y2, Y8, Y8
 	VPOR           Y8, Y7, Y7
-	VPBROADCASTD   8(DX), Y8
+	VPBROADCASTD   8(CX), Y8
 	VPMADDUBSW     Y8, Y9, Y8
-	VPBROADCASTD   24(DX), Y9
+	VPBROADCASTD   24(CX), Y9
 	VPMADDUBSW     Y9, Y7, Y9
 	VPADDW         Y8, Y9, Y9
 	VPSRLW         $0x04, Y5, Y7
@@ -366,33 +366,33 @@ block:
 	VPAND          top4<>+0(SB), Y4, Y4
 	VPMINUB        Y2, Y4, Y4
 	VPOR           Y4, Y7, Y7
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   12(DX), Y4
+	PREFETCHT1     128(DI)
+	PREFETCHT0     128(DI)(R8*1)
+	VPBROADCASTD   12(CX), Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPADDW         Y9, Y4, Y4
-	VPBROADCASTD   28(DX), Y5
+	VPBROADCASTD   28(CX), Y5
 	VPMADDUBSW     Y5, Y7, Y5
 	VPADDW         Y4, Y5, Y5
 	VPMADDWD       ones<>+0(SB), Y5, Y5
 	VPADDD         Y6, Y5, Y5
-	VPBROADCASTD   (SI), Y4
+	VPBROADCASTD   (BX), Y4
 	VPMADDWD       bias0<>+0(SB), Y4, Y4
 	VPADDD         Y4, Y5, Y5
-	VBROADCASTSS   (BX), Y4
+	VBROADCASTSS   (DX), Y4
 	VMULPS         Y3, Y4, Y4
 	VCVTDQ2PS      Y5, Y5
 	VFMADD231PS    Y4, Y5, Y0
-	ADDQ           $0x20, DX
+	ADDQ           $0x20, CX
+	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x04, SI
-	ADDQ           $0x000000b0, CX
+	ADDQ           $0x000000b0, DI
 	ADDQ           $0x00000016, R9
 	ADDQ           $0x00000016, R10
-	DECQ           DI
+	DECQ           SI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

@@ -7,18 +7,18 @@
 // func dotQ5_1AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ5_1AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 low4<>+0(SB), Y1
 	VMOVDQU64 bit0<>+0(SB), Y2
 	VMOVDQU64 sixteen<>+0(SB), Y3
 	VMOVDQU64 bit1<>+0(SB), Y4
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -34,11 +34,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VPBROADCASTQ    (R9), Y5
@@ -83,12 +83,12 @@ block:
 	VPADDB          Y3, Y14, K4, Y14
 	VPTESTMB        Y2, Y10, K4
 	VPADDB          Y3, Y13, K4, Y13
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   (DX), Y14, Y16
+	VPDPBUSD.BCST   (CX), Y14, Y16
 	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   16(DX), Y13, Y14
+	VPDPBUSD.BCST   16(CX), Y13, Y14
 	VPSRLW          $0x04, Y12, Y13
 	VPANDD          Y1, Y12, Y12
 	VPANDD          Y1, Y13, Y13
@@ -96,10 +96,10 @@ block:
 	VPADDB          Y3, Y12, K4, Y12
 	VPTESTMB        Y4, Y10, K4
 	VPADDB          Y3, Y13, K4, Y13
-	VPDPBUSD.BCST   4(DX), Y12, Y16
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   20(DX), Y13, Y14
+	VPDPBUSD.BCST   4(CX), Y12, Y16
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   20(CX), Y13, Y14
 	VPSRLW          $0x04, Y15, Y8
 	VPANDD          Y1, Y15, Y15
 	VPANDD          Y1, Y8, Y8
@@ -107,8 +107,8 @@ block:
 	VPADDB          Y3, Y15, K4, Y15
 	VPTESTMB        Y2, Y5, K4
 	VPADDB          Y3, Y8, K4, Y8
-	VPDPBUSD.BCST   8(DX), Y15, Y16
-	VPDPBUSD.BCST   24(DX), Y8, Y14
+	VPDPBUSD.BCST   8(CX), Y15, Y16
+	VPDPBUSD.BCST   24(CX), Y8, Y14
 	VPSRLW          $0x04, Y11, Y8
 	VPANDD          Y1, Y11, Y11
 	VPANDD          Y1, Y8, Y8
@@ -116,30 +116,30 @@ block:
 	VPADDB          Y3, Y11, K4, Y11
 	VPTESTMB        Y4, Y5, K4
 	VPADDB          Y3, Y8, K4, Y8
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
-	VPDPBUSD.BCST   12(DX), Y11, Y16
-	VPDPBUSD.BCST   28(DX), Y8, Y14
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
+	VPDPBUSD.BCST   12(CX), Y11, Y16
+	VPDPBUSD.BCST   28(CX), Y8, Y14
 	VPADDD          Y14, Y16, Y16
-	VMULPS.BCST     (BX), Y6, Y5
+	VMULPS.BCST     (DX), Y6, Y5
 	VCVTDQ2PS       Y16, Y16
 	VFMADD231PS     Y5, Y16, Y0
 	VXORPS          Y5, Y5, Y5
 	VMOVDQU64       ones<>+0(SB), Y6
-	VPDPWSSD.BCST   (SI), Y6, Y5
-	VMULPS.BCST     (BX), Y7, Y6
+	VPDPWSSD.BCST   (BX), Y6, Y5
+	VMULPS.BCST     (DX), Y7, Y6
 	VCVTDQ2PS       Y5, Y5
 	VFMADD231PS     Y6, Y5, Y0
-	ADDQ            $0x20, DX
+	ADDQ            $0x20, CX
+	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x04, SI
-	ADDQ            $0x000000c0, CX
+	ADDQ            $0x000000c0, DI
 	ADDQ            $0x00000018, R9
 	ADDQ            $0x00000018, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -253,8 +253,8 @@ TEXT ·dotQ5_1AVX2(SB), NOSPLIT, $0-64
 	VMOVDQU bit0<>+0(SB), Y0
 	VMOVDQU sixteen<>+0(SB), Y2
 	VMOVDQU bit1<>+0(SB), Y0
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), DI
+	ADDQ    src+8(FP), DI
 	MOVQ    stride+16(FP), R8
 	SHLQ    $0x03, R8
 	NEGQ    R8
@@ -270,11 +270,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VPBROADCASTD   (R9), Y3
@@ -329,11 +329,11 @@ block:
 	VPAND          top4<>+0(SB), Y11, Y11
 	VPMINUB        Y2, Y11, Y11
 	VPOR           Y11, Y8, Y8
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y11
+	PREFETCHT1     (DI)
+	PREFETCHT0     (DI)(R8*1)
+	VPBROADCASTD   (CX), Y11
 	VPMADDUBSW     Y11, Y9, Y11
-	VPBROADCASTD   16(DX), Y9
+	VPBROADCASTD   16(CX), Y9
 	VPMADDUBSW     Y9, Y8, Y9
 	VPADDW         Y11, Y9, Y9
 	VPSRLW         $0x04, Y7, Y8
@@ -347,12 +347,12 @@ block:
 	VPAND          top4<>+0(SB), Y11, Y11
 	VPMINUB        Y2, Y11, Y11
 	VPOR           Y11, Y8, Y8
-	VPBROADCASTD   4(DX), Y11
+	VPBROADCASTD   4(CX), Y11
 	VPMADDUBSW     Y11, Y7, Y11
 	VPADDW         Y9, Y11, Y11
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   20(DX), Y7
+	PREFETCHT1     64(DI)
+	PREFETCHT0     64(DI)(R8*1)
+	VPBROADCASTD   20(CX), Y7
 	VPMADDUBSW     Y7, Y8, Y7
 	VPADDW         Y11, Y7, Y7
 	VPMADDWD       ones<>+0(SB), Y7, Y7
@@ -369,9 +369,9 @@ block:
 	VPAND          top4<>+0(SB), Y9, Y9
 	VPMINUB        Y2, Y9, Y9
 	VPOR           Y9, Y8, Y8
-	VPBROADCASTD   8(DX), Y9
+	VPBROADCASTD   8(CX), Y9
 	VPMADDUBSW     Y9, Y10, Y9
-	VPBROADCASTD   24(DX), Y10
+	VPBROADCASTD   24(CX), Y10
 	VPMADDUBSW     Y10, Y8, Y10
 	VPADDW         Y9, Y10, Y10
 	VPSRLW         $0x04, Y6, Y8
@@ -385,38 +385,38 @@ block:
 	VPAND          top4<>+0(SB), Y5, Y5
 	VPMINUB        Y2, Y5, Y5
 	VPOR           Y5, Y8, Y8
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   12(DX), Y5
+	PREFETCHT1     128(DI)
+	PREFETCHT0     128(DI)(R8*1)
+	VPBROADCASTD   12(CX), Y5
 	VPMADDUBSW     Y5, Y6, Y5
 	VPADDW         Y10, Y5, Y5
-	VPBROADCASTD   28(DX), Y6
+	VPBROADCASTD   28(CX), Y6
 	VPMADDUBSW     Y6, Y8, Y6
 	VPADDW         Y5, Y6, Y6
 	VPMADDWD       ones<>+0(SB), Y6, Y6
 	VPADDD         Y7, Y6, Y6
-	VBROADCASTSS   (BX), Y5
+	VBROADCASTSS   (DX), Y5
 	VMULPS         Y3, Y5, Y5
 	VCVTDQ2PS      Y6, Y6
 	VFMADD231PS    Y5, Y6, Y0
 	VXORPS         Y3, Y3, Y3
-	VPBROADCASTD   (SI), Y5
+	VPBROADCASTD   (BX), Y5
 	VPMADDWD       ones<>+0(SB), Y5, Y5
 	VPADDD         Y5, Y3, Y3
-	VBROADCASTSS   (BX), Y5
+	VBROADCASTSS   (DX), Y5
 	VMULPS         Y4, Y5, Y5
 	VCVTDQ2PS      Y3, Y3
 	VFMADD231PS    Y5, Y3, Y0
-	ADDQ           $0x20, DX
+	ADDQ           $0x20, CX
+	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x04, SI
-	ADDQ           $0x000000c0, CX
+	ADDQ           $0x000000c0, DI
 	ADDQ           $0x00000018, R9
 	ADDQ           $0x00000018, R10
-	DECQ           DI
+	DECQ           SI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

@@ -7,16 +7,16 @@
 // func dotQ6KAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ6KAVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 low4<>+0(SB), Y1
 	VMOVDQU64 mid2<>+0(SB), Y2
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -32,11 +32,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VXORPS          Y3, Y3, Y3
@@ -72,35 +72,35 @@ block:
 	VPSHUFB         two0<>+0(SB), Y8, Y10
 	VPSRAW          $0x03, Y10, Y10
 	VPSUBW          Y10, Y7, Y10
-	VPDPWSSD.BCST   (SI), Y10, Y3
+	VPDPWSSD.BCST   (BX), Y10, Y3
 	VPSHUFB         two1<>+0(SB), Y8, Y10
 	VPSRAW          $0x03, Y10, Y10
 	VPSUBW          Y10, Y7, Y10
-	VPDPWSSD.BCST   4(SI), Y10, Y3
+	VPDPWSSD.BCST   4(BX), Y10, Y3
 	VPSHUFB         two0<>+0(SB), Y6, Y10
 	VPSRAW          $0x03, Y10, Y10
 	VPSUBW          Y10, Y7, Y10
-	VPDPWSSD.BCST   8(SI), Y10, Y3
+	VPDPWSSD.BCST   8(BX), Y10, Y3
 	VPSHUFB         two1<>+0(SB), Y6, Y10
 	VPSRAW          $0x03, Y10, Y10
 	VPSUBW          Y10, Y7, Y10
-	VPDPWSSD.BCST   12(SI), Y10, Y3
+	VPDPWSSD.BCST   12(BX), Y10, Y3
 	VPSHUFB         two0<>+0(SB), Y9, Y10
 	VPSRAW          $0x03, Y10, Y10
 	VPSUBW          Y10, Y7, Y10
-	VPDPWSSD.BCST   16(SI), Y10, Y3
+	VPDPWSSD.BCST   16(BX), Y10, Y3
 	VPSHUFB         two1<>+0(SB), Y9, Y10
 	VPSRAW          $0x03, Y10, Y10
 	VPSUBW          Y10, Y7, Y10
-	VPDPWSSD.BCST   20(SI), Y10, Y3
+	VPDPWSSD.BCST   20(BX), Y10, Y3
 	VPSHUFB         two0<>+0(SB), Y5, Y10
 	VPSRAW          $0x03, Y10, Y10
 	VPSUBW          Y10, Y7, Y10
-	VPDPWSSD.BCST   24(SI), Y10, Y3
+	VPDPWSSD.BCST   24(BX), Y10, Y3
 	VPSHUFB         two1<>+0(SB), Y5, Y10
 	VPSRAW          $0x03, Y10, Y10
 	VPSUBW          Y10, Y7, Y10
-	VPDPWSSD.BCST   28(SI), Y10, Y3
+	VPDPWSSD.BCST   28(BX), Y10, Y3
 	VBROADCASTI32X4 128(R9), Y7
 	VINSERTI32X4    $0x01, 128(R10), Y7, Y7
 	VBROADCASTI32X4 128(R9)(R11*1), Y10
@@ -137,45 +137,45 @@ block:
 	VPSLLW          $0x04, Y12, Y18
 	VPANDD          Y2, Y18, Y18
 	VPORD           Y18, Y15, Y15
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   (DX), Y15, Y18
+	VPDPBUSD.BCST   (CX), Y15, Y18
 	VPSRLW          $0x04, Y16, Y16
 	VPANDD          Y1, Y16, Y16
 	VPANDD          Y2, Y12, Y15
 	VPORD           Y15, Y16, Y16
 	VXORPS          Y15, Y15, Y15
-	VPDPBUSD.BCST   64(DX), Y16, Y15
+	VPDPBUSD.BCST   64(CX), Y16, Y15
 	VPANDD          Y1, Y14, Y16
 	VPSLLW          $0x04, Y10, Y19
 	VPANDD          Y2, Y19, Y19
 	VPORD           Y19, Y16, Y16
-	VPDPBUSD.BCST   4(DX), Y16, Y18
+	VPDPBUSD.BCST   4(CX), Y16, Y18
 	VPSRLW          $0x04, Y14, Y14
 	VPANDD          Y1, Y14, Y14
 	VPANDD          Y2, Y10, Y16
 	VPORD           Y16, Y14, Y14
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   68(DX), Y14, Y15
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   68(CX), Y14, Y15
 	VPANDD          Y1, Y17, Y14
 	VPSLLW          $0x04, Y13, Y16
 	VPANDD          Y2, Y16, Y16
 	VPORD           Y16, Y14, Y14
-	VPDPBUSD.BCST   8(DX), Y14, Y18
+	VPDPBUSD.BCST   8(CX), Y14, Y18
 	VPSRLW          $0x04, Y17, Y17
 	VPANDD          Y1, Y17, Y17
 	VPANDD          Y2, Y13, Y14
 	VPORD           Y14, Y17, Y17
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
-	VPDPBUSD.BCST   72(DX), Y17, Y15
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
+	VPDPBUSD.BCST   72(CX), Y17, Y15
 	VPANDD          Y1, Y11, Y14
 	VPSLLW          $0x04, Y7, Y16
 	VPANDD          Y2, Y16, Y16
 	VPORD           Y16, Y14, Y14
-	VPDPBUSD.BCST   12(DX), Y14, Y18
+	VPDPBUSD.BCST   12(CX), Y14, Y18
 	VPSHUFB         top0<>+0(SB), Y8, Y14
 	VPSRAW          $0x08, Y14, Y14
 	VPSRAD          $0x10, Y14, Y14
@@ -185,7 +185,7 @@ block:
 	VPANDD          Y1, Y11, Y11
 	VPANDD          Y2, Y7, Y14
 	VPORD           Y14, Y11, Y11
-	VPDPBUSD.BCST   76(DX), Y11, Y15
+	VPDPBUSD.BCST   76(CX), Y11, Y15
 	VPSHUFB         top0<>+0(SB), Y6, Y11
 	VPSRAW          $0x08, Y11, Y11
 	VPSRAD          $0x10, Y11, Y11
@@ -211,48 +211,48 @@ block:
 	VPSLLW          $0x02, Y12, Y18
 	VPANDD          Y2, Y18, Y18
 	VPORD           Y18, Y15, Y15
-	PREFETCHT1      192(CX)
-	PREFETCHT0      192(CX)(R8*1)
+	PREFETCHT1      192(DI)
+	PREFETCHT0      192(DI)(R8*1)
 	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   32(DX), Y15, Y18
+	VPDPBUSD.BCST   32(CX), Y15, Y18
 	VPSRLW          $0x04, Y16, Y16
 	VPANDD          Y1, Y16, Y16
 	VPSRLW          $0x02, Y12, Y12
 	VPANDD          Y2, Y12, Y12
 	VPORD           Y12, Y16, Y16
 	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   96(DX), Y16, Y12
+	VPDPBUSD.BCST   96(CX), Y16, Y12
 	VPANDD          Y1, Y14, Y15
 	VPSLLW          $0x02, Y10, Y16
 	VPANDD          Y2, Y16, Y16
 	VPORD           Y16, Y15, Y15
-	PREFETCHT1      256(CX)
-	PREFETCHT0      256(CX)(R8*1)
-	VPDPBUSD.BCST   36(DX), Y15, Y18
+	PREFETCHT1      256(DI)
+	PREFETCHT0      256(DI)(R8*1)
+	VPDPBUSD.BCST   36(CX), Y15, Y18
 	VPSRLW          $0x04, Y14, Y14
 	VPANDD          Y1, Y14, Y14
 	VPSRLW          $0x02, Y10, Y10
 	VPANDD          Y2, Y10, Y10
 	VPORD           Y10, Y14, Y14
-	VPDPBUSD.BCST   100(DX), Y14, Y12
+	VPDPBUSD.BCST   100(CX), Y14, Y12
 	VPANDD          Y1, Y17, Y10
 	VPSLLW          $0x02, Y13, Y14
 	VPANDD          Y2, Y14, Y14
 	VPORD           Y14, Y10, Y10
-	PREFETCHT1      320(CX)
-	PREFETCHT0      320(CX)(R8*1)
-	VPDPBUSD.BCST   40(DX), Y10, Y18
+	PREFETCHT1      320(DI)
+	PREFETCHT0      320(DI)(R8*1)
+	VPDPBUSD.BCST   40(CX), Y10, Y18
 	VPSRLW          $0x04, Y17, Y17
 	VPANDD          Y1, Y17, Y17
 	VPSRLW          $0x02, Y13, Y10
 	VPANDD          Y2, Y10, Y10
 	VPORD           Y10, Y17, Y17
-	VPDPBUSD.BCST   104(DX), Y17, Y12
+	VPDPBUSD.BCST   104(CX), Y17, Y12
 	VPANDD          Y1, Y11, Y10
 	VPSLLW          $0x02, Y7, Y13
 	VPANDD          Y2, Y13, Y13
 	VPORD           Y13, Y10, Y10
-	VPDPBUSD.BCST   44(DX), Y10, Y18
+	VPDPBUSD.BCST   44(CX), Y10, Y18
 	VPSHUFB         top2<>+0(SB), Y8, Y10
 	VPSRAW          $0x08, Y10, Y10
 	VPSRAD          $0x10, Y10, Y10
@@ -263,9 +263,9 @@ block:
 	VPSRLW          $0x02, Y7, Y7
 	VPANDD          Y2, Y7, Y7
 	VPORD           Y7, Y11, Y11
-	PREFETCHT1      384(CX)
-	PREFETCHT0      384(CX)(R8*1)
-	VPDPBUSD.BCST   108(DX), Y11, Y12
+	PREFETCHT1      384(DI)
+	PREFETCHT0      384(DI)(R8*1)
+	VPDPBUSD.BCST   108(CX), Y11, Y12
 	VPSHUFB         top2<>+0(SB), Y6, Y7
 	VPSRAW          $0x08, Y7, Y7
 	VPSRAD          $0x10, Y7, Y7
@@ -308,44 +308,44 @@ block:
 	VPANDD          Y2, Y18, Y18
 	VPORD           Y18, Y15, Y15
 	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   16(DX), Y15, Y18
+	VPDPBUSD.BCST   16(CX), Y15, Y18
 	VPSRLW          $0x04, Y16, Y16
 	VPANDD          Y1, Y16, Y16
 	VPANDD          Y2, Y12, Y15
 	VPORD           Y15, Y16, Y16
-	PREFETCHT1      448(CX)
-	PREFETCHT0      448(CX)(R8*1)
+	PREFETCHT1      448(DI)
+	PREFETCHT0      448(DI)(R8*1)
 	VXORPS          Y15, Y15, Y15
-	VPDPBUSD.BCST   80(DX), Y16, Y15
+	VPDPBUSD.BCST   80(CX), Y16, Y15
 	VPANDD          Y1, Y14, Y16
 	VPSLLW          $0x04, Y10, Y19
 	VPANDD          Y2, Y19, Y19
 	VPORD           Y19, Y16, Y16
-	VPDPBUSD.BCST   20(DX), Y16, Y18
+	VPDPBUSD.BCST   20(CX), Y16, Y18
 	VPSRLW          $0x04, Y14, Y14
 	VPANDD          Y1, Y14, Y14
 	VPANDD          Y2, Y10, Y16
 	VPORD           Y16, Y14, Y14
-	PREFETCHT1      512(CX)
-	PREFETCHT0      512(CX)(R8*1)
-	VPDPBUSD.BCST   84(DX), Y14, Y15
+	PREFETCHT1      512(DI)
+	PREFETCHT0      512(DI)(R8*1)
+	VPDPBUSD.BCST   84(CX), Y14, Y15
 	VPANDD          Y1, Y17, Y14
 	VPSLLW          $0x04, Y13, Y16
 	VPANDD          Y2, Y16, Y16
 	VPORD           Y16, Y14, Y14
-	VPDPBUSD.BCST   24(DX), Y14, Y18
+	VPDPBUSD.BCST   24(CX), Y14, Y18
 	VPSRLW          $0x04, Y17, Y17
 	VPANDD          Y1, Y17, Y17
 	VPANDD          Y2, Y13, Y14
 	VPORD           Y14, Y17, Y17
-	VPDPBUSD.BCST   88(DX), Y17, Y15
+	VPDPBUSD.BCST   88(CX), Y17, Y15
 	VPANDD          Y1, Y11, Y14
 	VPSLLW          $0x04, Y7, Y16
 	VPANDD          Y2, Y16, Y16
 	VPORD           Y16, Y14, Y14
-	PREFETCHT1      576(CX)
-	PREFETCHT0      576(CX)(R8*1)
-	VPDPBUSD.BCST   28(DX), Y14, Y18
+	PREFETCHT1      576(DI)
+	PREFETCHT0      576(DI)(R8*1)
+	VPDPBUSD.BCST   28(CX), Y14, Y18
 	VPSHUFB         top1<>+0(SB), Y8, Y14
 	VPSRAW          $0x08, Y14, Y14
 	VPSRAD          $0x10, Y14, Y14
@@ -355,7 +355,7 @@ block:
 	VPANDD          Y1, Y11, Y11
 	VPANDD          Y2, Y7, Y14
 	VPORD           Y14, Y11, Y11
-	VPDPBUSD.BCST   92(DX), Y11, Y15
+	VPDPBUSD.BCST   92(CX), Y11, Y15
 	VPSHUFB         top1<>+0(SB), Y6, Y11
 	VPSRAW          $0x08, Y11, Y11
 	VPSRAD          $0x10, Y11, Y11
@@ -381,48 +381,48 @@ block:
 	VPSLLW          $0x02, Y12, Y18
 	VPANDD          Y2, Y18, Y18
 	VPORD           Y18, Y15, Y15
-	PREFETCHT1      640(CX)
-	PREFETCHT0      640(CX)(R8*1)
+	PREFETCHT1      640(DI)
+	PREFETCHT0      640(DI)(R8*1)
 	VXORPS          Y18, Y18, Y18
-	VPDPBUSD.BCST   48(DX), Y15, Y18
+	VPDPBUSD.BCST   48(CX), Y15, Y18
 	VPSRLW          $0x04, Y16, Y16
 	VPANDD          Y1, Y16, Y16
 	VPSRLW          $0x02, Y12, Y12
 	VPANDD          Y2, Y12, Y12
 	VPORD           Y12, Y16, Y16
 	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   112(DX), Y16, Y12
+	VPDPBUSD.BCST   112(CX), Y16, Y12
 	VPANDD          Y1, Y14, Y15
 	VPSLLW          $0x02, Y10, Y16
 	VPANDD          Y2, Y16, Y16
 	VPORD           Y16, Y15, Y15
-	VPDPBUSD.BCST   52(DX), Y15, Y18
+	VPDPBUSD.BCST   52(CX), Y15, Y18
 	VPSRLW          $0x04, Y14, Y14
 	VPANDD          Y1, Y14, Y14
 	VPSRLW          $0x02, Y10, Y10
 	VPANDD          Y2, Y10, Y10
 	VPORD           Y10, Y14, Y14
-	PREFETCHT1      704(CX)
-	PREFETCHT0      704(CX)(R8*1)
-	VPDPBUSD.BCST   116(DX), Y14, Y12
+	PREFETCHT1      704(DI)
+	PREFETCHT0      704(DI)(R8*1)
+	VPDPBUSD.BCST   116(CX), Y14, Y12
 	VPANDD          Y1, Y17, Y10
 	VPSLLW          $0x02, Y13, Y14
 	VPANDD          Y2, Y14, Y14
 	VPORD           Y14, Y10, Y10
-	VPDPBUSD.BCST   56(DX), Y10, Y18
+	VPDPBUSD.BCST   56(CX), Y10, Y18
 	VPSRLW          $0x04, Y17, Y17
 	VPANDD          Y1, Y17, Y17
 	VPSRLW          $0x02, Y13, Y10
 	VPANDD          Y2, Y10, Y10
 	VPORD           Y10, Y17, Y17
-	PREFETCHT1      768(CX)
-	PREFETCHT0      768(CX)(R8*1)
-	VPDPBUSD.BCST   120(DX), Y17, Y12
+	PREFETCHT1      768(DI)
+	PREFETCHT0      768(DI)(R8*1)
+	VPDPBUSD.BCST   120(CX), Y17, Y12
 	VPANDD          Y1, Y11, Y10
 	VPSLLW          $0x02, Y7, Y13
 	VPANDD          Y2, Y13, Y13
 	VPORD           Y13, Y10, Y10
-	VPDPBUSD.BCST   60(DX), Y10, Y18
+	VPDPBUSD.BCST   60(CX), Y10, Y18
 	VPSHUFB         top3<>+0(SB), Y8, Y8
 	VPSRAW          $0x08, Y8, Y8
 	VPSRAD          $0x10, Y8, Y8
@@ -433,9 +433,9 @@ block:
 	VPSRLW          $0x02, Y7, Y7
 	VPANDD          Y2, Y7, Y7
 	VPORD           Y7, Y11, Y11
-	PREFETCHT1      832(CX)
-	PREFETCHT0      832(CX)(R8*1)
-	VPDPBUSD.BCST   124(DX), Y11, Y12
+	PREFETCHT1      832(DI)
+	PREFETCHT0      832(DI)(R8*1)
+	VPDPBUSD.BCST   124(CX), Y11, Y12
 	VPSHUFB         top3<>+0(SB), Y6, Y6
 	VPSRAW          $0x08, Y6, Y6
 	VPSRAD          $0x10, Y6, Y6
@@ -478,44 +478,44 @@ block:
 	VPANDD          Y2, Y16, Y16
 	VPORD           Y16, Y13, Y13
 	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   128(DX), Y13, Y16
+	VPDPBUSD.BCST   128(CX), Y13, Y16
 	VPSRLW          $0x04, Y14, Y14
 	VPANDD          Y1, Y14, Y14
 	VPANDD          Y2, Y10, Y13
 	VPORD           Y13, Y14, Y14
 	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   192(DX), Y14, Y13
+	VPDPBUSD.BCST   192(CX), Y14, Y13
 	VPANDD          Y1, Y12, Y14
 	VPSLLW          $0x04, Y7, Y17
 	VPANDD          Y2, Y17, Y17
 	VPORD           Y17, Y14, Y14
-	PREFETCHT1      896(CX)
-	PREFETCHT0      896(CX)(R8*1)
-	VPDPBUSD.BCST   132(DX), Y14, Y16
+	PREFETCHT1      896(DI)
+	PREFETCHT0      896(DI)(R8*1)
+	VPDPBUSD.BCST   132(CX), Y14, Y16
 	VPSRLW          $0x04, Y12, Y12
 	VPANDD          Y1, Y12, Y12
 	VPANDD          Y2, Y7, Y14
 	VPORD           Y14, Y12, Y12
-	VPDPBUSD.BCST   196(DX), Y12, Y13
+	VPDPBUSD.BCST   196(CX), Y12, Y13
 	VPANDD          Y1, Y15, Y12
 	VPSLLW          $0x04, Y11, Y14
 	VPANDD          Y2, Y14, Y14
 	VPORD           Y14, Y12, Y12
-	PREFETCHT1      960(CX)
-	PREFETCHT0      960(CX)(R8*1)
-	VPDPBUSD.BCST   136(DX), Y12, Y16
+	PREFETCHT1      960(DI)
+	PREFETCHT0      960(DI)(R8*1)
+	VPDPBUSD.BCST   136(CX), Y12, Y16
 	VPSRLW          $0x04, Y15, Y15
 	VPANDD          Y1, Y15, Y15
 	VPANDD          Y2, Y11, Y12
 	VPORD           Y12, Y15, Y15
-	VPDPBUSD.BCST   200(DX), Y15, Y13
+	VPDPBUSD.BCST   200(CX), Y15, Y13
 	VPANDD          Y1, Y8, Y12
 	VPSLLW          $0x04, Y6, Y14
 	VPANDD          Y2, Y14, Y14
 	VPORD           Y14, Y12, Y12
-	PREFETCHT1      1024(CX)
-	PREFETCHT0      1024(CX)(R8*1)
-	VPDPBUSD.BCST   140(DX), Y12, Y16
+	PREFETCHT1      1024(DI)
+	PREFETCHT0      1024(DI)(R8*1)
+	VPDPBUSD.BCST   140(CX), Y12, Y16
 	VPSHUFB         top0<>+0(SB), Y9, Y12
 	VPSRAW          $0x08, Y12, Y12
 	VPSRAD          $0x10, Y12, Y12
@@ -525,7 +525,7 @@ block:
 	VPANDD          Y1, Y8, Y8
 	VPANDD          Y2, Y6, Y12
 	VPORD           Y12, Y8, Y8
-	VPDPBUSD.BCST   204(DX), Y8, Y13
+	VPDPBUSD.BCST   204(CX), Y8, Y13
 	VPSHUFB         top0<>+0(SB), Y5, Y8
 	VPSRAW          $0x08, Y8, Y8
 	VPSRAD          $0x10, Y8, Y8
@@ -552,47 +552,47 @@ block:
 	VPANDD          Y2, Y16, Y16
 	VPORD           Y16, Y13, Y13
 	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   160(DX), Y13, Y16
+	VPDPBUSD.BCST   160(CX), Y13, Y16
 	VPSRLW          $0x04, Y14, Y14
 	VPANDD          Y1, Y14, Y14
 	VPSRLW          $0x02, Y10, Y10
 	VPANDD          Y2, Y10, Y10
 	VPORD           Y10, Y14, Y14
-	PREFETCHT1      1088(CX)
-	PREFETCHT0      1088(CX)(R8*1)
+	PREFETCHT1      1088(DI)
+	PREFETCHT0      1088(DI)(R8*1)
 	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   224(DX), Y14, Y10
+	VPDPBUSD.BCST   224(CX), Y14, Y10
 	VPANDD          Y1, Y12, Y13
 	VPSLLW          $0x02, Y7, Y14
 	VPANDD          Y2, Y14, Y14
 	VPORD           Y14, Y13, Y13
-	VPDPBUSD.BCST   164(DX), Y13, Y16
+	VPDPBUSD.BCST   164(CX), Y13, Y16
 	VPSRLW          $0x04, Y12, Y12
 	VPANDD          Y1, Y12, Y12
 	VPSRLW          $0x02, Y7, Y7
 	VPANDD          Y2, Y7, Y7
 	VPORD           Y7, Y12, Y12
-	PREFETCHT1      1152(CX)
-	PREFETCHT0      1152(CX)(R8*1)
-	VPDPBUSD.BCST   228(DX), Y12, Y10
+	PREFETCHT1      1152(DI)
+	PREFETCHT0      1152(DI)(R8*1)
+	VPDPBUSD.BCST   228(CX), Y12, Y10
 	VPANDD          Y1, Y15, Y7
 	VPSLLW          $0x02, Y11, Y12
 	VPANDD          Y2, Y12, Y12
 	VPORD           Y12, Y7, Y7
-	VPDPBUSD.BCST   168(DX), Y7, Y16
+	VPDPBUSD.BCST   168(CX), Y7, Y16
 	VPSRLW          $0x04, Y15, Y15
 	VPANDD          Y1, Y15, Y15
 	VPSRLW          $0x02, Y11, Y7
 	VPANDD          Y2, Y7, Y7
 	VPORD           Y7, Y15, Y15
-	VPDPBUSD.BCST   232(DX), Y15, Y10
+	VPDPBUSD.BCST   232(CX), Y15, Y10
 	VPANDD          Y1, Y8, Y7
 	VPSLLW          $0x02, Y6, Y11
 	VPANDD          Y2, Y11, Y11
 	VPORD           Y11, Y7, Y7
-	PREFETCHT1      1216(CX)
-	PREFETCHT0      1216(CX)(R8*1)
-	VPDPBUSD.BCST   172(DX), Y7, Y16
+	PREFETCHT1      1216(DI)
+	PREFETCHT0      1216(DI)(R8*1)
+	VPDPBUSD.BCST   172(CX), Y7, Y16
 	VPSHUFB         top2<>+0(SB), Y9, Y7
 	VPSRAW          $0x08, Y7, Y7
 	VPSRAD          $0x10, Y7, Y7
@@ -603,7 +603,7 @@ block:
 	VPSRLW          $0x02, Y6, Y6
 	VPANDD          Y2, Y6, Y6
 	VPORD           Y6, Y8, Y8
-	VPDPBUSD.BCST   236(DX), Y8, Y10
+	VPDPBUSD.BCST   236(CX), Y8, Y10
 	VPSHUFB         top2<>+0(SB), Y5, Y6
 	VPSRAW          $0x08, Y6, Y6
 	VPSRAD          $0x10, Y6, Y6
@@ -645,45 +645,45 @@ block:
 	VPSLLW          $0x04, Y10, Y16
 	VPANDD          Y2, Y16, Y16
 	VPORD           Y16, Y13, Y13
-	PREFETCHT1      1280(CX)
-	PREFETCHT0      1280(CX)(R8*1)
+	PREFETCHT1      1280(DI)
+	PREFETCHT0      1280(DI)(R8*1)
 	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   144(DX), Y13, Y16
+	VPDPBUSD.BCST   144(CX), Y13, Y16
 	VPSRLW          $0x04, Y14, Y14
 	VPANDD          Y1, Y14, Y14
 	VPANDD          Y2, Y10, Y13
 	VPORD           Y13, Y14, Y14
 	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   208(DX), Y14, Y13
+	VPDPBUSD.BCST   208(CX), Y14, Y13
 	VPANDD          Y1, Y12, Y14
 	VPSLLW          $0x04, Y7, Y17
 	VPANDD          Y2, Y17, Y17
 	VPORD           Y17, Y14, Y14
-	PREFETCHT1      1344(CX)
-	PREFETCHT0      1344(CX)(R8*1)
-	VPDPBUSD.BCST   148(DX), Y14, Y16
+	PREFETCHT1      1344(DI)
+	PREFETCHT0      1344(DI)(R8*1)
+	VPDPBUSD.BCST   148(CX), Y14, Y16
 	VPSRLW          $0x04, Y12, Y12
 	VPANDD          Y1, Y12, Y12
 	VPANDD          Y2, Y7, Y14
 	VPORD           Y14, Y12, Y12
-	VPDPBUSD.BCST   212(DX), Y12, Y13
+	VPDPBUSD.BCST   212(CX), Y12, Y13
 	VPANDD          Y1, Y15, Y12
 	VPSLLW          $0x04, Y11, Y14
 	VPANDD          Y2, Y14, Y14
 	VPORD           Y14, Y12, Y12
-	VPDPBUSD.BCST   152(DX), Y12, Y16
+	VPDPBUSD.BCST   152(CX), Y12, Y16
 	VPSRLW          $0x04, Y15, Y15
 	VPANDD          Y1, Y15, Y15
 	VPANDD          Y2, Y11, Y12
 	VPORD           Y12, Y15, Y15
-	PREFETCHT1      1408(CX)
-	PREFETCHT0      1408(CX)(R8*1)
-	VPDPBUSD.BCST   216(DX), Y15, Y13
+	PREFETCHT1      1408(DI)
+	PREFETCHT0      1408(DI)(R8*1)
+	VPDPBUSD.BCST   216(CX), Y15, Y13
 	VPANDD          Y1, Y8, Y12
 	VPSLLW          $0x04, Y6, Y14
 	VPANDD          Y2, Y14, Y14
 	VPORD           Y14, Y12, Y12
-	VPDPBUSD.BCST   156(DX), Y12, Y16
+	VPDPBUSD.BCST   156(CX), Y12, Y16
 	VPSHUFB         top1<>+0(SB), Y9, Y12
 	VPSRAW          $0x08, Y12, Y12
 	VPSRAD          $0x10, Y12, Y12
@@ -693,9 +693,9 @@ block:
 	VPANDD          Y1, Y8, Y8
 	VPANDD          Y2, Y6, Y12
 	VPORD           Y12, Y8, Y8
-	PREFETCHT1      1472(CX)
-	PREFETCHT0      1472(CX)(R8*1)
-	VPDPBUSD.BCST   220(DX), Y8, Y13
+	PREFETCHT1      1472(DI)
+	PREFETCHT0      1472(DI)(R8*1)
+	VPDPBUSD.BCST   220(CX), Y8, Y13
 	VPSHUFB         top1<>+0(SB), Y5, Y8
 	VPSRAW          $0x08, Y8, Y8
 	VPSRAD          $0x10, Y8, Y8
@@ -722,47 +722,47 @@ block:
 	VPANDD          Y2, Y16, Y16
 	VPORD           Y16, Y13, Y13
 	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   176(DX), Y13, Y16
+	VPDPBUSD.BCST   176(CX), Y13, Y16
 	VPSRLW          $0x04, Y14, Y14
 	VPANDD          Y1, Y14, Y14
 	VPSRLW          $0x02, Y10, Y10
 	VPANDD          Y2, Y10, Y10
 	VPORD           Y10, Y14, Y14
-	PREFETCHT1      1536(CX)
-	PREFETCHT0      1536(CX)(R8*1)
+	PREFETCHT1      1536(DI)
+	PREFETCHT0      1536(DI)(R8*1)
 	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   240(DX), Y14, Y10
+	VPDPBUSD.BCST   240(CX), Y14, Y10
 	VPANDD          Y1, Y12, Y13
 	VPSLLW          $0x02, Y7, Y14
 	VPANDD          Y2, Y14, Y14
 	VPORD           Y14, Y13, Y13
-	VPDPBUSD.BCST   180(DX), Y13, Y16
+	VPDPBUSD.BCST   180(CX), Y13, Y16
 	VPSRLW          $0x04, Y12, Y12
 	VPANDD          Y1, Y12, Y12
 	VPSRLW          $0x02, Y7, Y7
 	VPANDD          Y2, Y7, Y7
 	VPORD           Y7, Y12, Y12
-	VPDPBUSD.BCST   244(DX), Y12, Y10
+	VPDPBUSD.BCST   244(CX), Y12, Y10
 	VPANDD          Y1, Y15, Y7
 	VPSLLW          $0x02, Y11, Y12
 	VPANDD          Y2, Y12, Y12
 	VPORD           Y12, Y7, Y7
-	PREFETCHT1      1600(CX)
-	PREFETCHT0      1600(CX)(R8*1)
-	VPDPBUSD.BCST   184(DX), Y7, Y16
+	PREFETCHT1      1600(DI)
+	PREFETCHT0      1600(DI)(R8*1)
+	VPDPBUSD.BCST   184(CX), Y7, Y16
 	VPSRLW          $0x04, Y15, Y15
 	VPANDD          Y1, Y15, Y15
 	VPSRLW          $0x02, Y11, Y7
 	VPANDD          Y2, Y7, Y7
 	VPORD           Y7, Y15, Y15
-	VPDPBUSD.BCST   248(DX), Y15, Y10
+	VPDPBUSD.BCST   248(CX), Y15, Y10
 	VPANDD          Y1, Y8, Y7
 	VPSLLW          $0x02, Y6, Y11
 	VPANDD          Y2, Y11, Y11
 	VPORD           Y11, Y7, Y7
-	PREFETCHT1      1664(CX)
-	PREFETCHT0      1664(CX)(R8*1)
-	VPDPBUSD.BCST   188(DX), Y7, Y16
+	PREFETCHT1      1664(DI)
+	PREFETCHT0      1664(DI)(R8*1)
+	VPDPBUSD.BCST   188(CX), Y7, Y16
 	VPSHUFB         top3<>+0(SB), Y9, Y7
 	VPSRAW          $0x08, Y7, Y7
 	VPSRAD          $0x10, Y7, Y7
@@ -773,25 +773,25 @@ block:
 	VPSRLW          $0x02, Y6, Y6
 	VPANDD          Y2, Y6, Y6
 	VPORD           Y6, Y8, Y8
-	VPDPBUSD.BCST   252(DX), Y8, Y10
+	VPDPBUSD.BCST   252(CX), Y8, Y10
 	VPSHUFB         top3<>+0(SB), Y5, Y5
 	VPSRAW          $0x08, Y5, Y5
 	VPSRAD          $0x10, Y5, Y5
 	VPMULLD         Y5, Y10, Y10
 	VPADDD          Y10, Y3, Y3
-	VMULPS.BCST     (BX), Y4, Y4
+	VMULPS.BCST     (DX), Y4, Y4
 	VCVTDQ2PS       Y3, Y3
 	VFMADD231PS     Y4, Y3, Y0
-	ADDQ            $0x00000100, DX
-	ADDQ            $0x04, BX
-	ADDQ            $0x20, SI
-	ADDQ            $0x00000690, CX
+	ADDQ            $0x00000100, CX
+	ADDQ            $0x04, DX
+	ADDQ            $0x20, BX
+	ADDQ            $0x00000690, DI
 	ADDQ            $0x000000d2, R9
 	ADDQ            $0x000000d2, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -881,11 +881,11 @@ GLOBL top3<>(SB), RODATA|NOPTR, $32
 // func dotQ6KAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ6KAVX2(SB), NOSPLIT, $0-72
-	MOVQ    room+64(FP), DI
+	MOVQ    room+64(FP), SI
 	VMOVDQU low4<>+0(SB), Y1
 	VMOVDQU mid2<>+0(SB), Y2
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), R8
+	ADDQ    src+8(FP), R8
 	MOVQ    stride+16(FP), R9
 	SHLQ    $0x03, R9
 	NEGQ    R9
@@ -901,11 +901,11 @@ half:
 
 src0:
 	LEAQ   (R10)(R12*4), R11
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), R8
+	MOVQ   blocks+24(FP), DI
 
 block:
 	VXORPS         Y3, Y3, Y3
@@ -919,7 +919,7 @@ block:
 	VPINSRW        $0x06, 208(R11)(R12*2), X4, X4
 	VPINSRW        $0x07, 208(R11)(R13*1), X4, X4
 	VCVTPH2PS      X4, Y4
-	VMOVDQU        Y4, 512(DI)
+	VMOVDQU        Y4, 512(SI)
 	VBROADCASTI128 192(R10), Y4
 	VINSERTI128    $0x01, 192(R11), Y4, Y4
 	VBROADCASTI128 192(R10)(R12*1), Y5
@@ -939,98 +939,98 @@ block:
 	VXORPS         Y6, Y6, Y6
 	VPSHUFB        top0<>+0(SB), Y7, Y9
 	VPSRAW         $0x08, Y9, Y9
-	VMOVDQU        Y9, (DI)
+	VMOVDQU        Y9, (SI)
 	VPSHUFB        top1<>+0(SB), Y7, Y9
 	VPSRAW         $0x08, Y9, Y9
-	VMOVDQU        Y9, 32(DI)
+	VMOVDQU        Y9, 32(SI)
 	VPSHUFB        top2<>+0(SB), Y7, Y9
 	VPSRAW         $0x08, Y9, Y9
-	VMOVDQU        Y9, 64(DI)
+	VMOVDQU        Y9, 64(SI)
 	VPSHUFB        top3<>+0(SB), Y7, Y9
 	VPSRAW         $0x08, Y9, Y9
-	VMOVDQU        Y9, 96(DI)
+	VMOVDQU        Y9, 96(SI)
 	VPSHUFB        two0<>+0(SB), Y7, Y9
 	VPSRAW         $0x03, Y9, Y9
 	VPSUBW         Y9, Y6, Y9
-	VPBROADCASTD   (SI), Y10
+	VPBROADCASTD   (BX), Y10
 	VPMADDWD       Y9, Y10, Y10
 	VPADDD         Y10, Y3, Y3
 	VPSHUFB        two1<>+0(SB), Y7, Y7
 	VPSRAW         $0x03, Y7, Y7
 	VPSUBW         Y7, Y6, Y7
-	VPBROADCASTD   4(SI), Y9
+	VPBROADCASTD   4(BX), Y9
 	VPMADDWD       Y7, Y9, Y9
 	VPADDD         Y9, Y3, Y3
 	VPSHUFB        top0<>+0(SB), Y5, Y7
 	VPSRAW         $0x08, Y7, Y7
-	VMOVDQU        Y7, 128(DI)
+	VMOVDQU        Y7, 128(SI)
 	VPSHUFB        top1<>+0(SB), Y5, Y7
 	VPSRAW         $0x08, Y7, Y7
-	VMOVDQU        Y7, 160(DI)
+	VMOVDQU        Y7, 160(SI)
 	VPSHUFB        top2<>+0(SB), Y5, Y7
 	VPSRAW         $0x08, Y7, Y7
-	VMOVDQU        Y7, 192(DI)
+	VMOVDQU        Y7, 192(SI)
 	VPSHUFB        top3<>+0(SB), Y5, Y7
 	VPSRAW         $0x08, Y7, Y7
-	VMOVDQU        Y7, 224(DI)
+	VMOVDQU        Y7, 224(SI)
 	VPSHUFB        two0<>+0(SB), Y5, Y7
 	VPSRAW         $0x03, Y7, Y7
 	VPSUBW         Y7, Y6, Y7
-	VPBROADCASTD   8(SI), Y9
+	VPBROADCASTD   8(BX), Y9
 	VPMADDWD       Y7, Y9, Y9
 	VPADDD         Y9, Y3, Y3
 	VPSHUFB        two1<>+0(SB), Y5, Y5
 	VPSRAW         $0x03, Y5, Y5
 	VPSUBW         Y5, Y6, Y5
-	VPBROADCASTD   12(SI), Y7
+	VPBROADCASTD   12(BX), Y7
 	VPMADDWD       Y5, Y7, Y7
 	VPADDD         Y7, Y3, Y3
 	VPSHUFB        top0<>+0(SB), Y8, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 256(DI)
+	VMOVDQU        Y5, 256(SI)
 	VPSHUFB        top1<>+0(SB), Y8, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 288(DI)
+	VMOVDQU        Y5, 288(SI)
 	VPSHUFB        top2<>+0(SB), Y8, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 320(DI)
+	VMOVDQU        Y5, 320(SI)
 	VPSHUFB        top3<>+0(SB), Y8, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 352(DI)
+	VMOVDQU        Y5, 352(SI)
 	VPSHUFB        two0<>+0(SB), Y8, Y5
 	VPSRAW         $0x03, Y5, Y5
 	VPSUBW         Y5, Y6, Y5
-	VPBROADCASTD   16(SI), Y7
+	VPBROADCASTD   16(BX), Y7
 	VPMADDWD       Y5, Y7, Y7
 	VPADDD         Y7, Y3, Y3
 	VPSHUFB        two1<>+0(SB), Y8, Y5
 	VPSRAW         $0x03, Y5, Y5
 	VPSUBW         Y5, Y6, Y5
-	VPBROADCASTD   20(SI), Y7
+	VPBROADCASTD   20(BX), Y7
 	VPMADDWD       Y5, Y7, Y7
 	VPADDD         Y7, Y3, Y3
 	VPSHUFB        top0<>+0(SB), Y4, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 384(DI)
+	VMOVDQU        Y5, 384(SI)
 	VPSHUFB        top1<>+0(SB), Y4, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 416(DI)
+	VMOVDQU        Y5, 416(SI)
 	VPSHUFB        top2<>+0(SB), Y4, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 448(DI)
+	VMOVDQU        Y5, 448(SI)
 	VPSHUFB        top3<>+0(SB), Y4, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 480(DI)
+	VMOVDQU        Y5, 480(SI)
 	VPSHUFB        two0<>+0(SB), Y4, Y5
 	VPSRAW         $0x03, Y5, Y5
 	VPSUBW         Y5, Y6, Y5
-	VPBROADCASTD   24(SI), Y7
+	VPBROADCASTD   24(BX), Y7
 	VPMADDWD       Y5, Y7, Y7
 	VPADDD         Y7, Y3, Y3
 	VPSHUFB        two1<>+0(SB), Y4, Y4
 	VPSRAW         $0x03, Y4, Y4
 	VPSUBW         Y4, Y6, Y4
-	VPBROADCASTD   28(SI), Y5
+	VPBROADCASTD   28(BX), Y5
 	VPMADDWD       Y4, Y5, Y5
 	VPADDD         Y5, Y3, Y3
 	VBROADCASTI128 128(R10), Y4
@@ -1069,67 +1069,67 @@ block:
 	VPSLLW         $0x04, Y7, Y13
 	VPAND          Y2, Y13, Y13
 	VPOR           Y13, Y10, Y10
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R9*1)
-	VPBROADCASTD   (DX), Y13
+	PREFETCHT1     (R8)
+	PREFETCHT0     (R8)(R9*1)
+	VPBROADCASTD   (CX), Y13
 	VPMADDUBSW     Y13, Y10, Y13
 	VPSRLW         $0x04, Y11, Y11
 	VPAND          Y1, Y11, Y11
 	VPAND          Y2, Y7, Y10
 	VPOR           Y10, Y11, Y11
-	VPBROADCASTD   64(DX), Y10
+	VPBROADCASTD   64(CX), Y10
 	VPMADDUBSW     Y10, Y11, Y10
 	VPAND          Y1, Y9, Y11
 	VPSLLW         $0x04, Y5, Y14
 	VPAND          Y2, Y14, Y14
 	VPOR           Y14, Y11, Y11
-	VPBROADCASTD   4(DX), Y14
+	VPBROADCASTD   4(CX), Y14
 	VPMADDUBSW     Y14, Y11, Y14
 	VPADDW         Y13, Y14, Y14
-	VPMADDWD       (DI), Y14, Y14
+	VPMADDWD       (SI), Y14, Y14
 	VPADDD         Y14, Y3, Y3
 	VPSRLW         $0x04, Y9, Y9
 	VPAND          Y1, Y9, Y9
 	VPAND          Y2, Y5, Y11
 	VPOR           Y11, Y9, Y9
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R9*1)
-	VPBROADCASTD   68(DX), Y11
+	PREFETCHT1     64(R8)
+	PREFETCHT0     64(R8)(R9*1)
+	VPBROADCASTD   68(CX), Y11
 	VPMADDUBSW     Y11, Y9, Y11
 	VPADDW         Y10, Y11, Y11
-	VPMADDWD       128(DI), Y11, Y11
+	VPMADDWD       128(SI), Y11, Y11
 	VPADDD         Y11, Y3, Y3
 	VPAND          Y1, Y12, Y9
 	VPSLLW         $0x04, Y8, Y10
 	VPAND          Y2, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   8(DX), Y10
+	VPBROADCASTD   8(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPSRLW         $0x04, Y12, Y12
 	VPAND          Y1, Y12, Y12
 	VPAND          Y2, Y8, Y9
 	VPOR           Y9, Y12, Y12
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R9*1)
-	VPBROADCASTD   72(DX), Y9
+	PREFETCHT1     128(R8)
+	PREFETCHT0     128(R8)(R9*1)
+	VPBROADCASTD   72(CX), Y9
 	VPMADDUBSW     Y9, Y12, Y9
 	VPAND          Y1, Y6, Y11
 	VPSLLW         $0x04, Y4, Y12
 	VPAND          Y2, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	VPBROADCASTD   12(DX), Y12
+	VPBROADCASTD   12(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPADDW         Y10, Y12, Y12
-	VPMADDWD       (DI), Y12, Y12
+	VPMADDWD       (SI), Y12, Y12
 	VPADDD         Y12, Y3, Y3
 	VPSRLW         $0x04, Y6, Y6
 	VPAND          Y1, Y6, Y6
 	VPAND          Y2, Y4, Y10
 	VPOR           Y10, Y6, Y6
-	VPBROADCASTD   76(DX), Y10
+	VPBROADCASTD   76(CX), Y10
 	VPMADDUBSW     Y10, Y6, Y10
 	VPADDW         Y9, Y10, Y10
-	VPMADDWD       128(DI), Y10, Y10
+	VPMADDWD       128(SI), Y10, Y10
 	VPADDD         Y10, Y3, Y3
 	VBROADCASTI128 32(R10), Y6
 	VINSERTI128    $0x01, 32(R11), Y6, Y6
@@ -1151,73 +1151,73 @@ block:
 	VPSLLW         $0x02, Y7, Y13
 	VPAND          Y2, Y13, Y13
 	VPOR           Y13, Y10, Y10
-	PREFETCHT1     192(CX)
-	PREFETCHT0     192(CX)(R9*1)
-	VPBROADCASTD   32(DX), Y13
+	PREFETCHT1     192(R8)
+	PREFETCHT0     192(R8)(R9*1)
+	VPBROADCASTD   32(CX), Y13
 	VPMADDUBSW     Y13, Y10, Y13
 	VPSRLW         $0x04, Y11, Y11
 	VPAND          Y1, Y11, Y11
 	VPSRLW         $0x02, Y7, Y7
 	VPAND          Y2, Y7, Y7
 	VPOR           Y7, Y11, Y11
-	VPBROADCASTD   96(DX), Y7
+	VPBROADCASTD   96(CX), Y7
 	VPMADDUBSW     Y7, Y11, Y7
 	VPAND          Y1, Y9, Y10
 	VPSLLW         $0x02, Y5, Y11
 	VPAND          Y2, Y11, Y11
 	VPOR           Y11, Y10, Y10
-	PREFETCHT1     256(CX)
-	PREFETCHT0     256(CX)(R9*1)
-	VPBROADCASTD   36(DX), Y11
+	PREFETCHT1     256(R8)
+	PREFETCHT0     256(R8)(R9*1)
+	VPBROADCASTD   36(CX), Y11
 	VPMADDUBSW     Y11, Y10, Y11
 	VPADDW         Y13, Y11, Y11
-	VPMADDWD       64(DI), Y11, Y11
+	VPMADDWD       64(SI), Y11, Y11
 	VPADDD         Y11, Y3, Y3
 	VPSRLW         $0x04, Y9, Y9
 	VPAND          Y1, Y9, Y9
 	VPSRLW         $0x02, Y5, Y5
 	VPAND          Y2, Y5, Y5
 	VPOR           Y5, Y9, Y9
-	VPBROADCASTD   100(DX), Y5
+	VPBROADCASTD   100(CX), Y5
 	VPMADDUBSW     Y5, Y9, Y5
 	VPADDW         Y7, Y5, Y5
-	VPMADDWD       192(DI), Y5, Y5
+	VPMADDWD       192(SI), Y5, Y5
 	VPADDD         Y5, Y3, Y3
 	VPAND          Y1, Y12, Y5
 	VPSLLW         $0x02, Y8, Y7
 	VPAND          Y2, Y7, Y7
 	VPOR           Y7, Y5, Y5
-	PREFETCHT1     320(CX)
-	PREFETCHT0     320(CX)(R9*1)
-	VPBROADCASTD   40(DX), Y7
+	PREFETCHT1     320(R8)
+	PREFETCHT0     320(R8)(R9*1)
+	VPBROADCASTD   40(CX), Y7
 	VPMADDUBSW     Y7, Y5, Y7
 	VPSRLW         $0x04, Y12, Y12
 	VPAND          Y1, Y12, Y12
 	VPSRLW         $0x02, Y8, Y5
 	VPAND          Y2, Y5, Y5
 	VPOR           Y5, Y12, Y12
-	VPBROADCASTD   104(DX), Y5
+	VPBROADCASTD   104(CX), Y5
 	VPMADDUBSW     Y5, Y12, Y5
 	VPAND          Y1, Y6, Y8
 	VPSLLW         $0x02, Y4, Y9
 	VPAND          Y2, Y9, Y9
 	VPOR           Y9, Y8, Y8
-	VPBROADCASTD   44(DX), Y9
+	VPBROADCASTD   44(CX), Y9
 	VPMADDUBSW     Y9, Y8, Y9
 	VPADDW         Y7, Y9, Y9
-	VPMADDWD       64(DI), Y9, Y9
+	VPMADDWD       64(SI), Y9, Y9
 	VPADDD         Y9, Y3, Y3
 	VPSRLW         $0x04, Y6, Y6
 	VPAND          Y1, Y6, Y6
 	VPSRLW         $0x02, Y4, Y4
 	VPAND          Y2, Y4, Y4
 	VPOR           Y4, Y6, Y6
-	PREFETCHT1     384(CX)
-	PREFETCHT0     384(CX)(R9*1)
-	VPBROADCASTD   108(DX), Y4
+	PREFETCHT1     384(R8)
+	PREFETCHT0     384(R8)(R9*1)
+	VPBROADCASTD   108(CX), Y4
 	VPMADDUBSW     Y4, Y6, Y4
 	VPADDW         Y5, Y4, Y4
-	VPMADDWD       192(DI), Y4, Y4
+	VPMADDWD       192(SI), Y4, Y4
 	VPADDD         Y4, Y3, Y3
 	VBROADCASTI128 144(R10), Y4
 	VINSERTI128    $0x01, 144(R11), Y4, Y4
@@ -1255,67 +1255,67 @@ block:
 	VPSLLW         $0x04, Y7, Y13
 	VPAND          Y2, Y13, Y13
 	VPOR           Y13, Y10, Y10
-	VPBROADCASTD   16(DX), Y13
+	VPBROADCASTD   16(CX), Y13
 	VPMADDUBSW     Y13, Y10, Y13
 	VPSRLW         $0x04, Y11, Y11
 	VPAND          Y1, Y11, Y11
 	VPAND          Y2, Y7, Y10
 	VPOR           Y10, Y11, Y11
-	PREFETCHT1     448(CX)
-	PREFETCHT0     448(CX)(R9*1)
-	VPBROADCASTD   80(DX), Y10
+	PREFETCHT1     448(R8)
+	PREFETCHT0     448(R8)(R9*1)
+	VPBROADCASTD   80(CX), Y10
 	VPMADDUBSW     Y10, Y11, Y10
 	VPAND          Y1, Y9, Y11
 	VPSLLW         $0x04, Y5, Y14
 	VPAND          Y2, Y14, Y14
 	VPOR           Y14, Y11, Y11
-	VPBROADCASTD   20(DX), Y14
+	VPBROADCASTD   20(CX), Y14
 	VPMADDUBSW     Y14, Y11, Y14
 	VPADDW         Y13, Y14, Y14
-	VPMADDWD       32(DI), Y14, Y14
+	VPMADDWD       32(SI), Y14, Y14
 	VPADDD         Y14, Y3, Y3
 	VPSRLW         $0x04, Y9, Y9
 	VPAND          Y1, Y9, Y9
 	VPAND          Y2, Y5, Y11
 	VPOR           Y11, Y9, Y9
-	PREFETCHT1     512(CX)
-	PREFETCHT0     512(CX)(R9*1)
-	VPBROADCASTD   84(DX), Y11
+	PREFETCHT1     512(R8)
+	PREFETCHT0     512(R8)(R9*1)
+	VPBROADCASTD   84(CX), Y11
 	VPMADDUBSW     Y11, Y9, Y11
 	VPADDW         Y10, Y11, Y11
-	VPMADDWD       160(DI), Y11, Y11
+	VPMADDWD       160(SI), Y11, Y11
 	VPADDD         Y11, Y3, Y3
 	VPAND          Y1, Y12, Y9
 	VPSLLW         $0x04, Y8, Y10
 	VPAND          Y2, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   24(DX), Y10
+	VPBROADCASTD   24(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPSRLW         $0x04, Y12, Y12
 	VPAND          Y1, Y12, Y12
 	VPAND          Y2, Y8, Y9
 	VPOR           Y9, Y12, Y12
-	VPBROADCASTD   88(DX), Y9
+	VPBROADCASTD   88(CX), Y9
 	VPMADDUBSW     Y9, Y12, Y9
 	VPAND          Y1, Y6, Y11
 	VPSLLW         $0x04, Y4, Y12
 	VPAND          Y2, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	PREFETCHT1     576(CX)
-	PREFETCHT0     576(CX)(R9*1)
-	VPBROADCASTD   28(DX), Y12
+	PREFETCHT1     576(R8)
+	PREFETCHT0     576(R8)(R9*1)
+	VPBROADCASTD   28(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPADDW         Y10, Y12, Y12
-	VPMADDWD       32(DI), Y12, Y12
+	VPMADDWD       32(SI), Y12, Y12
 	VPADDD         Y12, Y3, Y3
 	VPSRLW         $0x04, Y6, Y6
 	VPAND          Y1, Y6, Y6
 	VPAND          Y2, Y4, Y10
 	VPOR           Y10, Y6, Y6
-	VPBROADCASTD   92(DX), Y10
+	VPBROADCASTD   92(CX), Y10
 	VPMADDUBSW     Y10, Y6, Y10
 	VPADDW         Y9, Y10, Y10
-	VPMADDWD       160(DI), Y10, Y10
+	VPMADDWD       160(SI), Y10, Y10
 	VPADDD         Y10, Y3, Y3
 	VBROADCASTI128 48(R10), Y6
 	VINSERTI128    $0x01, 48(R11), Y6, Y6
@@ -1337,73 +1337,73 @@ block:
 	VPSLLW         $0x02, Y7, Y13
 	VPAND          Y2, Y13, Y13
 	VPOR           Y13, Y10, Y10
-	PREFETCHT1     640(CX)
-	PREFETCHT0     640(CX)(R9*1)
-	VPBROADCASTD   48(DX), Y13
+	PREFETCHT1     640(R8)
+	PREFETCHT0     640(R8)(R9*1)
+	VPBROADCASTD   48(CX), Y13
 	VPMADDUBSW     Y13, Y10, Y13
 	VPSRLW         $0x04, Y11, Y11
 	VPAND          Y1, Y11, Y11
 	VPSRLW         $0x02, Y7, Y7
 	VPAND          Y2, Y7, Y7
 	VPOR           Y7, Y11, Y11
-	VPBROADCASTD   112(DX), Y7
+	VPBROADCASTD   112(CX), Y7
 	VPMADDUBSW     Y7, Y11, Y7
 	VPAND          Y1, Y9, Y10
 	VPSLLW         $0x02, Y5, Y11
 	VPAND          Y2, Y11, Y11
 	VPOR           Y11, Y10, Y10
-	VPBROADCASTD   52(DX), Y11
+	VPBROADCASTD   52(CX), Y11
 	VPMADDUBSW     Y11, Y10, Y11
 	VPADDW         Y13, Y11, Y11
-	VPMADDWD       96(DI), Y11, Y11
+	VPMADDWD       96(SI), Y11, Y11
 	VPADDD         Y11, Y3, Y3
 	VPSRLW         $0x04, Y9, Y9
 	VPAND          Y1, Y9, Y9
 	VPSRLW         $0x02, Y5, Y5
 	VPAND          Y2, Y5, Y5
 	VPOR           Y5, Y9, Y9
-	PREFETCHT1     704(CX)
-	PREFETCHT0     704(CX)(R9*1)
-	VPBROADCASTD   116(DX), Y5
+	PREFETCHT1     704(R8)
+	PREFETCHT0     704(R8)(R9*1)
+	VPBROADCASTD   116(CX), Y5
 	VPMADDUBSW     Y5, Y9, Y5
 	VPADDW         Y7, Y5, Y5
-	VPMADDWD       224(DI), Y5, Y5
+	VPMADDWD       224(SI), Y5, Y5
 	VPADDD         Y5, Y3, Y3
 	VPAND          Y1, Y12, Y5
 	VPSLLW         $0x02, Y8, Y7
 	VPAND          Y2, Y7, Y7
 	VPOR           Y7, Y5, Y5
-	VPBROADCASTD   56(DX), Y7
+	VPBROADCASTD   56(CX), Y7
 	VPMADDUBSW     Y7, Y5, Y7
 	VPSRLW         $0x04, Y12, Y12
 	VPAND          Y1, Y12, Y12
 	VPSRLW         $0x02, Y8, Y5
 	VPAND          Y2, Y5, Y5
 	VPOR           Y5, Y12, Y12
-	PREFETCHT1     768(CX)
-	PREFETCHT0     768(CX)(R9*1)
-	VPBROADCASTD   120(DX), Y5
+	PREFETCHT1     768(R8)
+	PREFETCHT0     768(R8)(R9*1)
+	VPBROADCASTD   120(CX), Y5
 	VPMADDUBSW     Y5, Y12, Y5
 	VPAND          Y1, Y6, Y8
 	VPSLLW         $0x02, Y4, Y9
 	VPAND          Y2, Y9, Y9
 	VPOR           Y9, Y8, Y8
-	VPBROADCASTD   60(DX), Y9
+	VPBROADCASTD   60(CX), Y9
 	VPMADDUBSW     Y9, Y8, Y9
 	VPADDW         Y7, Y9, Y9
-	VPMADDWD       96(DI), Y9, Y9
+	VPMADDWD       96(SI), Y9, Y9
 	VPADDD         Y9, Y3, Y3
 	VPSRLW         $0x04, Y6, Y6
 	VPAND          Y1, Y6, Y6
 	VPSRLW         $0x02, Y4, Y4
 	VPAND          Y2, Y4, Y4
 	VPOR           Y4, Y6, Y6
-	PREFETCHT1     832(CX)
-	PREFETCHT0     832(CX)(R9*1)
-	VPBROADCASTD   124(DX), Y4
+	PREFETCHT1     832(R8)
+	PREFETCHT0     832(R8)(R9*1)
+	VPBROADCASTD   124(CX), Y4
 	VPMADDUBSW     Y4, Y6, Y4
 	VPADDW         Y5, Y4, Y4
-	VPMADDWD       224(DI), Y4, Y4
+	VPMADDWD       224(SI), Y4, Y4
 	VPADDD         Y4, Y3, Y3
 	VBROADCASTI128 160(R10), Y4
 	VINSERTI128    $0x01, 160(R11), Y4, Y4
@@ -1441,67 +1441,67 @@ block:
 	VPSLLW         $0x04, Y7, Y13
 	VPAND          Y2, Y13, Y13
 	VPOR           Y13, Y10, Y10
-	VPBROADCASTD   128(DX), Y13
+	VPBROADCASTD   128(CX), Y13
 	VPMADDUBSW     Y13, Y10, Y13
 	VPSRLW         $0x04, Y11, Y11
 	VPAND          Y1, Y11, Y11
 	VPAND          Y2, Y7, Y10
 	VPOR           Y10, Y11, Y11
-	VPBROADCASTD   192(DX), Y10
+	VPBROADCASTD   192(CX), Y10
 	VPMADDUBSW     Y10, Y11, Y10
 	VPAND          Y1, Y9, Y11
 	VPSLLW         $0x04, Y5, Y14
 	VPAND          Y2, Y14, Y14
 	VPOR           Y14, Y11, Y11
-	PREFETCHT1     896(CX)
-	PREFETCHT0     896(CX)(R9*1)
-	VPBROADCASTD   132(DX), Y14
+	PREFETCHT1     896(R8)
+	PREFETCHT0     896(R8)(R9*1)
+	VPBROADCASTD   132(CX), Y14
 	VPMADDUBSW     Y14, Y11, Y14
 	VPADDW         Y13, Y14, Y14
-	VPMADDWD       256(DI), Y14, Y14
+	VPMADDWD       256(SI), Y14, Y14
 	VPADDD         Y14, Y3, Y3
 	VPSRLW         $0x04, Y9, Y9
 	VPAND          Y1, Y9, Y9
 	VPAND          Y2, Y5, Y11
 	VPOR           Y11, Y9, Y9
-	VPBROADCASTD   196(DX), Y11
+	VPBROADCASTD   196(CX), Y11
 	VPMADDUBSW     Y11, Y9, Y11
 	VPADDW         Y10, Y11, Y11
-	VPMADDWD       384(DI), Y11, Y11
+	VPMADDWD       384(SI), Y11, Y11
 	VPADDD         Y11, Y3, Y3
 	VPAND          Y1, Y12, Y9
 	VPSLLW         $0x04, Y8, Y10
 	VPAND          Y2, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	PREFETCHT1     960(CX)
-	PREFETCHT0     960(CX)(R9*1)
-	VPBROADCASTD   136(DX), Y10
+	PREFETCHT1     960(R8)
+	PREFETCHT0     960(R8)(R9*1)
+	VPBROADCASTD   136(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPSRLW         $0x04, Y12, Y12
 	VPAND          Y1, Y12, Y12
 	VPAND          Y2, Y8, Y9
 	VPOR           Y9, Y12, Y12
-	VPBROADCASTD   200(DX), Y9
+	VPBROADCASTD   200(CX), Y9
 	VPMADDUBSW     Y9, Y12, Y9
 	VPAND          Y1, Y6, Y11
 	VPSLLW         $0x04, Y4, Y12
 	VPAND          Y2, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	PREFETCHT1     1024(CX)
-	PREFETCHT0     1024(CX)(R9*1)
-	VPBROADCASTD   140(DX), Y12
+	PREFETCHT1     1024(R8)
+	PREFETCHT0     1024(R8)(R9*1)
+	VPBROADCASTD   140(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPADDW         Y10, Y12, Y12
-	VPMADDWD       256(DI), Y12, Y12
+	VPMADDWD       256(SI), Y12, Y12
 	VPADDD         Y12, Y3, Y3
 	VPSRLW         $0x04, Y6, Y6
 	VPAND          Y1, Y6, Y6
 	VPAND          Y2, Y4, Y10
 	VPOR           Y10, Y6, Y6
-	VPBROADCASTD   204(DX), Y10
+	VPBROADCASTD   204(CX), Y10
 	VPMADDUBSW     Y10, Y6, Y10
 	VPADDW         Y9, Y10, Y10
-	VPMADDWD       384(DI), Y10, Y10
+	VPMADDWD       384(SI), Y10, Y10
 	VPADDD         Y10, Y3, Y3
 	VBROADCASTI128 96(R10), Y6
 	VINSERTI128    $0x01, 96(R11), Y6, Y6
@@ -1523,71 +1523,71 @@ block:
 	VPSLLW         $0x02, Y7, Y13
 	VPAND          Y2, Y13, Y13
 	VPOR           Y13, Y10, Y10
-	VPBROADCASTD   160(DX), Y13
+	VPBROADCASTD   160(CX), Y13
 	VPMADDUBSW     Y13, Y10, Y13
 	VPSRLW         $0x04, Y11, Y11
 	VPAND          Y1, Y11, Y11
 	VPSRLW         $0x02, Y7, Y7
 	VPAND          Y2, Y7, Y7
 	VPOR           Y7, Y11, Y11
-	PREFETCHT1     1088(CX)
-	PREFETCHT0     1088(CX)(R9*1)
-	VPBROADCASTD   224(DX), Y7
+	PREFETCHT1     1088(R8)
+	PREFETCHT0     1088(R8)(R9*1)
+	VPBROADCASTD   224(CX), Y7
 	VPMADDUBSW     Y7, Y11, Y7
 	VPAND          Y1, Y9, Y10
 	VPSLLW         $0x02, Y5, Y11
 	VPAND          Y2, Y11, Y11
 	VPOR           Y11, Y10, Y10
-	VPBROADCASTD   164(DX), Y11
+	VPBROADCASTD   164(CX), Y11
 	VPMADDUBSW     Y11, Y10, Y11
 	VPADDW         Y13, Y11, Y11
-	VPMADDWD       320(DI), Y11, Y11
+	VPMADDWD       320(SI), Y11, Y11
 	VPADDD         Y11, Y3, Y3
 	VPSRLW         $0x04, Y9, Y9
 	VPAND          Y1, Y9, Y9
 	VPSRLW         $0x02, Y5, Y5
 	VPAND          Y2, Y5, Y5
 	VPOR           Y5, Y9, Y9
-	PREFETCHT1     1152(CX)
-	PREFETCHT0     1152(CX)(R9*1)
-	VPBROADCASTD   228(DX), Y5
+	PREFETCHT1     1152(R8)
+	PREFETCHT0     1152(R8)(R9*1)
+	VPBROADCASTD   228(CX), Y5
 	VPMADDUBSW     Y5, Y9, Y5
 	VPADDW         Y7, Y5, Y5
-	VPMADDWD       448(DI), Y5, Y5
+	VPMADDWD       448(SI), Y5, Y5
 	VPADDD         Y5, Y3, Y3
 	VPAND          Y1, Y12, Y5
 	VPSLLW         $0x02, Y8, Y7
 	VPAND          Y2, Y7, Y7
 	VPOR           Y7, Y5, Y5
-	VPBROADCASTD   168(DX), Y7
+	VPBROADCASTD   168(CX), Y7
 	VPMADDUBSW     Y7, Y5, Y7
 	VPSRLW         $0x04, Y12, Y12
 	VPAND          Y1, Y12, Y12
 	VPSRLW         $0x02, Y8, Y5
 	VPAND          Y2, Y5, Y5
 	VPOR           Y5, Y12, Y12
-	VPBROADCASTD   232(DX), Y5
+	VPBROADCASTD   232(CX), Y5
 	VPMADDUBSW     Y5, Y12, Y5
 	VPAND          Y1, Y6, Y8
 	VPSLLW         $0x02, Y4, Y9
 	VPAND          Y2, Y9, Y9
 	VPOR           Y9, Y8, Y8
-	PREFETCHT1     1216(CX)
-	PREFETCHT0     1216(CX)(R9*1)
-	VPBROADCASTD   172(DX), Y9
+	PREFETCHT1     1216(R8)
+	PREFETCHT0     1216(R8)(R9*1)
+	VPBROADCASTD   172(CX), Y9
 	VPMADDUBSW     Y9, Y8, Y9
 	VPADDW         Y7, Y9, Y9
-	VPMADDWD       320(DI), Y9, Y9
+	VPMADDWD       320(SI), Y9, Y9
 	VPADDD         Y9, Y3, Y3
 	VPSRLW         $0x04, Y6, Y6
 	VPAND          Y1, Y6, Y6
 	VPSRLW         $0x02, Y4, Y4
 	VPAND          Y2, Y4, Y4
 	VPOR           Y4, Y6, Y6
-	VPBROADCASTD   236(DX), Y4
+	VPBROADCASTD   236(CX), Y4
 	VPMADDUBSW     Y4, Y6, Y4
 	VPADDW         Y5, Y4, Y4
-	VPMADDWD       448(DI), Y4, Y4
+	VPMADDWD       448(SI), Y4, Y4
 	VPADDD         Y4, Y3, Y3
 	VBROADCASTI128 176(R10), Y4
 	VINSERTI128    $0x01, 176(R11), Y4, Y4
@@ -1625,69 +1625,69 @@ block:
 	VPSLLW         $0x04, Y7, Y13
 	VPAND          Y2, Y13, Y13
 	VPOR           Y13, Y10, Y10
-	PREFETCHT1     1280(CX)
-	PREFETCHT0     1280(CX)(R9*1)
-	VPBROADCASTD   144(DX), Y13
+	PREFETCHT1     1280(R8)
+	PREFETCHT0     1280(R8)(R9*1)
+	VPBROADCASTD   144(CX), Y13
 	VPMADDUBSW     Y13, Y10, Y13
 	VPSRLW         $0x04, Y11, Y11
 	VPAND          Y1, Y11, Y11
 	VPAND          Y2, Y7, Y10
 	VPOR           Y10, Y11, Y11
-	VPBROADCASTD   208(DX), Y10
+	VPBROADCASTD   208(CX), Y10
 	VPMADDUBSW     Y10, Y11, Y10
 	VPAND          Y1, Y9, Y11
 	VPSLLW         $0x04, Y5, Y14
 	VPAND          Y2, Y14, Y14
 	VPOR           Y14, Y11, Y11
-	PREFETCHT1     1344(CX)
-	PREFETCHT0     1344(CX)(R9*1)
-	VPBROADCASTD   148(DX), Y14
+	PREFETCHT1     1344(R8)
+	PREFETCHT0     1344(R8)(R9*1)
+	VPBROADCASTD   148(CX), Y14
 	VPMADDUBSW     Y14, Y11, Y14
 	VPADDW         Y13, Y14, Y14
-	VPMADDWD       288(DI), Y14, Y14
+	VPMADDWD       288(SI), Y14, Y14
 	VPADDD         Y14, Y3, Y3
 	VPSRLW         $0x04, Y9, Y9
 	VPAND          Y1, Y9, Y9
 	VPAND          Y2, Y5, Y11
 	VPOR           Y11, Y9, Y9
-	VPBROADCASTD   212(DX), Y11
+	VPBROADCASTD   212(CX), Y11
 	VPMADDUBSW     Y11, Y9, Y11
 	VPADDW         Y10, Y11, Y11
-	VPMADDWD       416(DI), Y11, Y11
+	VPMADDWD       416(SI), Y11, Y11
 	VPADDD         Y11, Y3, Y3
 	VPAND          Y1, Y12, Y9
 	VPSLLW         $0x04, Y8, Y10
 	VPAND          Y2, Y10, Y10
 	VPOR           Y10, Y9, Y9
-	VPBROADCASTD   152(DX), Y10
+	VPBROADCASTD   152(CX), Y10
 	VPMADDUBSW     Y10, Y9, Y10
 	VPSRLW         $0x04, Y12, Y12
 	VPAND          Y1, Y12, Y12
 	VPAND          Y2, Y8, Y9
 	VPOR           Y9, Y12, Y12
-	PREFETCHT1     1408(CX)
-	PREFETCHT0     1408(CX)(R9*1)
-	VPBROADCASTD   216(DX), Y9
+	PREFETCHT1     1408(R8)
+	PREFETCHT0     1408(R8)(R9*1)
+	VPBROADCASTD   216(CX), Y9
 	VPMADDUBSW     Y9, Y12, Y9
 	VPAND          Y1, Y6, Y11
 	VPSLLW         $0x04, Y4, Y12
 	VPAND          Y2, Y12, Y12
 	VPOR           Y12, Y11, Y11
-	VPBROADCASTD   156(DX), Y12
+	VPBROADCASTD   156(CX), Y12
 	VPMADDUBSW     Y12, Y11, Y12
 	VPADDW         Y10, Y12, Y12
-	VPMADDWD       288(DI), Y12, Y12
+	VPMADDWD       288(SI), Y12, Y12
 	VPADDD         Y12, Y3, Y3
 	VPSRLW         $0x04, Y6, Y6
 	VPAND          Y1, Y6, Y6
 	VPAND          Y2, Y4, Y10
 	VPOR           Y10, Y6, Y6
-	PREFETCHT1     1472(CX)
-	PREFETCHT0     1472(CX)(R9*1)
-	VPBROADCASTD   220(DX), Y10
+	PREFETCHT1     1472(R8)
+	PREFETCHT0     1472(R8)(R9*1)
+	VPBROADCASTD   220(CX), Y10
 	VPMADDUBSW     Y10, Y6, Y10
 	VPADDW         Y9, Y10, Y10
-	VPMADDWD       416(DI), Y10, Y10
+	VPMADDWD       416(SI), Y10, Y10
 	VPADDD         Y10, Y3, Y3
 	VBROADCASTI128 112(R10), Y6
 	VINSERTI128    $0x01, 112(R11), Y6, Y6
@@ -1709,86 +1709,86 @@ block:
 	VPSLLW         $0x02, Y7, Y13
 	VPAND          Y2, Y13, Y13
 	VPOR           Y13, Y10, Y10
-	VPBROADCASTD   176(DX), Y13
+	VPBROADCASTD   176(CX), Y13
 	VPMADDUBSW     Y13, Y10, Y13
 	VPSRLW         $0x04, Y11, Y11
 	VPAND          Y1, Y11, Y11
 	VPSRLW         $0x02, Y7, Y7
 	VPAND          Y2, Y7, Y7
 	VPOR           Y7, Y11, Y11
-	PREFETCHT1     1536(CX)
-	PREFETCHT0     1536(CX)(R9*1)
-	VPBROADCASTD   240(DX), Y7
+	PREFETCHT1     1536(R8)
+	PREFETCHT0     1536(R8)(R9*1)
+	VPBROADCASTD   240(CX), Y7
 	VPMADDUBSW     Y7, Y11, Y7
 	VPAND          Y1, Y9, Y10
 	VPSLLW         $0x02, Y5, Y11
 	VPAND          Y2, Y11, Y11
 	VPOR           Y11, Y10, Y10
-	VPBROADCASTD   180(DX), Y11
+	VPBROADCASTD   180(CX), Y11
 	VPMADDUBSW     Y11, Y10, Y11
 	VPADDW         Y13, Y11, Y11
-	VPMADDWD       352(DI), Y11, Y11
+	VPMADDWD       352(SI), Y11, Y11
 	VPADDD         Y11, Y3, Y3
 	VPSRLW         $0x04, Y9, Y9
 	VPAND          Y1, Y9, Y9
 	VPSRLW         $0x02, Y5, Y5
 	VPAND          Y2, Y5, Y5
 	VPOR           Y5, Y9, Y9
-	VPBROADCASTD   244(DX), Y5
+	VPBROADCASTD   244(CX), Y5
 	VPMADDUBSW     Y5, Y9, Y5
 	VPADDW         Y7, Y5, Y5
-	VPMADDWD       480(DI), Y5, Y5
+	VPMADDWD       480(SI), Y5, Y5
 	VPADDD         Y5, Y3, Y3
 	VPAND          Y1, Y12, Y5
 	VPSLLW         $0x02, Y8, Y7
 	VPAND          Y2, Y7, Y7
 	VPOR           Y7, Y5, Y5
-	PREFETCHT1     1600(CX)
-	PREFETCHT0     1600(CX)(R9*1)
-	VPBROADCASTD   184(DX), Y7
+	PREFETCHT1     1600(R8)
+	PREFETCHT0     1600(R8)(R9*1)
+	VPBROADCASTD   184(CX), Y7
 	VPMADDUBSW     Y7, Y5, Y7
 	VPSRLW         $0x04, Y12, Y12
 	VPAND          Y1, Y12, Y12
 	VPSRLW         $0x02, Y8, Y5
 	VPAND          Y2, Y5, Y5
 	VPOR           Y5, Y12, Y12
-	VPBROADCASTD   248(DX), Y5
+	VPBROADCASTD   248(CX), Y5
 	VPMADDUBSW     Y5, Y12, Y5
 	VPAND          Y1, Y6, Y8
 	VPSLLW         $0x02, Y4, Y9
 	VPAND          Y2, Y9, Y9
 	VPOR           Y9, Y8, Y8
-	PREFETCHT1     1664(CX)
-	PREFETCHT0     1664(CX)(R9*1)
-	VPBROADCASTD   188(DX), Y9
+	PREFETCHT1     1664(R8)
+	PREFETCHT0     1664(R8)(R9*1)
+	VPBROADCASTD   188(CX), Y9
 	VPMADDUBSW     Y9, Y8, Y9
 	VPADDW         Y7, Y9, Y9
-	VPMADDWD       352(DI), Y9, Y9
+	VPMADDWD       352(SI), Y9, Y9
 	VPADDD         Y9, Y3, Y3
 	VPSRLW         $0x04, Y6, Y6
 	VPAND          Y1, Y6, Y6
 	VPSRLW         $0x02, Y4, Y4
 	VPAND          Y2, Y4, Y4
 	VPOR           Y4, Y6, Y6
-	VPBROADCASTD   252(DX), Y4
+	VPBROADCASTD   252(CX), Y4
 	VPMADDUBSW     Y4, Y6, Y4
 	VPADDW         Y5, Y4, Y4
-	VPMADDWD       480(DI), Y4, Y4
+	VPMADDWD       480(SI), Y4, Y4
 	VPADDD         Y4, Y3, Y3
-	VBROADCASTSS   (BX), Y4
-	VMULPS         512(DI), Y4, Y4
+	VBROADCASTSS   (DX), Y4
+	VMULPS         512(SI), Y4, Y4
 	VCVTDQ2PS      Y3, Y3
 	VFMADD231PS    Y4, Y3, Y0
-	ADDQ           $0x00000100, DX
-	ADDQ           $0x04, BX
-	ADDQ           $0x20, SI
-	ADDQ           $0x00000690, CX
+	ADDQ           $0x00000100, CX
+	ADDQ           $0x04, DX
+	ADDQ           $0x20, BX
+	ADDQ           $0x00000690, R8
 	ADDQ           $0x000000d2, R10
 	ADDQ           $0x000000d2, R11
-	DECQ           R8
+	DECQ           DI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

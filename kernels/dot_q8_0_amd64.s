@@ -7,15 +7,15 @@
 // func dotQ8_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ8_0AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 flip<>+0(SB), Y1
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -31,11 +31,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VPBROADCASTD    (R9), Y2
@@ -66,19 +66,19 @@ block:
 	VPUNPCKLQDQ     Y5, Y3, Y7
 	VPUNPCKHQDQ     Y5, Y3, Y3
 	VPXORD          Y1, Y6, Y6
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y5, Y5, Y5
-	VPDPBUSD.BCST   (DX), Y6, Y5
+	VPDPBUSD.BCST   (CX), Y6, Y5
 	VPXORD          Y1, Y4, Y4
 	VXORPS          Y6, Y6, Y6
-	VPDPBUSD.BCST   4(DX), Y4, Y6
+	VPDPBUSD.BCST   4(CX), Y4, Y6
 	VPXORD          Y1, Y7, Y7
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   8(DX), Y7, Y5
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   8(CX), Y7, Y5
 	VPXORD          Y1, Y3, Y3
-	VPDPBUSD.BCST   12(DX), Y3, Y6
+	VPDPBUSD.BCST   12(CX), Y3, Y6
 	VBROADCASTI32X4 18(R9), Y3
 	VINSERTI32X4    $0x01, 18(R10), Y3, Y3
 	VBROADCASTI32X4 18(R9)(R11*1), Y4
@@ -96,35 +96,35 @@ block:
 	VPUNPCKLQDQ     Y7, Y3, Y9
 	VPUNPCKHQDQ     Y7, Y3, Y3
 	VPXORD          Y1, Y8, Y8
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
-	VPDPBUSD.BCST   16(DX), Y8, Y5
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
+	VPDPBUSD.BCST   16(CX), Y8, Y5
 	VPXORD          Y1, Y4, Y4
-	PREFETCHT1      192(CX)
-	PREFETCHT0      192(CX)(R8*1)
-	VPDPBUSD.BCST   20(DX), Y4, Y6
+	PREFETCHT1      192(DI)
+	PREFETCHT0      192(DI)(R8*1)
+	VPDPBUSD.BCST   20(CX), Y4, Y6
 	VPXORD          Y1, Y9, Y9
-	VPDPBUSD.BCST   24(DX), Y9, Y5
+	VPDPBUSD.BCST   24(CX), Y9, Y5
 	VPXORD          Y1, Y3, Y3
-	PREFETCHT1      256(CX)
-	PREFETCHT0      256(CX)(R8*1)
-	VPDPBUSD.BCST   28(DX), Y3, Y6
+	PREFETCHT1      256(DI)
+	PREFETCHT0      256(DI)(R8*1)
+	VPDPBUSD.BCST   28(CX), Y3, Y6
 	VPADDD          Y6, Y5, Y5
 	VMOVDQU64       bias0<>+0(SB), Y3
-	VPDPWSSD.BCST   (SI), Y3, Y5
-	VMULPS.BCST     (BX), Y2, Y2
+	VPDPWSSD.BCST   (BX), Y3, Y5
+	VMULPS.BCST     (DX), Y2, Y2
 	VCVTDQ2PS       Y5, Y5
 	VFMADD231PS     Y2, Y5, Y0
-	ADDQ            $0x20, DX
+	ADDQ            $0x20, CX
+	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x04, SI
-	ADDQ            $0x00000110, CX
+	ADDQ            $0x00000110, DI
 	ADDQ            $0x00000022, R9
 	ADDQ            $0x00000022, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -155,8 +155,8 @@ GLOBL bias0<>(SB), RODATA|NOPTR, $32
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ8_0AVX2(SB), NOSPLIT, $0-64
 	VMOVDQU flip<>+0(SB), Y0
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), DI
+	ADDQ    src+8(FP), DI
 	MOVQ    stride+16(FP), R8
 	SHLQ    $0x03, R8
 	NEGQ    R8
@@ -172,11 +172,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VXORPS         X1, X1, X1
@@ -205,28 +205,28 @@ block:
 	VPUNPCKHQDQ    Y3, Y6, Y3
 	VPUNPCKLQDQ    Y4, Y2, Y6
 	VPUNPCKHQDQ    Y4, Y2, Y2
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R8*1)
-	VPBROADCASTD   (DX), Y4
+	PREFETCHT1     (DI)
+	PREFETCHT0     (DI)(R8*1)
+	VPBROADCASTD   (CX), Y4
 	VPABSB         Y5, Y7
 	VPSIGNB        Y5, Y4, Y4
 	VPMADDUBSW     Y4, Y7, Y4
 	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPBROADCASTD   4(DX), Y5
+	VPBROADCASTD   4(CX), Y5
 	VPABSB         Y3, Y7
 	VPSIGNB        Y3, Y5, Y5
 	VPMADDUBSW     Y5, Y7, Y5
 	VPMADDWD       ones<>+0(SB), Y5, Y5
 	VPADDD         Y4, Y5, Y5
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R8*1)
-	VPBROADCASTD   8(DX), Y3
+	PREFETCHT1     64(DI)
+	PREFETCHT0     64(DI)(R8*1)
+	VPBROADCASTD   8(CX), Y3
 	VPABSB         Y6, Y4
 	VPSIGNB        Y6, Y3, Y3
 	VPMADDUBSW     Y3, Y4, Y3
 	VPMADDWD       ones<>+0(SB), Y3, Y3
 	VPADDD         Y5, Y3, Y3
-	VPBROADCASTD   12(DX), Y4
+	VPBROADCASTD   12(CX), Y4
 	VPABSB         Y2, Y5
 	VPSIGNB        Y2, Y4, Y4
 	VPMADDUBSW     Y4, Y5, Y4
@@ -248,50 +248,50 @@ block:
 	VPUNPCKHQDQ    Y3, Y7, Y3
 	VPUNPCKLQDQ    Y5, Y2, Y7
 	VPUNPCKHQDQ    Y5, Y2, Y2
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R8*1)
-	VPBROADCASTD   16(DX), Y5
+	PREFETCHT1     128(DI)
+	PREFETCHT0     128(DI)(R8*1)
+	VPBROADCASTD   16(CX), Y5
 	VPABSB         Y6, Y8
 	VPSIGNB        Y6, Y5, Y5
 	VPMADDUBSW     Y5, Y8, Y5
 	VPMADDWD       ones<>+0(SB), Y5, Y5
 	VPADDD         Y4, Y5, Y5
-	PREFETCHT1     192(CX)
-	PREFETCHT0     192(CX)(R8*1)
-	VPBROADCASTD   20(DX), Y4
+	PREFETCHT1     192(DI)
+	PREFETCHT0     192(DI)(R8*1)
+	VPBROADCASTD   20(CX), Y4
 	VPABSB         Y3, Y6
 	VPSIGNB        Y3, Y4, Y4
 	VPMADDUBSW     Y4, Y6, Y4
 	VPMADDWD       ones<>+0(SB), Y4, Y4
 	VPADDD         Y5, Y4, Y4
-	VPBROADCASTD   24(DX), Y3
+	VPBROADCASTD   24(CX), Y3
 	VPABSB         Y7, Y5
 	VPSIGNB        Y7, Y3, Y3
 	VPMADDUBSW     Y3, Y5, Y3
 	VPMADDWD       ones<>+0(SB), Y3, Y3
 	VPADDD         Y4, Y3, Y3
-	PREFETCHT1     256(CX)
-	PREFETCHT0     256(CX)(R8*1)
-	VPBROADCASTD   28(DX), Y4
+	PREFETCHT1     256(DI)
+	PREFETCHT0     256(DI)(R8*1)
+	VPBROADCASTD   28(CX), Y4
 	VPABSB         Y2, Y5
 	VPSIGNB        Y2, Y4, Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPMADDWD       ones<>+0(SB), Y4, Y4
 	VPADDD         Y3, Y4, Y4
-	VBROADCASTSS   (BX), Y2
+	VBROADCASTSS   (DX), Y2
 	VMULPS         Y1, Y2, Y2
 	VCVTDQ2PS      Y4, Y4
 	VFMADD231PS    Y2, Y4, Y0
-	ADDQ           $0x20, DX
+	ADDQ           $0x20, CX
+	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x04, SI
-	ADDQ           $0x00000110, CX
+	ADDQ           $0x00000110, DI
 	ADDQ           $0x00000022, R9
 	ADDQ           $0x00000022, R10
-	DECQ           DI
+	DECQ           SI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

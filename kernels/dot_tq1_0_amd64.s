@@ -7,15 +7,15 @@
 // func dotTQ1_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotTQ1_0AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, DX
-	KMOVD     DX, K1
-	MOVL      $0x00000004, DX
-	KMOVD     DX, K2
-	MOVL      $0x00000008, DX
-	KMOVD     DX, K3
+	MOVL      $0x00000002, CX
+	KMOVD     CX, K1
+	MOVL      $0x00000004, CX
+	KMOVD     CX, K2
+	MOVL      $0x00000008, CX
+	KMOVD     CX, K3
 	VMOVDQU64 b1<>+0(SB), Y1
-	MOVQ      ahead+32(FP), CX
-	ADDQ      src+8(FP), CX
+	MOVQ      ahead+32(FP), DI
+	ADDQ      src+8(FP), DI
 	MOVQ      stride+16(FP), R8
 	SHLQ      $0x03, R8
 	NEGQ      R8
@@ -31,11 +31,11 @@ half:
 
 src0:
 	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), SI
 
 block:
 	VXORPS          Y2, Y2, Y2
@@ -53,14 +53,14 @@ block:
 	VCVTPH2PS       X3, Y3
 	VMOVDQU64       plus1<>+0(SB), Y4
 	VMOVDQU64       minus<>+0(SB), Y5
-	VPDPWSSD.BCST   (SI), Y5, Y2
-	VPDPWSSD.BCST   4(SI), Y5, Y2
-	VPDPWSSD.BCST   8(SI), Y5, Y2
-	VPDPWSSD.BCST   12(SI), Y5, Y2
-	VPDPWSSD.BCST   16(SI), Y5, Y2
-	VPDPWSSD.BCST   20(SI), Y5, Y2
-	VPDPWSSD.BCST   24(SI), Y5, Y2
-	VPDPWSSD.BCST   28(SI), Y5, Y2
+	VPDPWSSD.BCST   (BX), Y5, Y2
+	VPDPWSSD.BCST   4(BX), Y5, Y2
+	VPDPWSSD.BCST   8(BX), Y5, Y2
+	VPDPWSSD.BCST   12(BX), Y5, Y2
+	VPDPWSSD.BCST   16(BX), Y5, Y2
+	VPDPWSSD.BCST   20(BX), Y5, Y2
+	VPDPWSSD.BCST   24(BX), Y5, Y2
+	VPDPWSSD.BCST   28(BX), Y5, Y2
 	VBROADCASTI32X4 (R9), Y5
 	VINSERTI32X4    $0x01, (R10), Y5, Y5
 	VBROADCASTI32X4 (R9)(R11*1), Y6
@@ -82,10 +82,10 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	PREFETCHT1      (CX)
-	PREFETCHT0      (CX)(R8*1)
+	PREFETCHT1      (DI)
+	PREFETCHT0      (DI)(R8*1)
 	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   (DX), Y7, Y11
+	VPDPBUSD.BCST   (CX), Y7, Y11
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
 	VPSUBUSB        third<>+0(SB), Y8, Y7
@@ -94,7 +94,7 @@ block:
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   32(DX), Y7, Y12
+	VPDPBUSD.BCST   32(CX), Y7, Y12
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
 	VPSUBUSB        third<>+0(SB), Y8, Y7
@@ -103,7 +103,7 @@ block:
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   64(DX), Y7, Y13
+	VPDPBUSD.BCST   64(CX), Y7, Y13
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
 	VPSUBUSB        third<>+0(SB), Y8, Y7
@@ -112,7 +112,7 @@ block:
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   96(DX), Y7, Y14
+	VPDPBUSD.BCST   96(CX), Y7, Y14
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
 	VPSUBUSB        third<>+0(SB), Y8, Y7
@@ -121,13 +121,13 @@ block:
 	VPMINUB         Y1, Y8, Y8
 	VPADDB          Y7, Y8, Y7
 	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   128(DX), Y7, Y8
+	VPDPBUSD.BCST   128(CX), Y7, Y8
 	VPSUBUSB        third<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPSUBUSB        thirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   4(DX), Y7, Y11
+	VPDPBUSD.BCST   4(CX), Y7, Y11
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -135,7 +135,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   36(DX), Y7, Y12
+	VPDPBUSD.BCST   36(CX), Y7, Y12
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -143,7 +143,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   68(DX), Y7, Y13
+	VPDPBUSD.BCST   68(CX), Y7, Y13
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -151,7 +151,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   100(DX), Y7, Y14
+	VPDPBUSD.BCST   100(CX), Y7, Y14
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -159,15 +159,15 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPADDB          Y7, Y6, Y7
-	VPDPBUSD.BCST   132(DX), Y7, Y8
+	VPDPBUSD.BCST   132(CX), Y7, Y8
 	VPSUBUSB        third<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	PREFETCHT1      64(CX)
-	PREFETCHT0      64(CX)(R8*1)
-	VPDPBUSD.BCST   8(DX), Y6, Y11
+	PREFETCHT1      64(DI)
+	PREFETCHT0      64(DI)(R8*1)
+	VPDPBUSD.BCST   8(CX), Y6, Y11
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y6
@@ -175,7 +175,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   40(DX), Y6, Y12
+	VPDPBUSD.BCST   40(CX), Y6, Y12
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y6
@@ -183,7 +183,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   72(DX), Y6, Y13
+	VPDPBUSD.BCST   72(CX), Y6, Y13
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y6
@@ -191,7 +191,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   104(DX), Y6, Y14
+	VPDPBUSD.BCST   104(CX), Y6, Y14
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y6
@@ -199,13 +199,13 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   136(DX), Y6, Y8
+	VPDPBUSD.BCST   136(CX), Y6, Y8
 	VPSUBUSB        third<>+0(SB), Y5, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   12(DX), Y6, Y11
+	VPDPBUSD.BCST   12(CX), Y6, Y11
 	VPADDB          Y5, Y5, Y7
 	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
@@ -213,7 +213,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   44(DX), Y6, Y12
+	VPDPBUSD.BCST   44(CX), Y6, Y12
 	VPADDB          Y5, Y5, Y7
 	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
@@ -221,7 +221,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   76(DX), Y6, Y13
+	VPDPBUSD.BCST   76(CX), Y6, Y13
 	VPADDB          Y5, Y5, Y7
 	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
@@ -229,7 +229,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   108(DX), Y6, Y14
+	VPDPBUSD.BCST   108(CX), Y6, Y14
 	VPADDB          Y5, Y5, Y7
 	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
@@ -237,9 +237,9 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y5
 	VPMINUB         Y1, Y5, Y5
 	VPADDB          Y6, Y5, Y6
-	PREFETCHT1      128(CX)
-	PREFETCHT0      128(CX)(R8*1)
-	VPDPBUSD.BCST   140(DX), Y6, Y8
+	PREFETCHT1      128(DI)
+	PREFETCHT0      128(DI)(R8*1)
+	VPDPBUSD.BCST   140(CX), Y6, Y8
 	VBROADCASTI32X4 16(R9), Y5
 	VINSERTI32X4    $0x01, 16(R10), Y5, Y5
 	VBROADCASTI32X4 16(R9)(R11*1), Y6
@@ -261,7 +261,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y15
 	VPMINUB         Y1, Y15, Y15
 	VPADDB          Y7, Y15, Y7
-	VPDPBUSD.BCST   16(DX), Y7, Y11
+	VPDPBUSD.BCST   16(CX), Y7, Y11
 	VPADDB          Y9, Y9, Y15
 	VPADDB          Y15, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y7
@@ -269,7 +269,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y15
 	VPMINUB         Y1, Y15, Y15
 	VPADDB          Y7, Y15, Y7
-	VPDPBUSD.BCST   48(DX), Y7, Y12
+	VPDPBUSD.BCST   48(CX), Y7, Y12
 	VPADDB          Y9, Y9, Y15
 	VPADDB          Y15, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y7
@@ -277,7 +277,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y15
 	VPMINUB         Y1, Y15, Y15
 	VPADDB          Y7, Y15, Y7
-	VPDPBUSD.BCST   80(DX), Y7, Y13
+	VPDPBUSD.BCST   80(CX), Y7, Y13
 	VPADDB          Y9, Y9, Y15
 	VPADDB          Y15, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y7
@@ -285,7 +285,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y15
 	VPMINUB         Y1, Y15, Y15
 	VPADDB          Y7, Y15, Y7
-	VPDPBUSD.BCST   112(DX), Y7, Y14
+	VPDPBUSD.BCST   112(CX), Y7, Y14
 	VPADDB          Y9, Y9, Y15
 	VPADDB          Y15, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y7
@@ -293,13 +293,13 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y9
 	VPMINUB         Y1, Y9, Y9
 	VPADDB          Y7, Y9, Y7
-	VPDPBUSD.BCST   144(DX), Y7, Y8
+	VPDPBUSD.BCST   144(CX), Y7, Y8
 	VPSUBUSB        third<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPSUBUSB        thirds<>+0(SB), Y6, Y9
 	VPMINUB         Y1, Y9, Y9
 	VPADDB          Y7, Y9, Y7
-	VPDPBUSD.BCST   20(DX), Y7, Y11
+	VPDPBUSD.BCST   20(CX), Y7, Y11
 	VPADDB          Y6, Y6, Y9
 	VPADDB          Y9, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -307,7 +307,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y9
 	VPMINUB         Y1, Y9, Y9
 	VPADDB          Y7, Y9, Y7
-	VPDPBUSD.BCST   52(DX), Y7, Y12
+	VPDPBUSD.BCST   52(CX), Y7, Y12
 	VPADDB          Y6, Y6, Y9
 	VPADDB          Y9, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -315,7 +315,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y9
 	VPMINUB         Y1, Y9, Y9
 	VPADDB          Y7, Y9, Y7
-	VPDPBUSD.BCST   84(DX), Y7, Y13
+	VPDPBUSD.BCST   84(CX), Y7, Y13
 	VPADDB          Y6, Y6, Y9
 	VPADDB          Y9, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -323,9 +323,9 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y9
 	VPMINUB         Y1, Y9, Y9
 	VPADDB          Y7, Y9, Y7
-	PREFETCHT1      192(CX)
-	PREFETCHT0      192(CX)(R8*1)
-	VPDPBUSD.BCST   116(DX), Y7, Y14
+	PREFETCHT1      192(DI)
+	PREFETCHT0      192(DI)(R8*1)
+	VPDPBUSD.BCST   116(CX), Y7, Y14
 	VPADDB          Y6, Y6, Y9
 	VPADDB          Y9, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -333,13 +333,13 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPADDB          Y7, Y6, Y7
-	VPDPBUSD.BCST   148(DX), Y7, Y8
+	VPDPBUSD.BCST   148(CX), Y7, Y8
 	VPSUBUSB        third<>+0(SB), Y10, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPSUBUSB        thirds<>+0(SB), Y10, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   24(DX), Y6, Y11
+	VPDPBUSD.BCST   24(CX), Y6, Y11
 	VPADDB          Y10, Y10, Y7
 	VPADDB          Y7, Y10, Y10
 	VPSUBUSB        third<>+0(SB), Y10, Y6
@@ -347,7 +347,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y10, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   56(DX), Y6, Y12
+	VPDPBUSD.BCST   56(CX), Y6, Y12
 	VPADDB          Y10, Y10, Y7
 	VPADDB          Y7, Y10, Y10
 	VPSUBUSB        third<>+0(SB), Y10, Y6
@@ -355,7 +355,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y10, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   88(DX), Y6, Y13
+	VPDPBUSD.BCST   88(CX), Y6, Y13
 	VPADDB          Y10, Y10, Y7
 	VPADDB          Y7, Y10, Y10
 	VPSUBUSB        third<>+0(SB), Y10, Y6
@@ -363,7 +363,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y10, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   120(DX), Y6, Y14
+	VPDPBUSD.BCST   120(CX), Y6, Y14
 	VPADDB          Y10, Y10, Y7
 	VPADDB          Y7, Y10, Y10
 	VPSUBUSB        third<>+0(SB), Y10, Y6
@@ -371,13 +371,13 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y10, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   152(DX), Y6, Y8
+	VPDPBUSD.BCST   152(CX), Y6, Y8
 	VPSUBUSB        third<>+0(SB), Y5, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   28(DX), Y6, Y11
+	VPDPBUSD.BCST   28(CX), Y6, Y11
 	VPSRAD          $0x10, Y4, Y6
 	VPMULLD         Y6, Y11, Y11
 	VPADDD          Y11, Y2, Y2
@@ -388,7 +388,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   60(DX), Y6, Y12
+	VPDPBUSD.BCST   60(CX), Y6, Y12
 	VPSRAD          $0x10, Y4, Y6
 	VPMULLD         Y6, Y12, Y12
 	VPADDD          Y12, Y2, Y2
@@ -399,9 +399,9 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	PREFETCHT1      256(CX)
-	PREFETCHT0      256(CX)(R8*1)
-	VPDPBUSD.BCST   92(DX), Y6, Y13
+	PREFETCHT1      256(DI)
+	PREFETCHT0      256(DI)(R8*1)
+	VPDPBUSD.BCST   92(CX), Y6, Y13
 	VPSRAD          $0x10, Y4, Y6
 	VPMULLD         Y6, Y13, Y13
 	VPADDD          Y13, Y2, Y2
@@ -412,7 +412,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   124(DX), Y6, Y14
+	VPDPBUSD.BCST   124(CX), Y6, Y14
 	VPSRAD          $0x10, Y4, Y6
 	VPMULLD         Y6, Y14, Y14
 	VPADDD          Y14, Y2, Y2
@@ -423,7 +423,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y5
 	VPMINUB         Y1, Y5, Y5
 	VPADDB          Y6, Y5, Y6
-	VPDPBUSD.BCST   156(DX), Y6, Y8
+	VPDPBUSD.BCST   156(CX), Y6, Y8
 	VPSRAD          $0x10, Y4, Y5
 	VPMULLD         Y5, Y8, Y8
 	VPADDD          Y8, Y2, Y2
@@ -449,7 +449,7 @@ block:
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   160(DX), Y7, Y11
+	VPDPBUSD.BCST   160(CX), Y7, Y11
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
 	VPSUBUSB        third<>+0(SB), Y8, Y7
@@ -457,7 +457,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   176(DX), Y7, Y11
+	VPDPBUSD.BCST   176(CX), Y7, Y11
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
 	VPSUBUSB        third<>+0(SB), Y8, Y7
@@ -466,7 +466,7 @@ block:
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   192(DX), Y7, Y12
+	VPDPBUSD.BCST   192(CX), Y7, Y12
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
 	VPSUBUSB        third<>+0(SB), Y8, Y7
@@ -474,7 +474,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   208(DX), Y7, Y12
+	VPDPBUSD.BCST   208(CX), Y7, Y12
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
 	VPSUBUSB        third<>+0(SB), Y8, Y7
@@ -483,13 +483,13 @@ block:
 	VPMINUB         Y1, Y8, Y8
 	VPADDB          Y7, Y8, Y7
 	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   224(DX), Y7, Y8
+	VPDPBUSD.BCST   224(CX), Y7, Y8
 	VPSUBUSB        third<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPSUBUSB        thirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   164(DX), Y7, Y11
+	VPDPBUSD.BCST   164(CX), Y7, Y11
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -497,9 +497,9 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	PREFETCHT1      320(CX)
-	PREFETCHT0      320(CX)(R8*1)
-	VPDPBUSD.BCST   180(DX), Y7, Y11
+	PREFETCHT1      320(DI)
+	PREFETCHT0      320(DI)(R8*1)
+	VPDPBUSD.BCST   180(CX), Y7, Y11
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -507,7 +507,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   196(DX), Y7, Y12
+	VPDPBUSD.BCST   196(CX), Y7, Y12
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -515,7 +515,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   212(DX), Y7, Y12
+	VPDPBUSD.BCST   212(CX), Y7, Y12
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
 	VPSUBUSB        third<>+0(SB), Y6, Y7
@@ -523,13 +523,13 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y6, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPADDB          Y7, Y6, Y7
-	VPDPBUSD.BCST   228(DX), Y7, Y8
+	VPDPBUSD.BCST   228(CX), Y7, Y8
 	VPSUBUSB        third<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   168(DX), Y6, Y11
+	VPDPBUSD.BCST   168(CX), Y6, Y11
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y6
@@ -537,7 +537,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   184(DX), Y6, Y11
+	VPDPBUSD.BCST   184(CX), Y6, Y11
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y6
@@ -545,7 +545,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   200(DX), Y6, Y12
+	VPDPBUSD.BCST   200(CX), Y6, Y12
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y6
@@ -553,7 +553,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   216(DX), Y6, Y12
+	VPDPBUSD.BCST   216(CX), Y6, Y12
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
 	VPSUBUSB        third<>+0(SB), Y9, Y6
@@ -561,15 +561,15 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   232(DX), Y6, Y8
+	VPDPBUSD.BCST   232(CX), Y6, Y8
 	VPSUBUSB        third<>+0(SB), Y5, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	PREFETCHT1      384(CX)
-	PREFETCHT0      384(CX)(R8*1)
-	VPDPBUSD.BCST   172(DX), Y6, Y11
+	PREFETCHT1      384(DI)
+	PREFETCHT0      384(DI)(R8*1)
+	VPDPBUSD.BCST   172(CX), Y6, Y11
 	VPADDB          Y5, Y5, Y7
 	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
@@ -577,7 +577,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   188(DX), Y6, Y11
+	VPDPBUSD.BCST   188(CX), Y6, Y11
 	VPSRAD          $0x10, Y4, Y6
 	VPMULLD         Y6, Y11, Y11
 	VPADDD          Y11, Y2, Y2
@@ -588,7 +588,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   204(DX), Y6, Y12
+	VPDPBUSD.BCST   204(CX), Y6, Y12
 	VPADDB          Y5, Y5, Y7
 	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
@@ -596,7 +596,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   220(DX), Y6, Y12
+	VPDPBUSD.BCST   220(CX), Y6, Y12
 	VPSRAD          $0x10, Y4, Y6
 	VPMULLD         Y6, Y12, Y12
 	VPADDD          Y12, Y2, Y2
@@ -607,7 +607,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y5
 	VPMINUB         Y1, Y5, Y5
 	VPADDB          Y6, Y5, Y6
-	VPDPBUSD.BCST   236(DX), Y6, Y8
+	VPDPBUSD.BCST   236(CX), Y6, Y8
 	VPBROADCASTD    48(R9), Y5
 	VPBROADCASTD    48(R9)(R11*1), K1, X5
 	VPBROADCASTD    48(R9)(R11*2), K2, X5
@@ -622,7 +622,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   240(DX), Y6, Y8
+	VPDPBUSD.BCST   240(CX), Y6, Y8
 	VPADDB          Y5, Y5, Y7
 	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
@@ -630,7 +630,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   244(DX), Y6, Y8
+	VPDPBUSD.BCST   244(CX), Y6, Y8
 	VPADDB          Y5, Y5, Y7
 	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
@@ -638,7 +638,7 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   248(DX), Y6, Y8
+	VPDPBUSD.BCST   248(CX), Y6, Y8
 	VPADDB          Y5, Y5, Y7
 	VPADDB          Y7, Y5, Y5
 	VPSUBUSB        third<>+0(SB), Y5, Y6
@@ -646,23 +646,23 @@ block:
 	VPSUBUSB        thirds<>+0(SB), Y5, Y5
 	VPMINUB         Y1, Y5, Y5
 	VPADDB          Y6, Y5, Y6
-	VPDPBUSD.BCST   252(DX), Y6, Y8
+	VPDPBUSD.BCST   252(CX), Y6, Y8
 	VPSRAD          $0x10, Y4, Y4
 	VPMULLD         Y4, Y8, Y8
 	VPADDD          Y8, Y2, Y2
-	VMULPS.BCST     (BX), Y3, Y3
+	VMULPS.BCST     (DX), Y3, Y3
 	VCVTDQ2PS       Y2, Y2
 	VFMADD231PS     Y3, Y2, Y0
-	ADDQ            $0x00000100, DX
-	ADDQ            $0x04, BX
-	ADDQ            $0x20, SI
-	ADDQ            $0x000001b0, CX
+	ADDQ            $0x00000100, CX
+	ADDQ            $0x04, DX
+	ADDQ            $0x20, BX
+	ADDQ            $0x000001b0, DI
 	ADDQ            $0x00000036, R9
 	ADDQ            $0x00000036, R10
-	DECQ            DI
+	DECQ            SI
 	JNZ             block
-	MOVQ            dst+0(FP), DX
-	VMOVUPS         Y0, (DX)(AX*1)
+	MOVQ            dst+0(FP), CX
+	VMOVUPS         Y0, (CX)(AX*1)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
@@ -722,10 +722,10 @@ GLOBL thirds<>(SB), RODATA|NOPTR, $32
 // func dotTQ1_0AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotTQ1_0AVX2(SB), NOSPLIT, $0-72
-	MOVQ    room+64(FP), DI
+	MOVQ    room+64(FP), SI
 	VMOVDQU b1<>+0(SB), Y1
-	MOVQ    ahead+32(FP), CX
-	ADDQ    src+8(FP), CX
+	MOVQ    ahead+32(FP), R8
+	ADDQ    src+8(FP), R8
 	MOVQ    stride+16(FP), R9
 	SHLQ    $0x03, R9
 	NEGQ    R9
@@ -741,11 +741,11 @@ half:
 
 src0:
 	LEAQ   (R10)(R12*4), R11
-	MOVQ   q+40(FP), DX
-	MOVQ   d+48(FP), BX
-	MOVQ   sums+56(FP), SI
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), R8
+	MOVQ   blocks+24(FP), DI
 
 block:
 	VXORPS         Y2, Y2, Y2
@@ -759,39 +759,39 @@ block:
 	VPINSRW        $0x06, 52(R11)(R12*2), X3, X3
 	VPINSRW        $0x07, 52(R11)(R13*1), X3, X3
 	VCVTPH2PS      X3, Y3
-	VMOVDQU        Y3, 512(DI)
+	VMOVDQU        Y3, 512(SI)
 	VMOVDQU        plus1<>+0(SB), Y3
-	VMOVDQU        Y3, (DI)
-	VMOVDQU        Y3, 32(DI)
-	VMOVDQU        Y3, 64(DI)
-	VMOVDQU        Y3, 96(DI)
-	VMOVDQU        Y3, 128(DI)
-	VMOVDQU        Y3, 160(DI)
-	VMOVDQU        Y3, 192(DI)
-	VMOVDQU        Y3, 224(DI)
+	VMOVDQU        Y3, (SI)
+	VMOVDQU        Y3, 32(SI)
+	VMOVDQU        Y3, 64(SI)
+	VMOVDQU        Y3, 96(SI)
+	VMOVDQU        Y3, 128(SI)
+	VMOVDQU        Y3, 160(SI)
+	VMOVDQU        Y3, 192(SI)
+	VMOVDQU        Y3, 224(SI)
 	VMOVDQU        minus<>+0(SB), Y3
-	VPBROADCASTD   (SI), Y4
+	VPBROADCASTD   (BX), Y4
 	VPMADDWD       Y3, Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VPBROADCASTD   4(SI), Y4
+	VPBROADCASTD   4(BX), Y4
 	VPMADDWD       Y3, Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VPBROADCASTD   8(SI), Y4
+	VPBROADCASTD   8(BX), Y4
 	VPMADDWD       Y3, Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VPBROADCASTD   12(SI), Y4
+	VPBROADCASTD   12(BX), Y4
 	VPMADDWD       Y3, Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VPBROADCASTD   16(SI), Y4
+	VPBROADCASTD   16(BX), Y4
 	VPMADDWD       Y3, Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VPBROADCASTD   20(SI), Y4
+	VPBROADCASTD   20(BX), Y4
 	VPMADDWD       Y3, Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VPBROADCASTD   24(SI), Y4
+	VPBROADCASTD   24(BX), Y4
 	VPMADDWD       Y3, Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VPBROADCASTD   28(SI), Y4
+	VPBROADCASTD   28(BX), Y4
 	VPMADDWD       Y3, Y4, Y4
 	VPADDD         Y4, Y2, Y2
 	VBROADCASTI128 (R10), Y3
@@ -815,9 +815,9 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	PREFETCHT1     (CX)
-	PREFETCHT0     (CX)(R9*1)
-	VPBROADCASTD   (DX), Y9
+	PREFETCHT1     (R8)
+	PREFETCHT0     (R8)(R9*1)
+	VPBROADCASTD   (CX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDB         Y6, Y6, Y8
 	VPADDB         Y8, Y6, Y6
@@ -826,7 +826,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   32(DX), Y10
+	VPBROADCASTD   32(CX), Y10
 	VPMADDUBSW     Y10, Y5, Y10
 	VPADDB         Y6, Y6, Y8
 	VPADDB         Y8, Y6, Y6
@@ -835,7 +835,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   64(DX), Y11
+	VPBROADCASTD   64(CX), Y11
 	VPMADDUBSW     Y11, Y5, Y11
 	VPADDB         Y6, Y6, Y8
 	VPADDB         Y8, Y6, Y6
@@ -844,7 +844,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   96(DX), Y12
+	VPBROADCASTD   96(CX), Y12
 	VPMADDUBSW     Y12, Y5, Y12
 	VPADDB         Y6, Y6, Y8
 	VPADDB         Y8, Y6, Y6
@@ -853,14 +853,14 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   128(DX), Y6
+	VPBROADCASTD   128(CX), Y6
 	VPMADDUBSW     Y6, Y5, Y6
 	VPSUBUSB       third<>+0(SB), Y4, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPSUBUSB       thirds<>+0(SB), Y4, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   4(DX), Y13
+	VPBROADCASTD   4(CX), Y13
 	VPMADDUBSW     Y13, Y5, Y13
 	VPADDW         Y9, Y13, Y13
 	VPADDB         Y4, Y4, Y8
@@ -870,7 +870,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   36(DX), Y9
+	VPBROADCASTD   36(CX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDW         Y10, Y9, Y9
 	VPADDB         Y4, Y4, Y8
@@ -880,7 +880,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   68(DX), Y10
+	VPBROADCASTD   68(CX), Y10
 	VPMADDUBSW     Y10, Y5, Y10
 	VPADDW         Y11, Y10, Y10
 	VPADDB         Y4, Y4, Y8
@@ -890,7 +890,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   100(DX), Y11
+	VPBROADCASTD   100(CX), Y11
 	VPMADDUBSW     Y11, Y5, Y11
 	VPADDW         Y12, Y11, Y11
 	VPADDB         Y4, Y4, Y8
@@ -900,7 +900,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y4
 	VPMINUB        Y1, Y4, Y4
 	VPADDB         Y5, Y4, Y5
-	VPBROADCASTD   132(DX), Y4
+	VPBROADCASTD   132(CX), Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPADDW         Y6, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y7, Y5
@@ -908,9 +908,9 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	PREFETCHT1     64(CX)
-	PREFETCHT0     64(CX)(R9*1)
-	VPBROADCASTD   8(DX), Y8
+	PREFETCHT1     64(R8)
+	PREFETCHT0     64(R8)(R9*1)
+	VPBROADCASTD   8(CX), Y8
 	VPMADDUBSW     Y8, Y5, Y8
 	VPADDW         Y13, Y8, Y8
 	VPADDB         Y7, Y7, Y6
@@ -920,7 +920,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   40(DX), Y12
+	VPBROADCASTD   40(CX), Y12
 	VPMADDUBSW     Y12, Y5, Y12
 	VPADDW         Y9, Y12, Y12
 	VPADDB         Y7, Y7, Y6
@@ -930,7 +930,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   72(DX), Y9
+	VPBROADCASTD   72(CX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDW         Y10, Y9, Y9
 	VPADDB         Y7, Y7, Y6
@@ -940,7 +940,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   104(DX), Y10
+	VPBROADCASTD   104(CX), Y10
 	VPMADDUBSW     Y10, Y5, Y10
 	VPADDW         Y11, Y10, Y10
 	VPADDB         Y7, Y7, Y6
@@ -950,7 +950,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   136(DX), Y6
+	VPBROADCASTD   136(CX), Y6
 	VPMADDUBSW     Y6, Y5, Y6
 	VPADDW         Y4, Y6, Y6
 	VPSUBUSB       third<>+0(SB), Y3, Y4
@@ -958,7 +958,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y4, Y5, Y4
-	VPBROADCASTD   12(DX), Y7
+	VPBROADCASTD   12(CX), Y7
 	VPMADDUBSW     Y7, Y4, Y7
 	VPADDW         Y8, Y7, Y7
 	VPADDB         Y3, Y3, Y5
@@ -968,7 +968,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y4, Y5, Y4
-	VPBROADCASTD   44(DX), Y8
+	VPBROADCASTD   44(CX), Y8
 	VPMADDUBSW     Y8, Y4, Y8
 	VPADDW         Y12, Y8, Y8
 	VPADDB         Y3, Y3, Y5
@@ -978,7 +978,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y4, Y5, Y4
-	VPBROADCASTD   76(DX), Y11
+	VPBROADCASTD   76(CX), Y11
 	VPMADDUBSW     Y11, Y4, Y11
 	VPADDW         Y9, Y11, Y11
 	VPADDB         Y3, Y3, Y5
@@ -988,7 +988,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y4, Y5, Y4
-	VPBROADCASTD   108(DX), Y9
+	VPBROADCASTD   108(CX), Y9
 	VPMADDUBSW     Y9, Y4, Y9
 	VPADDW         Y10, Y9, Y9
 	VPADDB         Y3, Y3, Y5
@@ -998,9 +998,9 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y3
 	VPMINUB        Y1, Y3, Y3
 	VPADDB         Y4, Y3, Y4
-	PREFETCHT1     128(CX)
-	PREFETCHT0     128(CX)(R9*1)
-	VPBROADCASTD   140(DX), Y3
+	PREFETCHT1     128(R8)
+	PREFETCHT0     128(R8)(R9*1)
+	VPBROADCASTD   140(CX), Y3
 	VPMADDUBSW     Y3, Y4, Y3
 	VPADDW         Y6, Y3, Y3
 	VBROADCASTI128 16(R10), Y4
@@ -1024,7 +1024,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y10, Y13
 	VPMINUB        Y1, Y13, Y13
 	VPADDB         Y6, Y13, Y6
-	VPBROADCASTD   16(DX), Y14
+	VPBROADCASTD   16(CX), Y14
 	VPMADDUBSW     Y14, Y6, Y14
 	VPADDW         Y7, Y14, Y14
 	VPADDB         Y10, Y10, Y13
@@ -1034,7 +1034,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y10, Y7
 	VPMINUB        Y1, Y7, Y7
 	VPADDB         Y6, Y7, Y6
-	VPBROADCASTD   48(DX), Y13
+	VPBROADCASTD   48(CX), Y13
 	VPMADDUBSW     Y13, Y6, Y13
 	VPADDW         Y8, Y13, Y13
 	VPADDB         Y10, Y10, Y7
@@ -1044,7 +1044,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y10, Y7
 	VPMINUB        Y1, Y7, Y7
 	VPADDB         Y6, Y7, Y6
-	VPBROADCASTD   80(DX), Y8
+	VPBROADCASTD   80(CX), Y8
 	VPMADDUBSW     Y8, Y6, Y8
 	VPADDW         Y11, Y8, Y8
 	VPADDB         Y10, Y10, Y7
@@ -1054,7 +1054,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y10, Y7
 	VPMINUB        Y1, Y7, Y7
 	VPADDB         Y6, Y7, Y6
-	VPBROADCASTD   112(DX), Y11
+	VPBROADCASTD   112(CX), Y11
 	VPMADDUBSW     Y11, Y6, Y11
 	VPADDW         Y9, Y11, Y11
 	VPADDB         Y10, Y10, Y7
@@ -1064,7 +1064,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y10, Y7
 	VPMINUB        Y1, Y7, Y7
 	VPADDB         Y6, Y7, Y6
-	VPBROADCASTD   144(DX), Y7
+	VPBROADCASTD   144(CX), Y7
 	VPMADDUBSW     Y7, Y6, Y7
 	VPADDW         Y3, Y7, Y7
 	VPSUBUSB       third<>+0(SB), Y5, Y3
@@ -1072,7 +1072,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y5, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPBROADCASTD   20(DX), Y9
+	VPBROADCASTD   20(CX), Y9
 	VPMADDUBSW     Y9, Y3, Y9
 	VPADDW         Y14, Y9, Y9
 	VPADDB         Y5, Y5, Y6
@@ -1082,7 +1082,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y5, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPBROADCASTD   52(DX), Y10
+	VPBROADCASTD   52(CX), Y10
 	VPMADDUBSW     Y10, Y3, Y10
 	VPADDW         Y13, Y10, Y10
 	VPADDB         Y5, Y5, Y6
@@ -1092,7 +1092,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y5, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPBROADCASTD   84(DX), Y13
+	VPBROADCASTD   84(CX), Y13
 	VPMADDUBSW     Y13, Y3, Y13
 	VPADDW         Y8, Y13, Y13
 	VPADDB         Y5, Y5, Y6
@@ -1102,9 +1102,9 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y5, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	PREFETCHT1     192(CX)
-	PREFETCHT0     192(CX)(R9*1)
-	VPBROADCASTD   116(DX), Y8
+	PREFETCHT1     192(R8)
+	PREFETCHT0     192(R8)(R9*1)
+	VPBROADCASTD   116(CX), Y8
 	VPMADDUBSW     Y8, Y3, Y8
 	VPADDW         Y11, Y8, Y8
 	VPADDB         Y5, Y5, Y6
@@ -1114,7 +1114,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y5, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y3, Y5, Y3
-	VPBROADCASTD   148(DX), Y5
+	VPBROADCASTD   148(CX), Y5
 	VPMADDUBSW     Y5, Y3, Y5
 	VPADDW         Y7, Y5, Y5
 	VPSUBUSB       third<>+0(SB), Y12, Y3
@@ -1122,7 +1122,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y12, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPBROADCASTD   24(DX), Y7
+	VPBROADCASTD   24(CX), Y7
 	VPMADDUBSW     Y7, Y3, Y7
 	VPADDW         Y9, Y7, Y7
 	VPADDB         Y12, Y12, Y6
@@ -1132,7 +1132,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y12, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPBROADCASTD   56(DX), Y9
+	VPBROADCASTD   56(CX), Y9
 	VPMADDUBSW     Y9, Y3, Y9
 	VPADDW         Y10, Y9, Y9
 	VPADDB         Y12, Y12, Y6
@@ -1142,7 +1142,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y12, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPBROADCASTD   88(DX), Y10
+	VPBROADCASTD   88(CX), Y10
 	VPMADDUBSW     Y10, Y3, Y10
 	VPADDW         Y13, Y10, Y10
 	VPADDB         Y12, Y12, Y6
@@ -1152,7 +1152,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y12, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPBROADCASTD   120(DX), Y11
+	VPBROADCASTD   120(CX), Y11
 	VPMADDUBSW     Y11, Y3, Y11
 	VPADDW         Y8, Y11, Y11
 	VPADDB         Y12, Y12, Y6
@@ -1162,7 +1162,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y12, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	VPBROADCASTD   152(DX), Y6
+	VPBROADCASTD   152(CX), Y6
 	VPMADDUBSW     Y6, Y3, Y6
 	VPADDW         Y5, Y6, Y6
 	VPSUBUSB       third<>+0(SB), Y4, Y3
@@ -1170,10 +1170,10 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y3, Y5, Y3
-	VPBROADCASTD   28(DX), Y5
+	VPBROADCASTD   28(CX), Y5
 	VPMADDUBSW     Y5, Y3, Y5
 	VPADDW         Y7, Y5, Y5
-	VPMADDWD       (DI), Y5, Y5
+	VPMADDWD       (SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y4, Y4, Y5
 	VPADDB         Y5, Y4, Y4
@@ -1182,10 +1182,10 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y3, Y5, Y3
-	VPBROADCASTD   60(DX), Y5
+	VPBROADCASTD   60(CX), Y5
 	VPMADDUBSW     Y5, Y3, Y5
 	VPADDW         Y9, Y5, Y5
-	VPMADDWD       32(DI), Y5, Y5
+	VPMADDWD       32(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y4, Y4, Y5
 	VPADDB         Y5, Y4, Y4
@@ -1194,12 +1194,12 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y3, Y5, Y3
-	PREFETCHT1     256(CX)
-	PREFETCHT0     256(CX)(R9*1)
-	VPBROADCASTD   92(DX), Y5
+	PREFETCHT1     256(R8)
+	PREFETCHT0     256(R8)(R9*1)
+	VPBROADCASTD   92(CX), Y5
 	VPMADDUBSW     Y5, Y3, Y5
 	VPADDW         Y10, Y5, Y5
-	VPMADDWD       64(DI), Y5, Y5
+	VPMADDWD       64(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y4, Y4, Y5
 	VPADDB         Y5, Y4, Y4
@@ -1208,10 +1208,10 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y3, Y5, Y3
-	VPBROADCASTD   124(DX), Y5
+	VPBROADCASTD   124(CX), Y5
 	VPMADDUBSW     Y5, Y3, Y5
 	VPADDW         Y11, Y5, Y5
-	VPMADDWD       96(DI), Y5, Y5
+	VPMADDWD       96(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y4, Y4, Y5
 	VPADDB         Y5, Y4, Y4
@@ -1220,10 +1220,10 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y4
 	VPMINUB        Y1, Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPBROADCASTD   156(DX), Y4
+	VPBROADCASTD   156(CX), Y4
 	VPMADDUBSW     Y4, Y3, Y4
 	VPADDW         Y6, Y4, Y4
-	VPMADDWD       128(DI), Y4, Y4
+	VPMADDWD       128(SI), Y4, Y4
 	VPADDD         Y4, Y2, Y2
 	VBROADCASTI128 32(R10), Y3
 	VINSERTI128    $0x01, 32(R11), Y3, Y3
@@ -1246,7 +1246,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   160(DX), Y9
+	VPBROADCASTD   160(CX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDB         Y6, Y6, Y8
 	VPADDB         Y8, Y6, Y6
@@ -1255,7 +1255,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   176(DX), Y10
+	VPBROADCASTD   176(CX), Y10
 	VPMADDUBSW     Y10, Y5, Y10
 	VPADDW         Y9, Y10, Y10
 	VPADDB         Y6, Y6, Y8
@@ -1265,7 +1265,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   192(DX), Y9
+	VPBROADCASTD   192(CX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDB         Y6, Y6, Y8
 	VPADDB         Y8, Y6, Y6
@@ -1274,7 +1274,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   208(DX), Y11
+	VPBROADCASTD   208(CX), Y11
 	VPMADDUBSW     Y11, Y5, Y11
 	VPADDW         Y9, Y11, Y11
 	VPADDB         Y6, Y6, Y8
@@ -1284,14 +1284,14 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   224(DX), Y6
+	VPBROADCASTD   224(CX), Y6
 	VPMADDUBSW     Y6, Y5, Y6
 	VPSUBUSB       third<>+0(SB), Y4, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPSUBUSB       thirds<>+0(SB), Y4, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   164(DX), Y9
+	VPBROADCASTD   164(CX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDW         Y10, Y9, Y9
 	VPADDB         Y4, Y4, Y8
@@ -1301,9 +1301,9 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	PREFETCHT1     320(CX)
-	PREFETCHT0     320(CX)(R9*1)
-	VPBROADCASTD   180(DX), Y10
+	PREFETCHT1     320(R8)
+	PREFETCHT0     320(R8)(R9*1)
+	VPBROADCASTD   180(CX), Y10
 	VPMADDUBSW     Y10, Y5, Y10
 	VPADDW         Y9, Y10, Y10
 	VPADDB         Y4, Y4, Y8
@@ -1313,7 +1313,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   196(DX), Y9
+	VPBROADCASTD   196(CX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDW         Y11, Y9, Y9
 	VPADDB         Y4, Y4, Y8
@@ -1323,7 +1323,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	VPBROADCASTD   212(DX), Y11
+	VPBROADCASTD   212(CX), Y11
 	VPMADDUBSW     Y11, Y5, Y11
 	VPADDW         Y9, Y11, Y11
 	VPADDB         Y4, Y4, Y8
@@ -1333,7 +1333,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y4
 	VPMINUB        Y1, Y4, Y4
 	VPADDB         Y5, Y4, Y5
-	VPBROADCASTD   228(DX), Y4
+	VPBROADCASTD   228(CX), Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPADDW         Y6, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y7, Y5
@@ -1341,7 +1341,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   168(DX), Y8
+	VPBROADCASTD   168(CX), Y8
 	VPMADDUBSW     Y8, Y5, Y8
 	VPADDW         Y10, Y8, Y8
 	VPADDB         Y7, Y7, Y6
@@ -1351,7 +1351,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   184(DX), Y9
+	VPBROADCASTD   184(CX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDW         Y8, Y9, Y9
 	VPADDB         Y7, Y7, Y6
@@ -1361,7 +1361,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   200(DX), Y8
+	VPBROADCASTD   200(CX), Y8
 	VPMADDUBSW     Y8, Y5, Y8
 	VPADDW         Y11, Y8, Y8
 	VPADDB         Y7, Y7, Y6
@@ -1371,7 +1371,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   216(DX), Y10
+	VPBROADCASTD   216(CX), Y10
 	VPMADDUBSW     Y10, Y5, Y10
 	VPADDW         Y8, Y10, Y10
 	VPADDB         Y7, Y7, Y6
@@ -1381,7 +1381,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   232(DX), Y6
+	VPBROADCASTD   232(CX), Y6
 	VPMADDUBSW     Y6, Y5, Y6
 	VPADDW         Y4, Y6, Y6
 	VPSUBUSB       third<>+0(SB), Y3, Y4
@@ -1389,9 +1389,9 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y4, Y5, Y4
-	PREFETCHT1     384(CX)
-	PREFETCHT0     384(CX)(R9*1)
-	VPBROADCASTD   172(DX), Y7
+	PREFETCHT1     384(R8)
+	PREFETCHT0     384(R8)(R9*1)
+	VPBROADCASTD   172(CX), Y7
 	VPMADDUBSW     Y7, Y4, Y7
 	VPADDW         Y9, Y7, Y7
 	VPADDB         Y3, Y3, Y5
@@ -1401,10 +1401,10 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y4, Y5, Y4
-	VPBROADCASTD   188(DX), Y5
+	VPBROADCASTD   188(CX), Y5
 	VPMADDUBSW     Y5, Y4, Y5
 	VPADDW         Y7, Y5, Y5
-	VPMADDWD       160(DI), Y5, Y5
+	VPMADDWD       160(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
@@ -1413,7 +1413,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y4, Y5, Y4
-	VPBROADCASTD   204(DX), Y7
+	VPBROADCASTD   204(CX), Y7
 	VPMADDUBSW     Y7, Y4, Y7
 	VPADDW         Y10, Y7, Y7
 	VPADDB         Y3, Y3, Y5
@@ -1423,10 +1423,10 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y4, Y5, Y4
-	VPBROADCASTD   220(DX), Y5
+	VPBROADCASTD   220(CX), Y5
 	VPMADDUBSW     Y5, Y4, Y5
 	VPADDW         Y7, Y5, Y5
-	VPMADDWD       192(DI), Y5, Y5
+	VPMADDWD       192(SI), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
@@ -1435,7 +1435,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y3
 	VPMINUB        Y1, Y3, Y3
 	VPADDB         Y4, Y3, Y4
-	VPBROADCASTD   236(DX), Y3
+	VPBROADCASTD   236(CX), Y3
 	VPMADDUBSW     Y3, Y4, Y3
 	VPADDW         Y6, Y3, Y3
 	VPBROADCASTD   48(R10), Y4
@@ -1452,7 +1452,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	VPBROADCASTD   240(DX), Y7
+	VPBROADCASTD   240(CX), Y7
 	VPMADDUBSW     Y7, Y5, Y7
 	VPADDW         Y3, Y7, Y7
 	VPADDB         Y4, Y4, Y6
@@ -1462,7 +1462,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y3, Y5, Y3
-	VPBROADCASTD   244(DX), Y6
+	VPBROADCASTD   244(CX), Y6
 	VPMADDUBSW     Y6, Y3, Y6
 	VPADDW         Y7, Y6, Y6
 	VPADDB         Y4, Y4, Y5
@@ -1472,7 +1472,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y3, Y5, Y3
-	VPBROADCASTD   248(DX), Y7
+	VPBROADCASTD   248(CX), Y7
 	VPMADDUBSW     Y7, Y3, Y7
 	VPADDW         Y6, Y7, Y7
 	VPADDB         Y4, Y4, Y5
@@ -1482,25 +1482,25 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y4
 	VPMINUB        Y1, Y4, Y4
 	VPADDB         Y3, Y4, Y3
-	VPBROADCASTD   252(DX), Y4
+	VPBROADCASTD   252(CX), Y4
 	VPMADDUBSW     Y4, Y3, Y4
 	VPADDW         Y7, Y4, Y4
-	VPMADDWD       224(DI), Y4, Y4
+	VPMADDWD       224(SI), Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VBROADCASTSS   (BX), Y3
-	VMULPS         512(DI), Y3, Y3
+	VBROADCASTSS   (DX), Y3
+	VMULPS         512(SI), Y3, Y3
 	VCVTDQ2PS      Y2, Y2
 	VFMADD231PS    Y3, Y2, Y0
-	ADDQ           $0x00000100, DX
-	ADDQ           $0x04, BX
-	ADDQ           $0x20, SI
-	ADDQ           $0x000001b0, CX
+	ADDQ           $0x00000100, CX
+	ADDQ           $0x04, DX
+	ADDQ           $0x20, BX
+	ADDQ           $0x000001b0, R8
 	ADDQ           $0x00000036, R10
 	ADDQ           $0x00000036, R11
-	DECQ           R8
+	DECQ           DI
 	JNZ            block
-	MOVQ           dst+0(FP), DX
-	VMOVUPS        Y0, (DX)(AX*1)
+	MOVQ           dst+0(FP), CX
+	VMOVUPS        Y0, (CX)(AX*1)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half

@@ -72,7 +72,7 @@ const (
 type tileForm struct {
 	bias  int // added to each code
 	sub   int // values that share a scale
-	bits  int // 5, 6 or 8: codes with bias are at most 31, 64 or 255
+	bits  int // 4, 5, 6 or 8: codes with bias are at most 15, 31, 64 or 255
 	super bool
 }
 
@@ -182,21 +182,31 @@ func (mul *tileKernel) tile(ts *tileScratch, dst []float32, ld int, w *Weights, 
 				tilePrefetch(&w.Data[(i+nb)*bytes], w.Stride, tileRows, next*bytes)
 			}
 		}
-		// Bytes are asked for in the order they lie in, not the order they are read in.
-		w.tile(ts, buf, r, i, nb, ahead+i*(tileRows-1)*bytes)
+		w.tile(ts, buf, r, i, nb)
+		var a asking
+		size := tileRows * nb * bytes
+		start := uintptr(unsafe.Pointer(&w.Data[r*w.Stride])) + uintptr(ahead+i*tileRows*bytes)
 		for g := range groups { // of nearly equal size
+			if ahead != 0 { // in the order bytes lie in, not the order they are read in
+				a.from, a.step = start+uintptr(g*size/groups), uintptr(size/(groups*nb*x.Block/32))+1
+				a.to = a.from + a.step
+			}
 			j, end := g*n/groups, (g+1)*n/groups
-			mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j)
+			mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j, a)
 		}
 	}
 }
+
+// asking says which lines a product asks for: those from from to to, and of step bytes
+// more each 32 values.
+type asking struct{ from, to, step uintptr }
 
 // tileKernel adds products of tiles to dst.
 type tileKernel struct {
 	read    func(p []byte)                                                                  // reads it in order
 	columns int                                                                             // at most, in one call
 	dot     func(w *Weights, s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool // one column, straight from the blocks
-	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int)
+	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking)
 }
 
 // setColumns sets the offsets of n columns.

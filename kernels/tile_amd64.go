@@ -17,9 +17,9 @@ var tileForms = [kinds]tileForm{
 	kindMXFP4:    {sub: 32, bits: 5, bias: 12},
 	kindMXFP4Hub: {sub: 32, bits: 5, bias: 12},
 	kindNVFP4:    {sub: 16, bits: 5, bias: 12},
-	kindQ2K:      {super: true, sub: 16, bits: 5},
-	kindQ3K:      {super: true, sub: 16, bits: 5, bias: 4},
-	kindQ4K:      {super: true, sub: 32, bits: 5},
+	kindQ2K:      {super: true, sub: 16, bits: 4},
+	kindQ3K:      {super: true, sub: 16, bits: 4, bias: 4},
+	kindQ4K:      {super: true, sub: 32, bits: 4},
 	kindQ5K:      {super: true, sub: 32, bits: 5},
 	kindQ6K:      {super: true, sub: 16, bits: 6, bias: 32},
 	kindIQ1S:     expandedForm,
@@ -30,55 +30,54 @@ var tileForms = [kinds]tileForm{
 	kindIQ3XXS:   expandedForm,
 	kindIQ3S:     expandedForm,
 	kindIQ4XS:    {super: true, sub: 32, bits: 8, bias: 128},
-	kindTQ1_0:    {super: true, sub: 32, bits: 5, bias: 1},
-	kindTQ2_0:    {super: true, sub: 32, bits: 5, bias: 1},
+	kindTQ1_0:    {super: true, sub: 32, bits: 4, bias: 1},
+	kindTQ2_0:    {super: true, sub: 32, bits: 4, bias: 1},
 }
 
-// tile turns n blocks of rows r to r+15, from block i, into tiles at dst, and asks
-// for the cache lines that many bytes ahead.
-func (w *Weights) tile(s *tileScratch, dst *byte, r, i, n, ahead int) {
+// tile turns n blocks of rows r to r+15, from block i, into tiles at dst.
+func (w *Weights) tile(s *tileScratch, dst *byte, r, i, n int) {
 	if w.Format.kind == kindNVFP4 {
 		i, n = i/2, n/2 // a block of nvfp4 is two of the activations'
 	}
 	src, stride := &w.Data[r*w.Stride+i*w.Format.Bytes], w.Stride
 	switch w.Format.kind {
 	case kindQ4_0:
-		tileQ4_0(dst, src, stride, n, ahead)
+		tileQ4_0(dst, src, stride, n)
 	case kindQ4_1:
-		tileQ4_1(dst, src, stride, n, ahead)
+		tileQ4_1(dst, src, stride, n)
 	case kindQ5_0:
-		tileQ5_0(dst, src, stride, n, ahead)
+		tileQ5_0(dst, src, stride, n)
 	case kindQ5_1:
-		tileQ5_1(dst, src, stride, n, ahead)
+		tileQ5_1(dst, src, stride, n)
 	case kindQ8_0:
-		tileQ8_0(dst, src, stride, n, ahead)
+		tileQ8_0(dst, src, stride, n)
 	case kindIQ4NL:
-		tileIQ4NL(dst, src, stride, n, ahead)
+		tileIQ4NL(dst, src, stride, n)
 	case kindMXFP4:
-		tileMXFP4(dst, src, stride, n, ahead)
+		tileMXFP4(dst, src, stride, n)
 	case kindMXFP4Hub:
-		tileMXFP4Hub(dst, src, stride, n, ahead, &w.Scale8[r*w.ScaleStride+i], w.ScaleStride)
+		tileMXFP4Hub(dst, src, stride, n, &w.Scale8[r*w.ScaleStride+i], w.ScaleStride)
 	case kindNVFP4:
-		tileNVFP4(dst, src, stride, n, ahead)
+		tileNVFP4(dst, src, stride, n)
 	case kindQ2K:
-		tileQ2K(dst, src, stride, n, ahead)
+		tileQ2K(dst, src, stride, n)
 	case kindQ3K:
-		tileQ3K(dst, src, stride, n, ahead)
+		tileQ3K(dst, src, stride, n)
 	case kindQ4K:
-		tileQ4K(dst, src, stride, n, ahead)
+		tileQ4K(dst, src, stride, n)
 	case kindQ5K:
-		tileQ5K(dst, src, stride, n, ahead)
+		tileQ5K(dst, src, stride, n)
 	case kindQ6K:
-		tileQ6K(dst, src, stride, n, ahead)
+		tileQ6K(dst, src, stride, n)
 	case kindIQ4XS:
-		tileIQ4XS(dst, src, stride, n, ahead)
+		tileIQ4XS(dst, src, stride, n)
 	case kindTQ1_0:
-		tileTQ1_0(dst, src, stride, n, ahead)
+		tileTQ1_0(dst, src, stride, n)
 	case kindTQ2_0:
-		tileTQ2_0(dst, src, stride, n, ahead)
+		tileTQ2_0(dst, src, stride, n)
 	default:
 		w.expand(s, r, i, n)
-		tileExpanded(dst, &s.expanded[:1][0], n*expandedSize, n, 0)
+		tileExpanded(dst, &s.expanded[:1][0], n*expandedSize, n)
 	}
 }
 
@@ -261,20 +260,25 @@ func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, 
 	mulTiles(&tilesAVX512, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX512 = tileKernel{limitReadOf(limitReadAVX512), 8, (*Weights).dotAVX512, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+var tilesAVX512 = tileKernel{limitReadOf(limitReadAVX512), 8, (*Weights).dotAVX512, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking) {
 	if f.super {
-		if f.sub == 32 {
-			mulSuper32AVX512(dst, tile, blocks, q, d, sums, cols, n, f.bias != 0, min)
-		} else {
-			mulSuper16AVX512(dst, tile, blocks, q, d, sums, cols, n, f.bias != 0, min)
+		switch corr := f.bias != 0; {
+		case f.bits == 4 && f.sub == 32:
+			mulSuper32x4AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+		case f.bits == 4:
+			mulSuper16x4AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+		case f.sub == 32:
+			mulSuper32x8AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+		default:
+			mulSuper16x8AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
 		}
 		return
 	}
 	corr := f.corr()
 	if f.sub == 32 {
-		mulSmall32AVX512(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+		mulSmall32AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
 	} else {
-		mulSmall16AVX512(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+		mulSmall16AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
 	}
 }}
 
@@ -282,26 +286,27 @@ func mulQ8AVX2(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s 
 	mulTiles(&tilesAVX2, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX2 = tileKernel{limitReadOf(limitReadAVX2), 4, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int) {
+var tilesAVX2 = tileKernel{limitReadOf(limitReadAVX2), 4, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking) {
+	a.step /= 2 // it goes through the tile once for each eight rows
 	if f.super {
 		switch corr := f.bias != 0; {
-		case f.bits == 5 && f.sub == 32:
-			mulSuper32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
-		case f.bits == 5:
-			mulSuper16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+		case f.bits <= 5 && f.sub == 32:
+			mulSuper32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+		case f.bits <= 5:
+			mulSuper16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
 		case f.bits == 6:
-			mulSuper16x6AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+			mulSuper16x6AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
 		default:
-			mulSuper16x8AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+			mulSuper16x8AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
 		}
 		return
 	}
 	switch corr := f.corr(); {
 	case f.sub == 16: // and 5 bits
-		mulSmall16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+		mulSmall16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
 	case f.bits == 5:
-		mulSmall32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+		mulSmall32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
 	default:
-		mulSmall32x8AVX2(dst, tile, blocks, q, d, sums, cols, n, corr, min)
+		mulSmall32x8AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
 	}
 }}

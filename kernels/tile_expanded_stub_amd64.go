@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileExpanded turns 16 rows of expanded blocks into records of superTile. It asks for the cache lines that many bytes ahead.
+// tileExpanded turns 16 rows of expanded blocks into records of superTile.
 //
 //go:noescape
-func tileExpanded(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileExpanded(dst *byte, src *byte, stride int, blocks int)

@@ -4,48 +4,46 @@
 
 #include "textflag.h"
 
-// func tileIQ4NL(dst *byte, src *byte, stride int, blocks int, ahead int)
-// Requires: AVX, AVX2, F16C, MMX+
-TEXT ·tileIQ4NL(SB), NOSPLIT, $0-40
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
+// func tileIQ4NL(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·tileIQ4NL(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), SI
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
+	MOVQ  src+8(FP), BX
+	MOVQ  stride+16(FP), DI
+	LEAQ  (DI)(DI*2), R8
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (SI)(R8*8), SI
+	LEAQ  (BX)(DI*8), BX
 
 src0:
-	LEAQ (SI)(R8*4), DI
-	MOVQ dst+0(FP), DX
-	ADDQ AX, DX
-	MOVQ blocks+24(FP), BX
+	LEAQ (BX)(DI*4), SI
+	MOVQ dst+0(FP), CX
+	ADDQ AX, CX
+	MOVQ blocks+24(FP), DX
 
 block:
 	VXORPS         X0, X0, X0
-	VPINSRW        $0x00, (SI), X0, X0
-	VPINSRW        $0x01, (SI)(R8*1), X0, X0
-	VPINSRW        $0x02, (SI)(R8*2), X0, X0
-	VPINSRW        $0x03, (SI)(R9*1), X0, X0
-	VPINSRW        $0x04, (DI), X0, X0
-	VPINSRW        $0x05, (DI)(R8*1), X0, X0
-	VPINSRW        $0x06, (DI)(R8*2), X0, X0
-	VPINSRW        $0x07, (DI)(R9*1), X0, X0
+	VPINSRW        $0x00, (BX), X0, X0
+	VPINSRW        $0x01, (BX)(DI*1), X0, X0
+	VPINSRW        $0x02, (BX)(DI*2), X0, X0
+	VPINSRW        $0x03, (BX)(R8*1), X0, X0
+	VPINSRW        $0x04, (SI), X0, X0
+	VPINSRW        $0x05, (SI)(DI*1), X0, X0
+	VPINSRW        $0x06, (SI)(DI*2), X0, X0
+	VPINSRW        $0x07, (SI)(R8*1), X0, X0
 	VCVTPH2PS      X0, Y0
-	VMOVDQU        Y0, 512(DX)
+	VMOVDQU        Y0, 512(CX)
 	VMOVDQU        levels<>+0(SB), Y0
-	VBROADCASTI128 2(SI), Y1
-	VINSERTI128    $0x01, 2(DI), Y1, Y1
-	VBROADCASTI128 2(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 2(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 2(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 2(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 2(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 2(DI)(R9*1), Y4, Y4
+	VBROADCASTI128 2(BX), Y1
+	VINSERTI128    $0x01, 2(SI), Y1, Y1
+	VBROADCASTI128 2(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 2(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 2(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 2(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 2(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 2(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -59,37 +57,33 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	PREFETCHT1     (CX)
-	VMOVDQU        Y4, (DX)
-	VMOVDQU        Y3, 256(DX)
+	VMOVDQU        Y4, (CX)
+	VMOVDQU        Y3, 256(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y2, 64(DX)
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y3, 320(DX)
+	VMOVDQU        Y2, 64(CX)
+	VMOVDQU        Y3, 320(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y5, 128(DX)
-	VMOVDQU        Y2, 384(DX)
+	VMOVDQU        Y5, 128(CX)
+	VMOVDQU        Y2, 384(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	PREFETCHT1     128(CX)
-	VMOVDQU        Y1, 192(DX)
-	VMOVDQU        Y2, 448(DX)
-	ADDQ           $0x000002c0, DX
-	ADDQ           $0x00000090, CX
+	VMOVDQU        Y1, 192(CX)
+	VMOVDQU        Y2, 448(CX)
+	ADDQ           $0x000002c0, CX
+	ADDQ           $0x00000012, BX
 	ADDQ           $0x00000012, SI
-	ADDQ           $0x00000012, DI
-	DECQ           BX
+	DECQ           DX
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileIQ4NL turns 16 rows of iq4_nl blocks into records of smallTile. It asks for the cache lines that many bytes ahead.
+// tileIQ4NL turns 16 rows of iq4_nl blocks into records of smallTile.
 //
 //go:noescape
-func tileIQ4NL(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileIQ4NL(dst *byte, src *byte, stride int, blocks int)

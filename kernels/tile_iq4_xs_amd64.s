@@ -4,45 +4,43 @@
 
 #include "textflag.h"
 
-// func tileIQ4XS(dst *byte, src *byte, stride int, blocks int, ahead int)
-// Requires: AVX, AVX2, F16C, MMX+
-TEXT ·tileIQ4XS(SB), NOSPLIT, $0-40
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
+// func tileIQ4XS(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·tileIQ4XS(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), SI
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
+	MOVQ  src+8(FP), BX
+	MOVQ  stride+16(FP), DI
+	LEAQ  (DI)(DI*2), R8
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (SI)(R8*8), SI
+	LEAQ  (BX)(DI*8), BX
 
 src0:
-	LEAQ (SI)(R8*4), DI
-	MOVQ dst+0(FP), DX
-	ADDQ AX, DX
-	MOVQ blocks+24(FP), BX
+	LEAQ (BX)(DI*4), SI
+	MOVQ dst+0(FP), CX
+	ADDQ AX, CX
+	MOVQ blocks+24(FP), DX
 
 block:
-	VPBROADCASTD   (SI), Y0
-	VPINSRD        $0x01, (SI)(R8*1), X0, X0
-	VPINSRD        $0x02, (SI)(R8*2), X0, X0
-	VPINSRD        $0x03, (SI)(R9*1), X0, X0
-	VPBROADCASTD   (DI), Y1
-	VPINSRD        $0x01, (DI)(R8*1), X1, X1
-	VPINSRD        $0x02, (DI)(R8*2), X1, X1
-	VPINSRD        $0x03, (DI)(R9*1), X1, X1
+	VPBROADCASTD   (BX), Y0
+	VPINSRD        $0x01, (BX)(DI*1), X0, X0
+	VPINSRD        $0x02, (BX)(DI*2), X0, X0
+	VPINSRD        $0x03, (BX)(R8*1), X0, X0
+	VPBROADCASTD   (SI), Y1
+	VPINSRD        $0x01, (SI)(DI*1), X1, X1
+	VPINSRD        $0x02, (SI)(DI*2), X1, X1
+	VPINSRD        $0x03, (SI)(R8*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y0
-	VPBROADCASTD   4(SI), Y1
-	VPINSRD        $0x01, 4(SI)(R8*1), X1, X1
-	VPINSRD        $0x02, 4(SI)(R8*2), X1, X1
-	VPINSRD        $0x03, 4(SI)(R9*1), X1, X1
-	VPBROADCASTD   4(DI), Y2
-	VPINSRD        $0x01, 4(DI)(R8*1), X2, X2
-	VPINSRD        $0x02, 4(DI)(R8*2), X2, X2
-	VPINSRD        $0x03, 4(DI)(R9*1), X2, X2
+	VPBROADCASTD   4(BX), Y1
+	VPINSRD        $0x01, 4(BX)(DI*1), X1, X1
+	VPINSRD        $0x02, 4(BX)(DI*2), X1, X1
+	VPINSRD        $0x03, 4(BX)(R8*1), X1, X1
+	VPBROADCASTD   4(SI), Y2
+	VPINSRD        $0x01, 4(SI)(DI*1), X2, X2
+	VPINSRD        $0x02, 4(SI)(DI*2), X2, X2
+	VPINSRD        $0x03, 4(SI)(R8*1), X2, X2
 	VINSERTI128    $0x01, X2, Y1, Y1
 	VXORPS         Y3, Y3, Y3
 	VPSRLD         $0x10, Y0, Y2
@@ -51,7 +49,7 @@ block:
 	VEXTRACTI128   $0x01, Y0, X4
 	VCVTPH2PS      X0, Y0
 	VCVTPH2PS      X4, Y4
-	VMOVDQU        Y0, 6144(DX)
+	VMOVDQU        Y0, 6144(CX)
 	VPSRLD         $0x00, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x00, Y2, Y4
@@ -60,11 +58,11 @@ block:
 	VPOR           Y4, Y0, Y0
 	VPSUBD         d32<>+0(SB), Y0, Y0
 	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 512(DX)
-	VMOVDQU        Y0, 576(DX)
+	VMOVDQU        Y0, 512(CX)
+	VMOVDQU        Y0, 576(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5120(DX)
+	VMOVDQU        Y0, 5120(CX)
 	VPSRLD         $0x04, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x02, Y2, Y4
@@ -73,11 +71,11 @@ block:
 	VPOR           Y4, Y0, Y0
 	VPSUBD         d32<>+0(SB), Y0, Y0
 	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 1152(DX)
-	VMOVDQU        Y0, 1216(DX)
+	VMOVDQU        Y0, 1152(CX)
+	VMOVDQU        Y0, 1216(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5184(DX)
+	VMOVDQU        Y0, 5184(CX)
 	VPSRLD         $0x08, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x04, Y2, Y4
@@ -86,11 +84,11 @@ block:
 	VPOR           Y4, Y0, Y0
 	VPSUBD         d32<>+0(SB), Y0, Y0
 	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 1792(DX)
-	VMOVDQU        Y0, 1856(DX)
+	VMOVDQU        Y0, 1792(CX)
+	VMOVDQU        Y0, 1856(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5248(DX)
+	VMOVDQU        Y0, 5248(CX)
 	VPSRLD         $0x0c, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x06, Y2, Y4
@@ -99,11 +97,11 @@ block:
 	VPOR           Y4, Y0, Y0
 	VPSUBD         d32<>+0(SB), Y0, Y0
 	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 2432(DX)
-	VMOVDQU        Y0, 2496(DX)
+	VMOVDQU        Y0, 2432(CX)
+	VMOVDQU        Y0, 2496(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5312(DX)
+	VMOVDQU        Y0, 5312(CX)
 	VPSRLD         $0x10, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x08, Y2, Y4
@@ -112,11 +110,11 @@ block:
 	VPOR           Y4, Y0, Y0
 	VPSUBD         d32<>+0(SB), Y0, Y0
 	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 3072(DX)
-	VMOVDQU        Y0, 3136(DX)
+	VMOVDQU        Y0, 3072(CX)
+	VMOVDQU        Y0, 3136(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5376(DX)
+	VMOVDQU        Y0, 5376(CX)
 	VPSRLD         $0x14, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x0a, Y2, Y4
@@ -125,11 +123,11 @@ block:
 	VPOR           Y4, Y0, Y0
 	VPSUBD         d32<>+0(SB), Y0, Y0
 	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 3712(DX)
-	VMOVDQU        Y0, 3776(DX)
+	VMOVDQU        Y0, 3712(CX)
+	VMOVDQU        Y0, 3776(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5440(DX)
+	VMOVDQU        Y0, 5440(CX)
 	VPSRLD         $0x18, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x0c, Y2, Y4
@@ -138,11 +136,11 @@ block:
 	VPOR           Y4, Y0, Y0
 	VPSUBD         d32<>+0(SB), Y0, Y0
 	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 4352(DX)
-	VMOVDQU        Y0, 4416(DX)
+	VMOVDQU        Y0, 4352(CX)
+	VMOVDQU        Y0, 4416(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5504(DX)
+	VMOVDQU        Y0, 5504(CX)
 	VPSRLD         $0x1c, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x0e, Y2, Y1
@@ -151,20 +149,20 @@ block:
 	VPOR           Y1, Y0, Y0
 	VPSUBD         d32<>+0(SB), Y0, Y0
 	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 4992(DX)
-	VMOVDQU        Y0, 5056(DX)
+	VMOVDQU        Y0, 4992(CX)
+	VMOVDQU        Y0, 5056(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5568(DX)
+	VMOVDQU        Y0, 5568(CX)
 	VMOVDQU        levels<>+0(SB), Y0
-	VBROADCASTI128 8(SI), Y1
-	VINSERTI128    $0x01, 8(DI), Y1, Y1
-	VBROADCASTI128 8(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 8(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 8(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 8(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 8(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 8(DI)(R9*1), Y4, Y4
+	VBROADCASTI128 8(BX), Y1
+	VINSERTI128    $0x01, 8(SI), Y1, Y1
+	VBROADCASTI128 8(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 8(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 8(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 8(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 8(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 8(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -178,39 +176,37 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	PREFETCHT1     (CX)
-	VMOVDQU        Y4, (DX)
-	VMOVDQU        Y3, 256(DX)
+	VMOVDQU        Y4, (CX)
+	VMOVDQU        Y3, 256(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y2, 64(DX)
-	VMOVDQU        Y3, 320(DX)
+	VMOVDQU        Y2, 64(CX)
+	VMOVDQU        Y3, 320(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y5, 128(DX)
-	VMOVDQU        Y2, 384(DX)
+	VMOVDQU        Y5, 128(CX)
+	VMOVDQU        Y2, 384(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y1, 192(DX)
-	VMOVDQU        Y2, 448(DX)
-	VBROADCASTI128 24(SI), Y1
-	VINSERTI128    $0x01, 24(DI), Y1, Y1
-	VBROADCASTI128 24(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 24(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 24(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 24(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 24(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 24(DI)(R9*1), Y4, Y4
+	VMOVDQU        Y1, 192(CX)
+	VMOVDQU        Y2, 448(CX)
+	VBROADCASTI128 24(BX), Y1
+	VINSERTI128    $0x01, 24(SI), Y1, Y1
+	VBROADCASTI128 24(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 24(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 24(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 24(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 24(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 24(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -224,39 +220,37 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	PREFETCHT1     128(CX)
-	VMOVDQU        Y4, 640(DX)
-	VMOVDQU        Y3, 896(DX)
+	VMOVDQU        Y4, 640(CX)
+	VMOVDQU        Y3, 896(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y2, 704(DX)
-	VMOVDQU        Y3, 960(DX)
+	VMOVDQU        Y2, 704(CX)
+	VMOVDQU        Y3, 960(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	PREFETCHT1     192(CX)
-	VMOVDQU        Y5, 768(DX)
-	VMOVDQU        Y2, 1024(DX)
+	VMOVDQU        Y5, 768(CX)
+	VMOVDQU        Y2, 1024(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y1, 832(DX)
-	VMOVDQU        Y2, 1088(DX)
-	VBROADCASTI128 40(SI), Y1
-	VINSERTI128    $0x01, 40(DI), Y1, Y1
-	VBROADCASTI128 40(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 40(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 40(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 40(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 40(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 40(DI)(R9*1), Y4, Y4
+	VMOVDQU        Y1, 832(CX)
+	VMOVDQU        Y2, 1088(CX)
+	VBROADCASTI128 40(BX), Y1
+	VINSERTI128    $0x01, 40(SI), Y1, Y1
+	VBROADCASTI128 40(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 40(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 40(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 40(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 40(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 40(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -270,40 +264,37 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	PREFETCHT1     256(CX)
-	VMOVDQU        Y4, 1280(DX)
-	VMOVDQU        Y3, 1536(DX)
+	VMOVDQU        Y4, 1280(CX)
+	VMOVDQU        Y3, 1536(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y2, 1344(DX)
-	PREFETCHT1     320(CX)
-	VMOVDQU        Y3, 1600(DX)
+	VMOVDQU        Y2, 1344(CX)
+	VMOVDQU        Y3, 1600(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y5, 1408(DX)
-	VMOVDQU        Y2, 1664(DX)
+	VMOVDQU        Y5, 1408(CX)
+	VMOVDQU        Y2, 1664(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y1, 1472(DX)
-	PREFETCHT1     384(CX)
-	VMOVDQU        Y2, 1728(DX)
-	VBROADCASTI128 56(SI), Y1
-	VINSERTI128    $0x01, 56(DI), Y1, Y1
-	VBROADCASTI128 56(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 56(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 56(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 56(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 56(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 56(DI)(R9*1), Y4, Y4
+	VMOVDQU        Y1, 1472(CX)
+	VMOVDQU        Y2, 1728(CX)
+	VBROADCASTI128 56(BX), Y1
+	VINSERTI128    $0x01, 56(SI), Y1, Y1
+	VBROADCASTI128 56(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 56(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 56(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 56(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 56(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 56(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -317,39 +308,37 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y4, 1920(DX)
-	VMOVDQU        Y3, 2176(DX)
+	VMOVDQU        Y4, 1920(CX)
+	VMOVDQU        Y3, 2176(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y2, 1984(DX)
-	PREFETCHT1     448(CX)
-	VMOVDQU        Y3, 2240(DX)
+	VMOVDQU        Y2, 1984(CX)
+	VMOVDQU        Y3, 2240(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y5, 2048(DX)
-	VMOVDQU        Y2, 2304(DX)
+	VMOVDQU        Y5, 2048(CX)
+	VMOVDQU        Y2, 2304(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y1, 2112(DX)
-	PREFETCHT1     512(CX)
-	VMOVDQU        Y2, 2368(DX)
-	VBROADCASTI128 72(SI), Y1
-	VINSERTI128    $0x01, 72(DI), Y1, Y1
-	VBROADCASTI128 72(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 72(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 72(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 72(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 72(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 72(DI)(R9*1), Y4, Y4
+	VMOVDQU        Y1, 2112(CX)
+	VMOVDQU        Y2, 2368(CX)
+	VBROADCASTI128 72(BX), Y1
+	VINSERTI128    $0x01, 72(SI), Y1, Y1
+	VBROADCASTI128 72(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 72(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 72(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 72(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 72(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 72(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -363,39 +352,37 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y4, 2560(DX)
-	VMOVDQU        Y3, 2816(DX)
+	VMOVDQU        Y4, 2560(CX)
+	VMOVDQU        Y3, 2816(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	PREFETCHT1     576(CX)
-	VMOVDQU        Y2, 2624(DX)
-	VMOVDQU        Y3, 2880(DX)
+	VMOVDQU        Y2, 2624(CX)
+	VMOVDQU        Y3, 2880(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y5, 2688(DX)
-	VMOVDQU        Y2, 2944(DX)
+	VMOVDQU        Y5, 2688(CX)
+	VMOVDQU        Y2, 2944(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	PREFETCHT1     640(CX)
-	VMOVDQU        Y1, 2752(DX)
-	VMOVDQU        Y2, 3008(DX)
-	VBROADCASTI128 88(SI), Y1
-	VINSERTI128    $0x01, 88(DI), Y1, Y1
-	VBROADCASTI128 88(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 88(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 88(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 88(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 88(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 88(DI)(R9*1), Y4, Y4
+	VMOVDQU        Y1, 2752(CX)
+	VMOVDQU        Y2, 3008(CX)
+	VBROADCASTI128 88(BX), Y1
+	VINSERTI128    $0x01, 88(SI), Y1, Y1
+	VBROADCASTI128 88(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 88(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 88(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 88(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 88(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 88(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -409,39 +396,37 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y4, 3200(DX)
-	VMOVDQU        Y3, 3456(DX)
+	VMOVDQU        Y4, 3200(CX)
+	VMOVDQU        Y3, 3456(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	PREFETCHT1     704(CX)
-	VMOVDQU        Y2, 3264(DX)
-	VMOVDQU        Y3, 3520(DX)
+	VMOVDQU        Y2, 3264(CX)
+	VMOVDQU        Y3, 3520(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y5, 3328(DX)
-	VMOVDQU        Y2, 3584(DX)
+	VMOVDQU        Y5, 3328(CX)
+	VMOVDQU        Y2, 3584(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	PREFETCHT1     768(CX)
-	VMOVDQU        Y1, 3392(DX)
-	VMOVDQU        Y2, 3648(DX)
-	VBROADCASTI128 104(SI), Y1
-	VINSERTI128    $0x01, 104(DI), Y1, Y1
-	VBROADCASTI128 104(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 104(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 104(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 104(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 104(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 104(DI)(R9*1), Y4, Y4
+	VMOVDQU        Y1, 3392(CX)
+	VMOVDQU        Y2, 3648(CX)
+	VBROADCASTI128 104(BX), Y1
+	VINSERTI128    $0x01, 104(SI), Y1, Y1
+	VBROADCASTI128 104(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 104(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 104(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 104(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 104(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 104(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -455,39 +440,37 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y4, 3840(DX)
-	PREFETCHT1     832(CX)
-	VMOVDQU        Y3, 4096(DX)
+	VMOVDQU        Y4, 3840(CX)
+	VMOVDQU        Y3, 4096(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y2, 3904(DX)
-	VMOVDQU        Y3, 4160(DX)
+	VMOVDQU        Y2, 3904(CX)
+	VMOVDQU        Y3, 4160(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y5, 3968(DX)
-	PREFETCHT1     896(CX)
-	VMOVDQU        Y2, 4224(DX)
+	VMOVDQU        Y5, 3968(CX)
+	VMOVDQU        Y2, 4224(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y1, 4032(DX)
-	VMOVDQU        Y2, 4288(DX)
-	VBROADCASTI128 120(SI), Y1
-	VINSERTI128    $0x01, 120(DI), Y1, Y1
-	VBROADCASTI128 120(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 120(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 120(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 120(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 120(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 120(DI)(R9*1), Y4, Y4
+	VMOVDQU        Y1, 4032(CX)
+	VMOVDQU        Y2, 4288(CX)
+	VBROADCASTI128 120(BX), Y1
+	VINSERTI128    $0x01, 120(SI), Y1, Y1
+	VBROADCASTI128 120(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 120(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 120(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 120(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 120(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 120(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -501,36 +484,33 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y4, 4480(DX)
-	PREFETCHT1     960(CX)
-	VMOVDQU        Y3, 4736(DX)
+	VMOVDQU        Y4, 4480(CX)
+	VMOVDQU        Y3, 4736(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y2, 4544(DX)
-	VMOVDQU        Y3, 4800(DX)
+	VMOVDQU        Y2, 4544(CX)
+	VMOVDQU        Y3, 4800(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y5, 4608(DX)
-	PREFETCHT1     1024(CX)
-	VMOVDQU        Y2, 4864(DX)
+	VMOVDQU        Y5, 4608(CX)
+	VMOVDQU        Y2, 4864(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y1, 4672(DX)
-	VMOVDQU        Y2, 4928(DX)
-	ADDQ           $0x00001880, DX
-	ADDQ           $0x00000440, CX
+	VMOVDQU        Y1, 4672(CX)
+	VMOVDQU        Y2, 4928(CX)
+	ADDQ           $0x00001880, CX
+	ADDQ           $0x00000088, BX
 	ADDQ           $0x00000088, SI
-	ADDQ           $0x00000088, DI
-	DECQ           BX
+	DECQ           DX
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileIQ4XS turns 16 rows of iq4_xs blocks into records of superTile. It asks for the cache lines that many bytes ahead.
+// tileIQ4XS turns 16 rows of iq4_xs blocks into records of superTile.
 //
 //go:noescape
-func tileIQ4XS(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileIQ4XS(dst *byte, src *byte, stride int, blocks int)

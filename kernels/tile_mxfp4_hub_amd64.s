@@ -4,61 +4,59 @@
 
 #include "textflag.h"
 
-// func tileMXFP4Hub(dst *byte, src *byte, stride int, blocks int, ahead int, scales *byte, scaleStride int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·tileMXFP4Hub(SB), NOSPLIT, $0-56
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
+// func tileMXFP4Hub(dst *byte, src *byte, stride int, blocks int, scales *byte, scaleStride int)
+// Requires: AVX, AVX2
+TEXT ·tileMXFP4Hub(SB), NOSPLIT, $0-48
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), SI
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
+	MOVQ  src+8(FP), BX
+	MOVQ  stride+16(FP), DI
+	LEAQ  (DI)(DI*2), R8
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (SI)(R8*8), SI
+	LEAQ  (BX)(DI*8), BX
 
 src0:
-	LEAQ  (SI)(R8*4), DI
-	MOVQ  scales+40(FP), R10
-	MOVQ  scaleStride+48(FP), R12
-	LEAQ  (R12)(R12*2), R13
+	LEAQ  (BX)(DI*4), SI
+	MOVQ  scales+32(FP), R9
+	MOVQ  scaleStride+40(FP), R11
+	LEAQ  (R11)(R11*2), R12
 	TESTQ AX, AX
 	JZ    scales0
-	LEAQ  (R10)(R12*8), R10
+	LEAQ  (R9)(R11*8), R9
 
 scales0:
-	LEAQ (R10)(R12*4), R11
-	MOVQ dst+0(FP), DX
-	ADDQ AX, DX
-	MOVQ blocks+24(FP), BX
+	LEAQ (R9)(R11*4), R10
+	MOVQ dst+0(FP), CX
+	ADDQ AX, CX
+	MOVQ blocks+24(FP), DX
 
 block:
 	VXORPS         X0, X0, X0
-	VPINSRB        $0x00, (R10), X0, X0
-	VPINSRB        $0x01, (R10)(R12*1), X0, X0
-	VPINSRB        $0x02, (R10)(R12*2), X0, X0
-	VPINSRB        $0x03, (R10)(R13*1), X0, X0
-	VPINSRB        $0x04, (R11), X0, X0
-	VPINSRB        $0x05, (R11)(R12*1), X0, X0
-	VPINSRB        $0x06, (R11)(R12*2), X0, X0
-	VPINSRB        $0x07, (R11)(R13*1), X0, X0
+	VPINSRB        $0x00, (R9), X0, X0
+	VPINSRB        $0x01, (R9)(R11*1), X0, X0
+	VPINSRB        $0x02, (R9)(R11*2), X0, X0
+	VPINSRB        $0x03, (R9)(R12*1), X0, X0
+	VPINSRB        $0x04, (R10), X0, X0
+	VPINSRB        $0x05, (R10)(R11*1), X0, X0
+	VPINSRB        $0x06, (R10)(R11*2), X0, X0
+	VPINSRB        $0x07, (R10)(R12*1), X0, X0
 	VPMOVZXBD      X0, Y0
 	VPSLLD         $0x17, Y0, Y0
 	VMULPS         half<>+0(SB), Y0, Y0
 	VPMAXSD        least<>+0(SB), Y0, Y0
 	VPMINSD        most<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 512(DX)
+	VMOVDQU        Y0, 512(CX)
 	VMOVDQU        levels<>+0(SB), Y0
-	VBROADCASTI128 (SI), Y1
-	VINSERTI128    $0x01, (DI), Y1, Y1
-	VBROADCASTI128 (SI)(R8*1), Y2
-	VINSERTI128    $0x01, (DI)(R8*1), Y2, Y2
-	VBROADCASTI128 (SI)(R8*2), Y3
-	VINSERTI128    $0x01, (DI)(R8*2), Y3, Y3
-	VBROADCASTI128 (SI)(R9*1), Y4
-	VINSERTI128    $0x01, (DI)(R9*1), Y4, Y4
+	VBROADCASTI128 (BX), Y1
+	VINSERTI128    $0x01, (SI), Y1, Y1
+	VBROADCASTI128 (BX)(DI*1), Y2
+	VINSERTI128    $0x01, (SI)(DI*1), Y2, Y2
+	VBROADCASTI128 (BX)(DI*2), Y3
+	VINSERTI128    $0x01, (SI)(DI*2), Y3, Y3
+	VBROADCASTI128 (BX)(R8*1), Y4
+	VINSERTI128    $0x01, (SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -75,10 +73,9 @@ block:
 	VPUNPCKHBW     Y3, Y4, Y6
 	VPUNPCKLBW     Y3, Y4, Y4
 	VSHUFPS        $0x88, Y6, Y4, Y3
-	PREFETCHT1     (CX)
-	VMOVDQU        Y3, (DX)
+	VMOVDQU        Y3, (CX)
 	VSHUFPS        $0xdd, Y6, Y4, Y3
-	VMOVDQU        Y3, 64(DX)
+	VMOVDQU        Y3, 64(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
@@ -87,9 +84,9 @@ block:
 	VPUNPCKHBW     Y3, Y2, Y4
 	VPUNPCKLBW     Y3, Y2, Y2
 	VSHUFPS        $0x88, Y4, Y2, Y3
-	VMOVDQU        Y3, 128(DX)
+	VMOVDQU        Y3, 128(CX)
 	VSHUFPS        $0xdd, Y4, Y2, Y3
-	VMOVDQU        Y3, 192(DX)
+	VMOVDQU        Y3, 192(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -98,10 +95,9 @@ block:
 	VPUNPCKHBW     Y2, Y5, Y3
 	VPUNPCKLBW     Y2, Y5, Y5
 	VSHUFPS        $0x88, Y3, Y5, Y2
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y2, 256(DX)
+	VMOVDQU        Y2, 256(CX)
 	VSHUFPS        $0xdd, Y3, Y5, Y2
-	VMOVDQU        Y2, 320(DX)
+	VMOVDQU        Y2, 320(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
@@ -110,16 +106,15 @@ block:
 	VPUNPCKHBW     Y2, Y1, Y0
 	VPUNPCKLBW     Y2, Y1, Y1
 	VSHUFPS        $0x88, Y0, Y1, Y2
-	VMOVDQU        Y2, 384(DX)
+	VMOVDQU        Y2, 384(CX)
 	VSHUFPS        $0xdd, Y0, Y1, Y2
-	VMOVDQU        Y2, 448(DX)
-	ADDQ           $0x000002c0, DX
-	ADDQ           $0x00000080, CX
+	VMOVDQU        Y2, 448(CX)
+	ADDQ           $0x000002c0, CX
+	ADDQ           $0x00000010, BX
 	ADDQ           $0x00000010, SI
-	ADDQ           $0x00000010, DI
+	INCQ           R9
 	INCQ           R10
-	INCQ           R11
-	DECQ           BX
+	DECQ           DX
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

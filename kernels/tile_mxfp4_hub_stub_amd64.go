@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileMXFP4Hub turns 16 rows of mxfp4_hub blocks into records of smallTile. It asks for the cache lines that many bytes ahead.
+// tileMXFP4Hub turns 16 rows of mxfp4_hub blocks into records of smallTile.
 //
 //go:noescape
-func tileMXFP4Hub(dst *byte, src *byte, stride int, blocks int, ahead int, scales *byte, scaleStride int)
+func tileMXFP4Hub(dst *byte, src *byte, stride int, blocks int, scales *byte, scaleStride int)

@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileMXFP4 turns 16 rows of mxfp4 blocks into records of smallTile. It asks for the cache lines that many bytes ahead.
+// tileMXFP4 turns 16 rows of mxfp4 blocks into records of smallTile.
 //
 //go:noescape
-func tileMXFP4(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileMXFP4(dst *byte, src *byte, stride int, blocks int)

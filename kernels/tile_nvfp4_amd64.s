@@ -4,36 +4,34 @@
 
 #include "textflag.h"
 
-// func tileNVFP4(dst *byte, src *byte, stride int, blocks int, ahead int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·tileNVFP4(SB), NOSPLIT, $0-40
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
+// func tileNVFP4(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX2
+TEXT ·tileNVFP4(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), SI
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
+	MOVQ  src+8(FP), BX
+	MOVQ  stride+16(FP), DI
+	LEAQ  (DI)(DI*2), R8
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (SI)(R8*8), SI
+	LEAQ  (BX)(DI*8), BX
 
 src0:
-	LEAQ (SI)(R8*4), DI
-	MOVQ dst+0(FP), DX
-	ADDQ AX, DX
-	MOVQ blocks+24(FP), BX
+	LEAQ (BX)(DI*4), SI
+	MOVQ dst+0(FP), CX
+	ADDQ AX, CX
+	MOVQ blocks+24(FP), DX
 
 block:
-	VPBROADCASTD   (SI), Y0
-	VPINSRD        $0x01, (SI)(R8*1), X0, X0
-	VPINSRD        $0x02, (SI)(R8*2), X0, X0
-	VPINSRD        $0x03, (SI)(R9*1), X0, X0
-	VPBROADCASTD   (DI), Y1
-	VPINSRD        $0x01, (DI)(R8*1), X1, X1
-	VPINSRD        $0x02, (DI)(R8*2), X1, X1
-	VPINSRD        $0x03, (DI)(R9*1), X1, X1
+	VPBROADCASTD   (BX), Y0
+	VPINSRD        $0x01, (BX)(DI*1), X0, X0
+	VPINSRD        $0x02, (BX)(DI*2), X0, X0
+	VPINSRD        $0x03, (BX)(R8*1), X0, X0
+	VPBROADCASTD   (SI), Y1
+	VPINSRD        $0x01, (SI)(DI*1), X1, X1
+	VPINSRD        $0x02, (SI)(DI*2), X1, X1
+	VPINSRD        $0x03, (SI)(R8*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y0
 	VPSLLD         $0x18, Y0, Y1
 	VPSLLD         $0x01, Y1, Y1
@@ -45,7 +43,7 @@ block:
 	VPSLLD         $0x14, Y1, Y1
 	VMULPS         scale<>+0(SB), Y1, Y1
 	VPOR           Y2, Y1, Y1
-	VMOVDQU        Y1, 512(DX)
+	VMOVDQU        Y1, 512(CX)
 	VPSLLD         $0x10, Y0, Y1
 	VPSLLD         $0x01, Y1, Y1
 	VPSRLD         $0x19, Y1, Y1
@@ -56,7 +54,7 @@ block:
 	VPSLLD         $0x14, Y1, Y1
 	VMULPS         scale<>+0(SB), Y1, Y1
 	VPOR           Y2, Y1, Y1
-	VMOVDQU        Y1, 576(DX)
+	VMOVDQU        Y1, 576(CX)
 	VPSLLD         $0x08, Y0, Y1
 	VPSLLD         $0x01, Y1, Y1
 	VPSRLD         $0x19, Y1, Y1
@@ -67,7 +65,7 @@ block:
 	VPSLLD         $0x14, Y1, Y1
 	VMULPS         scale<>+0(SB), Y1, Y1
 	VPOR           Y2, Y1, Y1
-	VMOVDQU        Y1, 1216(DX)
+	VMOVDQU        Y1, 1216(CX)
 	VPSLLD         $0x00, Y0, Y0
 	VPSLLD         $0x01, Y0, Y0
 	VPSRLD         $0x19, Y0, Y0
@@ -78,16 +76,16 @@ block:
 	VPSLLD         $0x14, Y0, Y0
 	VMULPS         scale<>+0(SB), Y0, Y0
 	VPOR           Y1, Y0, Y0
-	VMOVDQU        Y0, 1280(DX)
+	VMOVDQU        Y0, 1280(CX)
 	VMOVDQU        levels<>+0(SB), Y0
-	VBROADCASTI128 4(SI), Y1
-	VINSERTI128    $0x01, 4(DI), Y1, Y1
-	VBROADCASTI128 4(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 4(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 4(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 4(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 4(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 4(DI)(R9*1), Y4, Y4
+	VBROADCASTI128 4(BX), Y1
+	VINSERTI128    $0x01, 4(SI), Y1, Y1
+	VBROADCASTI128 4(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 4(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 4(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 4(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 4(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 4(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -101,40 +99,37 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	PREFETCHT1     (CX)
-	VMOVDQU        Y4, (DX)
-	VMOVDQU        Y3, 128(DX)
+	VMOVDQU        Y4, (CX)
+	VMOVDQU        Y3, 128(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y2, 64(DX)
-	VMOVDQU        Y3, 192(DX)
+	VMOVDQU        Y2, 64(CX)
+	VMOVDQU        Y3, 192(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y5, 256(DX)
-	VMOVDQU        Y2, 384(DX)
+	VMOVDQU        Y5, 256(CX)
+	VMOVDQU        Y2, 384(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y1, 320(DX)
-	PREFETCHT1     128(CX)
-	VMOVDQU        Y2, 448(DX)
-	VBROADCASTI128 20(SI), Y1
-	VINSERTI128    $0x01, 20(DI), Y1, Y1
-	VBROADCASTI128 20(SI)(R8*1), Y2
-	VINSERTI128    $0x01, 20(DI)(R8*1), Y2, Y2
-	VBROADCASTI128 20(SI)(R8*2), Y3
-	VINSERTI128    $0x01, 20(DI)(R8*2), Y3, Y3
-	VBROADCASTI128 20(SI)(R9*1), Y4
-	VINSERTI128    $0x01, 20(DI)(R9*1), Y4, Y4
+	VMOVDQU        Y1, 320(CX)
+	VMOVDQU        Y2, 448(CX)
+	VBROADCASTI128 20(BX), Y1
+	VINSERTI128    $0x01, 20(SI), Y1, Y1
+	VBROADCASTI128 20(BX)(DI*1), Y2
+	VINSERTI128    $0x01, 20(SI)(DI*1), Y2, Y2
+	VBROADCASTI128 20(BX)(DI*2), Y3
+	VINSERTI128    $0x01, 20(SI)(DI*2), Y3, Y3
+	VBROADCASTI128 20(BX)(R8*1), Y4
+	VINSERTI128    $0x01, 20(SI)(R8*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -148,36 +143,33 @@ block:
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y4, Y0, Y4
 	VPSHUFB        Y3, Y0, Y3
-	VMOVDQU        Y4, 704(DX)
-	VMOVDQU        Y3, 832(DX)
+	VMOVDQU        Y4, 704(CX)
+	VMOVDQU        Y3, 832(CX)
 	VPSRLW         $0x04, Y2, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        Y2, Y0, Y2
 	VPSHUFB        Y3, Y0, Y3
-	PREFETCHT1     192(CX)
-	VMOVDQU        Y2, 768(DX)
-	VMOVDQU        Y3, 896(DX)
+	VMOVDQU        Y2, 768(CX)
+	VMOVDQU        Y3, 896(CX)
 	VPSRLW         $0x04, Y5, Y2
 	VPAND          low4<>+0(SB), Y5, Y5
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y5, Y0, Y5
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y5, 960(DX)
-	PREFETCHT1     256(CX)
-	VMOVDQU        Y2, 1088(DX)
+	VMOVDQU        Y5, 960(CX)
+	VMOVDQU        Y2, 1088(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
 	VPSHUFB        Y1, Y0, Y1
 	VPSHUFB        Y2, Y0, Y2
-	VMOVDQU        Y1, 1024(DX)
-	VMOVDQU        Y2, 1152(DX)
-	ADDQ           $0x00000580, DX
-	ADDQ           $0x00000120, CX
+	VMOVDQU        Y1, 1024(CX)
+	VMOVDQU        Y2, 1152(CX)
+	ADDQ           $0x00000580, CX
+	ADDQ           $0x00000024, BX
 	ADDQ           $0x00000024, SI
-	ADDQ           $0x00000024, DI
-	DECQ           BX
+	DECQ           DX
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileNVFP4 turns 16 rows of nvfp4 blocks into records of smallTile. It asks for the cache lines that many bytes ahead.
+// tileNVFP4 turns 16 rows of nvfp4 blocks into records of smallTile.
 //
 //go:noescape
-func tileNVFP4(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileNVFP4(dst *byte, src *byte, stride int, blocks int)

@@ -4,52 +4,50 @@
 
 #include "textflag.h"
 
-// func tileQ2K(dst *byte, src *byte, stride int, blocks int, ahead int)
-// Requires: AVX, AVX2, F16C, MMX+
-TEXT ·tileQ2K(SB), NOSPLIT, $0-40
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
+// func tileQ2K(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·tileQ2K(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), SI
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
+	MOVQ  src+8(FP), BX
+	MOVQ  stride+16(FP), DI
+	LEAQ  (DI)(DI*2), R8
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (SI)(R8*8), SI
+	LEAQ  (BX)(DI*8), BX
 
 src0:
-	LEAQ (SI)(R8*4), DI
-	MOVQ dst+0(FP), DX
-	ADDQ AX, DX
-	MOVQ blocks+24(FP), BX
+	LEAQ (BX)(DI*4), SI
+	MOVQ dst+0(FP), CX
+	ADDQ AX, CX
+	MOVQ blocks+24(FP), DX
 
 block:
-	VPBROADCASTD   80(SI), Y0
-	VPINSRD        $0x01, 80(SI)(R8*1), X0, X0
-	VPINSRD        $0x02, 80(SI)(R8*2), X0, X0
-	VPINSRD        $0x03, 80(SI)(R9*1), X0, X0
-	VPBROADCASTD   80(DI), Y1
-	VPINSRD        $0x01, 80(DI)(R8*1), X1, X1
-	VPINSRD        $0x02, 80(DI)(R8*2), X1, X1
-	VPINSRD        $0x03, 80(DI)(R9*1), X1, X1
+	VPBROADCASTD   80(BX), Y0
+	VPINSRD        $0x01, 80(BX)(DI*1), X0, X0
+	VPINSRD        $0x02, 80(BX)(DI*2), X0, X0
+	VPINSRD        $0x03, 80(BX)(R8*1), X0, X0
+	VPBROADCASTD   80(SI), Y1
+	VPINSRD        $0x01, 80(SI)(DI*1), X1, X1
+	VPINSRD        $0x02, 80(SI)(DI*2), X1, X1
+	VPINSRD        $0x03, 80(SI)(R8*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y0
 	VPSHUFB        unzip<>+0(SB), Y0, Y0
 	VPERMQ         $0xd8, Y0, Y0
 	VEXTRACTI128   $0x01, Y0, X1
 	VCVTPH2PS      X0, Y0
 	VCVTPH2PS      X1, Y1
-	VMOVDQU        Y0, 6144(DX)
-	VMOVDQU        Y1, 6208(DX)
-	VBROADCASTI128 (SI), Y0
-	VINSERTI128    $0x01, (DI), Y0, Y0
-	VBROADCASTI128 (SI)(R8*1), Y1
-	VINSERTI128    $0x01, (DI)(R8*1), Y1, Y1
-	VBROADCASTI128 (SI)(R8*2), Y2
-	VINSERTI128    $0x01, (DI)(R8*2), Y2, Y2
-	VBROADCASTI128 (SI)(R9*1), Y3
-	VINSERTI128    $0x01, (DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 6144(CX)
+	VMOVDQU        Y1, 6208(CX)
+	VBROADCASTI128 (BX), Y0
+	VINSERTI128    $0x01, (SI), Y0, Y0
+	VBROADCASTI128 (BX)(DI*1), Y1
+	VINSERTI128    $0x01, (SI)(DI*1), Y1, Y1
+	VBROADCASTI128 (BX)(DI*2), Y2
+	VINSERTI128    $0x01, (SI)(DI*2), Y2, Y2
+	VBROADCASTI128 (BX)(R8*1), Y3
+	VINSERTI128    $0x01, (SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -60,72 +58,72 @@ block:
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
 	VPSHUFB        pair0<>+0(SB), Y2, Y5
-	VMOVDQU        Y5, 512(DX)
+	VMOVDQU        Y5, 512(CX)
 	VPSHUFB        pair1<>+0(SB), Y2, Y5
-	VMOVDQU        Y5, 576(DX)
+	VMOVDQU        Y5, 576(CX)
 	VPSHUFB        pair2<>+0(SB), Y2, Y5
-	VMOVDQU        Y5, 1152(DX)
+	VMOVDQU        Y5, 1152(CX)
 	VPSHUFB        pair3<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1216(DX)
+	VMOVDQU        Y2, 1216(CX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPSHUFB        min0<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 5632(DX)
+	VMOVDQU        Y2, 5632(CX)
 	VPSHUFB        min1<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 5696(DX)
+	VMOVDQU        Y2, 5696(CX)
 	VPAND          low4<>+0(SB), Y1, Y2
 	VPSHUFB        pair0<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 1792(DX)
+	VMOVDQU        Y3, 1792(CX)
 	VPSHUFB        pair1<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 1856(DX)
+	VMOVDQU        Y3, 1856(CX)
 	VPSHUFB        pair2<>+0(SB), Y2, Y3
-	VMOVDQU        Y3, 2432(DX)
+	VMOVDQU        Y3, 2432(CX)
 	VPSHUFB        pair3<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 2496(DX)
+	VMOVDQU        Y2, 2496(CX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPSHUFB        min0<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 5760(DX)
+	VMOVDQU        Y2, 5760(CX)
 	VPSHUFB        min1<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5824(DX)
+	VMOVDQU        Y1, 5824(CX)
 	VPAND          low4<>+0(SB), Y4, Y1
 	VPSHUFB        pair0<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 3072(DX)
+	VMOVDQU        Y2, 3072(CX)
 	VPSHUFB        pair1<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 3136(DX)
+	VMOVDQU        Y2, 3136(CX)
 	VPSHUFB        pair2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 3712(DX)
+	VMOVDQU        Y2, 3712(CX)
 	VPSHUFB        pair3<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3776(DX)
+	VMOVDQU        Y1, 3776(CX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPSHUFB        min0<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 5888(DX)
+	VMOVDQU        Y1, 5888(CX)
 	VPSHUFB        min1<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 5952(DX)
+	VMOVDQU        Y1, 5952(CX)
 	VPAND          low4<>+0(SB), Y0, Y1
 	VPSHUFB        pair0<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 4352(DX)
+	VMOVDQU        Y2, 4352(CX)
 	VPSHUFB        pair1<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 4416(DX)
+	VMOVDQU        Y2, 4416(CX)
 	VPSHUFB        pair2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 4992(DX)
+	VMOVDQU        Y2, 4992(CX)
 	VPSHUFB        pair3<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 5056(DX)
+	VMOVDQU        Y1, 5056(CX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
 	VPSHUFB        min0<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 6016(DX)
+	VMOVDQU        Y1, 6016(CX)
 	VPSHUFB        min1<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 6080(DX)
-	VBROADCASTI128 16(SI), Y0
-	VINSERTI128    $0x01, 16(DI), Y0, Y0
-	VBROADCASTI128 16(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 16(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 16(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 16(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 16(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 16(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 6080(CX)
+	VBROADCASTI128 16(BX), Y0
+	VINSERTI128    $0x01, 16(SI), Y0, Y0
+	VBROADCASTI128 16(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 16(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 16(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 16(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 16(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 16(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -135,60 +133,57 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low2<>+0(SB), Y3, Y2
-	PREFETCHT1     (CX)
-	VMOVDQU        Y2, (DX)
+	VMOVDQU        Y2, (CX)
 	VPSRLW         $0x02, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 640(DX)
+	VMOVDQU        Y2, 640(CX)
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1280(DX)
+	VMOVDQU        Y2, 1280(CX)
 	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1920(DX)
+	VMOVDQU        Y2, 1920(CX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 64(DX)
+	VMOVDQU        Y2, 64(CX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 704(DX)
+	VMOVDQU        Y2, 704(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y2, 1344(DX)
+	VMOVDQU        Y2, 1344(CX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1984(DX)
+	VMOVDQU        Y1, 1984(CX)
 	VPAND          low2<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 128(DX)
+	VMOVDQU        Y1, 128(CX)
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 768(DX)
+	VMOVDQU        Y1, 768(CX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1408(DX)
+	VMOVDQU        Y1, 1408(CX)
 	VPSRLW         $0x06, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2048(DX)
+	VMOVDQU        Y1, 2048(CX)
 	VPAND          low2<>+0(SB), Y0, Y1
-	PREFETCHT1     128(CX)
-	VMOVDQU        Y1, 192(DX)
+	VMOVDQU        Y1, 192(CX)
 	VPSRLW         $0x02, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 832(DX)
+	VMOVDQU        Y1, 832(CX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1472(DX)
+	VMOVDQU        Y1, 1472(CX)
 	VPSRLW         $0x06, Y0, Y0
 	VPAND          low2<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 2112(DX)
-	VBROADCASTI128 32(SI), Y0
-	VINSERTI128    $0x01, 32(DI), Y0, Y0
-	VBROADCASTI128 32(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 32(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 32(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 32(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 32(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 32(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 2112(CX)
+	VBROADCASTI128 32(BX), Y0
+	VINSERTI128    $0x01, 32(SI), Y0, Y0
+	VBROADCASTI128 32(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 32(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 32(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 32(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 32(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 32(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -198,60 +193,57 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low2<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 256(DX)
+	VMOVDQU        Y2, 256(CX)
 	VPSRLW         $0x02, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 896(DX)
+	VMOVDQU        Y2, 896(CX)
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	PREFETCHT1     192(CX)
-	VMOVDQU        Y2, 1536(DX)
+	VMOVDQU        Y2, 1536(CX)
 	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 2176(DX)
+	VMOVDQU        Y2, 2176(CX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 320(DX)
+	VMOVDQU        Y2, 320(CX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 960(DX)
+	VMOVDQU        Y2, 960(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 1600(DX)
+	VMOVDQU        Y2, 1600(CX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2240(DX)
+	VMOVDQU        Y1, 2240(CX)
 	VPAND          low2<>+0(SB), Y4, Y1
-	PREFETCHT1     256(CX)
-	VMOVDQU        Y1, 384(DX)
+	VMOVDQU        Y1, 384(CX)
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1024(DX)
+	VMOVDQU        Y1, 1024(CX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1664(DX)
+	VMOVDQU        Y1, 1664(CX)
 	VPSRLW         $0x06, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2304(DX)
+	VMOVDQU        Y1, 2304(CX)
 	VPAND          low2<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 448(DX)
+	VMOVDQU        Y1, 448(CX)
 	VPSRLW         $0x02, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1088(DX)
+	VMOVDQU        Y1, 1088(CX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	PREFETCHT1     320(CX)
-	VMOVDQU        Y1, 1728(DX)
+	VMOVDQU        Y1, 1728(CX)
 	VPSRLW         $0x06, Y0, Y0
 	VPAND          low2<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 2368(DX)
-	VBROADCASTI128 48(SI), Y0
-	VINSERTI128    $0x01, 48(DI), Y0, Y0
-	VBROADCASTI128 48(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 48(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 48(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 48(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 48(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 48(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 2368(CX)
+	VBROADCASTI128 48(BX), Y0
+	VINSERTI128    $0x01, 48(SI), Y0, Y0
+	VBROADCASTI128 48(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 48(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 48(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 48(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 48(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 48(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -261,60 +253,57 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low2<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 2560(DX)
+	VMOVDQU        Y2, 2560(CX)
 	VPSRLW         $0x02, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3200(DX)
+	VMOVDQU        Y2, 3200(CX)
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3840(DX)
+	VMOVDQU        Y2, 3840(CX)
 	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	PREFETCHT1     384(CX)
-	VMOVDQU        Y2, 4480(DX)
+	VMOVDQU        Y2, 4480(CX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 2624(DX)
+	VMOVDQU        Y2, 2624(CX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3264(DX)
+	VMOVDQU        Y2, 3264(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3904(DX)
+	VMOVDQU        Y2, 3904(CX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4544(DX)
+	VMOVDQU        Y1, 4544(CX)
 	VPAND          low2<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 2688(DX)
+	VMOVDQU        Y1, 2688(CX)
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	PREFETCHT1     448(CX)
-	VMOVDQU        Y1, 3328(DX)
+	VMOVDQU        Y1, 3328(CX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3968(DX)
+	VMOVDQU        Y1, 3968(CX)
 	VPSRLW         $0x06, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4608(DX)
+	VMOVDQU        Y1, 4608(CX)
 	VPAND          low2<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 2752(DX)
+	VMOVDQU        Y1, 2752(CX)
 	VPSRLW         $0x02, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3392(DX)
+	VMOVDQU        Y1, 3392(CX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4032(DX)
+	VMOVDQU        Y1, 4032(CX)
 	VPSRLW         $0x06, Y0, Y0
 	VPAND          low2<>+0(SB), Y0, Y0
-	PREFETCHT1     512(CX)
-	VMOVDQU        Y0, 4672(DX)
-	VBROADCASTI128 64(SI), Y0
-	VINSERTI128    $0x01, 64(DI), Y0, Y0
-	VBROADCASTI128 64(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 64(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 64(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 64(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 64(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 64(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 4672(CX)
+	VBROADCASTI128 64(BX), Y0
+	VINSERTI128    $0x01, 64(SI), Y0, Y0
+	VBROADCASTI128 64(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 64(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 64(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 64(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 64(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 64(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -324,56 +313,53 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low2<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 2816(DX)
+	VMOVDQU        Y2, 2816(CX)
 	VPSRLW         $0x02, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 3456(DX)
+	VMOVDQU        Y2, 3456(CX)
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4096(DX)
+	VMOVDQU        Y2, 4096(CX)
 	VPSRLW         $0x06, Y3, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4736(DX)
+	VMOVDQU        Y2, 4736(CX)
 	VPAND          low2<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 2880(DX)
+	VMOVDQU        Y2, 2880(CX)
 	VPSRLW         $0x02, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	PREFETCHT1     576(CX)
-	VMOVDQU        Y2, 3520(DX)
+	VMOVDQU        Y2, 3520(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
-	VMOVDQU        Y2, 4160(DX)
+	VMOVDQU        Y2, 4160(CX)
 	VPSRLW         $0x06, Y1, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4800(DX)
+	VMOVDQU        Y1, 4800(CX)
 	VPAND          low2<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 2944(DX)
+	VMOVDQU        Y1, 2944(CX)
 	VPSRLW         $0x02, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3584(DX)
+	VMOVDQU        Y1, 3584(CX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4224(DX)
+	VMOVDQU        Y1, 4224(CX)
 	VPSRLW         $0x06, Y4, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	PREFETCHT1     640(CX)
-	VMOVDQU        Y1, 4864(DX)
+	VMOVDQU        Y1, 4864(CX)
 	VPAND          low2<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 3008(DX)
+	VMOVDQU        Y1, 3008(CX)
 	VPSRLW         $0x02, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3648(DX)
+	VMOVDQU        Y1, 3648(CX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4288(DX)
+	VMOVDQU        Y1, 4288(CX)
 	VPSRLW         $0x06, Y0, Y0
 	VPAND          low2<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 4928(DX)
-	ADDQ           $0x00001880, DX
-	ADDQ           $0x000002a0, CX
+	VMOVDQU        Y0, 4928(CX)
+	ADDQ           $0x00001880, CX
+	ADDQ           $0x00000054, BX
 	ADDQ           $0x00000054, SI
-	ADDQ           $0x00000054, DI
-	DECQ           BX
+	DECQ           DX
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileQ2K turns 16 rows of q2_K blocks into records of superTile. It asks for the cache lines that many bytes ahead.
+// tileQ2K turns 16 rows of q2_K blocks into records of superTile.
 //
 //go:noescape
-func tileQ2K(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileQ2K(dst *byte, src *byte, stride int, blocks int)

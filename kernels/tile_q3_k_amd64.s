@@ -4,47 +4,45 @@
 
 #include "textflag.h"
 
-// func tileQ3K(dst *byte, src *byte, stride int, blocks int, ahead int)
-// Requires: AVX, AVX2, F16C, MMX+
-TEXT ·tileQ3K(SB), NOSPLIT, $0-40
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
+// func tileQ3K(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·tileQ3K(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), SI
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
+	MOVQ  src+8(FP), BX
+	MOVQ  stride+16(FP), DI
+	LEAQ  (DI)(DI*2), R8
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (SI)(R8*8), SI
+	LEAQ  (BX)(DI*8), BX
 
 src0:
-	LEAQ (SI)(R8*4), DI
-	MOVQ dst+0(FP), DX
-	ADDQ AX, DX
-	MOVQ blocks+24(FP), BX
+	LEAQ (BX)(DI*4), SI
+	MOVQ dst+0(FP), CX
+	ADDQ AX, CX
+	MOVQ blocks+24(FP), DX
 
 block:
 	VXORPS         X0, X0, X0
-	VPINSRW        $0x00, 108(SI), X0, X0
-	VPINSRW        $0x01, 108(SI)(R8*1), X0, X0
-	VPINSRW        $0x02, 108(SI)(R8*2), X0, X0
-	VPINSRW        $0x03, 108(SI)(R9*1), X0, X0
-	VPINSRW        $0x04, 108(DI), X0, X0
-	VPINSRW        $0x05, 108(DI)(R8*1), X0, X0
-	VPINSRW        $0x06, 108(DI)(R8*2), X0, X0
-	VPINSRW        $0x07, 108(DI)(R9*1), X0, X0
+	VPINSRW        $0x00, 108(BX), X0, X0
+	VPINSRW        $0x01, 108(BX)(DI*1), X0, X0
+	VPINSRW        $0x02, 108(BX)(DI*2), X0, X0
+	VPINSRW        $0x03, 108(BX)(R8*1), X0, X0
+	VPINSRW        $0x04, 108(SI), X0, X0
+	VPINSRW        $0x05, 108(SI)(DI*1), X0, X0
+	VPINSRW        $0x06, 108(SI)(DI*2), X0, X0
+	VPINSRW        $0x07, 108(SI)(R8*1), X0, X0
 	VCVTPH2PS      X0, Y0
-	VMOVDQU        Y0, 6144(DX)
-	VBROADCASTI128 92(SI), Y0
-	VINSERTI128    $0x01, 92(DI), Y0, Y0
-	VBROADCASTI128 92(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 92(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 92(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 92(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 92(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 92(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 6144(CX)
+	VBROADCASTI128 92(BX), Y0
+	VINSERTI128    $0x01, 92(SI), Y0, Y0
+	VBROADCASTI128 92(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 92(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 92(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 92(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 92(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 92(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -77,92 +75,92 @@ block:
 	VXORPS         Y0, Y0, Y0
 	VPSHUFB        top0<>+0(SB), Y2, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 512(DX)
+	VMOVDQU        Y5, 512(CX)
 	VPSHUFB        top1<>+0(SB), Y2, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 576(DX)
+	VMOVDQU        Y5, 576(CX)
 	VPSHUFB        top2<>+0(SB), Y2, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 1152(DX)
+	VMOVDQU        Y5, 1152(CX)
 	VPSHUFB        top3<>+0(SB), Y2, Y5
 	VPSRAW         $0x08, Y5, Y5
-	VMOVDQU        Y5, 1216(DX)
+	VMOVDQU        Y5, 1216(CX)
 	VPSHUFB        two0<>+0(SB), Y2, Y5
 	VPSRAW         $0x06, Y5, Y5
 	VPSUBW         Y5, Y0, Y5
-	VMOVDQU        Y5, 5120(DX)
+	VMOVDQU        Y5, 5120(CX)
 	VPSHUFB        two1<>+0(SB), Y2, Y2
 	VPSRAW         $0x06, Y2, Y2
 	VPSUBW         Y2, Y0, Y2
-	VMOVDQU        Y2, 5184(DX)
+	VMOVDQU        Y2, 5184(CX)
 	VPSHUFB        top0<>+0(SB), Y4, Y2
 	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 1792(DX)
+	VMOVDQU        Y2, 1792(CX)
 	VPSHUFB        top1<>+0(SB), Y4, Y2
 	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 1856(DX)
+	VMOVDQU        Y2, 1856(CX)
 	VPSHUFB        top2<>+0(SB), Y4, Y2
 	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 2432(DX)
+	VMOVDQU        Y2, 2432(CX)
 	VPSHUFB        top3<>+0(SB), Y4, Y2
 	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 2496(DX)
+	VMOVDQU        Y2, 2496(CX)
 	VPSHUFB        two0<>+0(SB), Y4, Y2
 	VPSRAW         $0x06, Y2, Y2
 	VPSUBW         Y2, Y0, Y2
-	VMOVDQU        Y2, 5248(DX)
+	VMOVDQU        Y2, 5248(CX)
 	VPSHUFB        two1<>+0(SB), Y4, Y2
 	VPSRAW         $0x06, Y2, Y2
 	VPSUBW         Y2, Y0, Y2
-	VMOVDQU        Y2, 5312(DX)
+	VMOVDQU        Y2, 5312(CX)
 	VPSHUFB        top0<>+0(SB), Y1, Y2
 	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 3072(DX)
+	VMOVDQU        Y2, 3072(CX)
 	VPSHUFB        top1<>+0(SB), Y1, Y2
 	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 3136(DX)
+	VMOVDQU        Y2, 3136(CX)
 	VPSHUFB        top2<>+0(SB), Y1, Y2
 	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 3712(DX)
+	VMOVDQU        Y2, 3712(CX)
 	VPSHUFB        top3<>+0(SB), Y1, Y2
 	VPSRAW         $0x08, Y2, Y2
-	VMOVDQU        Y2, 3776(DX)
+	VMOVDQU        Y2, 3776(CX)
 	VPSHUFB        two0<>+0(SB), Y1, Y2
 	VPSRAW         $0x06, Y2, Y2
 	VPSUBW         Y2, Y0, Y2
-	VMOVDQU        Y2, 5376(DX)
+	VMOVDQU        Y2, 5376(CX)
 	VPSHUFB        two1<>+0(SB), Y1, Y1
 	VPSRAW         $0x06, Y1, Y1
 	VPSUBW         Y1, Y0, Y1
-	VMOVDQU        Y1, 5440(DX)
+	VMOVDQU        Y1, 5440(CX)
 	VPSHUFB        top0<>+0(SB), Y3, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 4352(DX)
+	VMOVDQU        Y1, 4352(CX)
 	VPSHUFB        top1<>+0(SB), Y3, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 4416(DX)
+	VMOVDQU        Y1, 4416(CX)
 	VPSHUFB        top2<>+0(SB), Y3, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 4992(DX)
+	VMOVDQU        Y1, 4992(CX)
 	VPSHUFB        top3<>+0(SB), Y3, Y1
 	VPSRAW         $0x08, Y1, Y1
-	VMOVDQU        Y1, 5056(DX)
+	VMOVDQU        Y1, 5056(CX)
 	VPSHUFB        two0<>+0(SB), Y3, Y1
 	VPSRAW         $0x06, Y1, Y1
 	VPSUBW         Y1, Y0, Y1
-	VMOVDQU        Y1, 5504(DX)
+	VMOVDQU        Y1, 5504(CX)
 	VPSHUFB        two1<>+0(SB), Y3, Y1
 	VPSRAW         $0x06, Y1, Y1
 	VPSUBW         Y1, Y0, Y1
-	VMOVDQU        Y1, 5568(DX)
-	VBROADCASTI128 (SI), Y0
-	VINSERTI128    $0x01, (DI), Y0, Y0
-	VBROADCASTI128 (SI)(R8*1), Y1
-	VINSERTI128    $0x01, (DI)(R8*1), Y1, Y1
-	VBROADCASTI128 (SI)(R8*2), Y2
-	VINSERTI128    $0x01, (DI)(R8*2), Y2, Y2
-	VBROADCASTI128 (SI)(R9*1), Y3
-	VINSERTI128    $0x01, (DI)(R9*1), Y3, Y3
+	VMOVDQU        Y1, 5568(CX)
+	VBROADCASTI128 (BX), Y0
+	VINSERTI128    $0x01, (SI), Y0, Y0
+	VBROADCASTI128 (BX)(DI*1), Y1
+	VINSERTI128    $0x01, (SI)(DI*1), Y1, Y1
+	VBROADCASTI128 (BX)(DI*2), Y2
+	VINSERTI128    $0x01, (SI)(DI*2), Y2, Y2
+	VBROADCASTI128 (BX)(R8*1), Y3
+	VINSERTI128    $0x01, (SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -171,14 +169,14 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VBROADCASTI128 32(SI), Y2
-	VINSERTI128    $0x01, 32(DI), Y2, Y2
-	VBROADCASTI128 32(SI)(R8*1), Y5
-	VINSERTI128    $0x01, 32(DI)(R8*1), Y5, Y5
-	VBROADCASTI128 32(SI)(R8*2), Y6
-	VINSERTI128    $0x01, 32(DI)(R8*2), Y6, Y6
-	VBROADCASTI128 32(SI)(R9*1), Y7
-	VINSERTI128    $0x01, 32(DI)(R9*1), Y7, Y7
+	VBROADCASTI128 32(BX), Y2
+	VINSERTI128    $0x01, 32(SI), Y2, Y2
+	VBROADCASTI128 32(BX)(DI*1), Y5
+	VINSERTI128    $0x01, 32(SI)(DI*1), Y5, Y5
+	VBROADCASTI128 32(BX)(DI*2), Y6
+	VINSERTI128    $0x01, 32(SI)(DI*2), Y6, Y6
+	VBROADCASTI128 32(BX)(R8*1), Y7
+	VINSERTI128    $0x01, 32(SI)(R8*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -191,102 +189,98 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	PREFETCHT1     (CX)
-	VMOVDQU        Y6, (DX)
+	VMOVDQU        Y6, (CX)
 	VPSRLW         $0x02, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSLLW         $0x01, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 640(DX)
+	VMOVDQU        Y6, 640(CX)
 	VPSRLW         $0x04, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPAND          bit2<>+0(SB), Y3, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 1280(DX)
+	VMOVDQU        Y6, 1280(CX)
 	VPSRLW         $0x06, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x01, Y3, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 1920(DX)
+	VMOVDQU        Y6, 1920(CX)
 	VPAND          low2<>+0(SB), Y5, Y6
 	VPSLLW         $0x02, Y1, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 64(DX)
+	VMOVDQU        Y6, 64(CX)
 	VPSRLW         $0x02, Y5, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSLLW         $0x01, Y1, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y6, 704(DX)
+	VMOVDQU        Y6, 704(CX)
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPAND          bit2<>+0(SB), Y1, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 1344(DX)
+	VMOVDQU        Y6, 1344(CX)
 	VPSRLW         $0x06, Y5, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSRLW         $0x01, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1984(DX)
+	VMOVDQU        Y5, 1984(CX)
 	VPAND          low2<>+0(SB), Y8, Y5
 	VPSLLW         $0x02, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 128(DX)
+	VMOVDQU        Y5, 128(CX)
 	VPSRLW         $0x02, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSLLW         $0x01, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 768(DX)
+	VMOVDQU        Y5, 768(CX)
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y4, Y6
 	VPOR           Y6, Y5, Y5
-	PREFETCHT1     128(CX)
-	VMOVDQU        Y5, 1408(DX)
+	VMOVDQU        Y5, 1408(CX)
 	VPSRLW         $0x06, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSRLW         $0x01, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2048(DX)
+	VMOVDQU        Y5, 2048(CX)
 	VPAND          low2<>+0(SB), Y2, Y5
 	VPSLLW         $0x02, Y0, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 192(DX)
+	VMOVDQU        Y5, 192(CX)
 	VPSRLW         $0x02, Y2, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSLLW         $0x01, Y0, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 832(DX)
+	VMOVDQU        Y5, 832(CX)
 	VPSRLW         $0x04, Y2, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y0, Y6
 	VPOR           Y6, Y5, Y5
-	PREFETCHT1     192(CX)
-	VMOVDQU        Y5, 1472(DX)
+	VMOVDQU        Y5, 1472(CX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
 	VPSRLW         $0x01, Y0, Y5
 	VPAND          bit2<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 2112(DX)
-	VBROADCASTI128 64(SI), Y2
-	VINSERTI128    $0x01, 64(DI), Y2, Y2
-	VBROADCASTI128 64(SI)(R8*1), Y5
-	VINSERTI128    $0x01, 64(DI)(R8*1), Y5, Y5
-	VBROADCASTI128 64(SI)(R8*2), Y6
-	VINSERTI128    $0x01, 64(DI)(R8*2), Y6, Y6
-	VBROADCASTI128 64(SI)(R9*1), Y7
-	VINSERTI128    $0x01, 64(DI)(R9*1), Y7, Y7
+	VMOVDQU        Y2, 2112(CX)
+	VBROADCASTI128 64(BX), Y2
+	VINSERTI128    $0x01, 64(SI), Y2, Y2
+	VBROADCASTI128 64(BX)(DI*1), Y5
+	VINSERTI128    $0x01, 64(SI)(DI*1), Y5, Y5
+	VBROADCASTI128 64(BX)(DI*2), Y6
+	VINSERTI128    $0x01, 64(SI)(DI*2), Y6, Y6
+	VBROADCASTI128 64(BX)(R8*1), Y7
+	VINSERTI128    $0x01, 64(SI)(R8*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -299,105 +293,102 @@ block:
 	VPSRLW         $0x02, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 2560(DX)
+	VMOVDQU        Y6, 2560(CX)
 	VPSRLW         $0x02, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x03, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 3200(DX)
+	VMOVDQU        Y6, 3200(CX)
 	VPSRLW         $0x04, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x04, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 3840(DX)
+	VMOVDQU        Y6, 3840(CX)
 	VPSRLW         $0x06, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x05, Y3, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y6, Y6
-	PREFETCHT1     256(CX)
-	VMOVDQU        Y6, 4480(DX)
+	VMOVDQU        Y6, 4480(CX)
 	VPAND          low2<>+0(SB), Y5, Y3
 	VPSRLW         $0x02, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 2624(DX)
+	VMOVDQU        Y3, 2624(CX)
 	VPSRLW         $0x02, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x03, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 3264(DX)
+	VMOVDQU        Y3, 3264(CX)
 	VPSRLW         $0x04, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x04, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 3904(DX)
+	VMOVDQU        Y3, 3904(CX)
 	VPSRLW         $0x06, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x05, Y1, Y1
 	VPAND          bit2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y3, Y3
-	PREFETCHT1     320(CX)
-	VMOVDQU        Y3, 4544(DX)
+	VMOVDQU        Y3, 4544(CX)
 	VPAND          low2<>+0(SB), Y8, Y1
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 2688(DX)
+	VMOVDQU        Y1, 2688(CX)
 	VPSRLW         $0x02, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x03, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3328(DX)
+	VMOVDQU        Y1, 3328(CX)
 	VPSRLW         $0x04, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3968(DX)
+	VMOVDQU        Y1, 3968(CX)
 	VPSRLW         $0x06, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x05, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4608(DX)
+	VMOVDQU        Y1, 4608(CX)
 	VPAND          low2<>+0(SB), Y2, Y1
 	VPSRLW         $0x02, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	PREFETCHT1     384(CX)
-	VMOVDQU        Y1, 2752(DX)
+	VMOVDQU        Y1, 2752(CX)
 	VPSRLW         $0x02, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x03, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3392(DX)
+	VMOVDQU        Y1, 3392(CX)
 	VPSRLW         $0x04, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x04, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4032(DX)
+	VMOVDQU        Y1, 4032(CX)
 	VPSRLW         $0x06, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x05, Y0, Y0
 	VPAND          bit2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y1, Y1
-	VMOVDQU        Y1, 4672(DX)
-	VBROADCASTI128 16(SI), Y0
-	VINSERTI128    $0x01, 16(DI), Y0, Y0
-	VBROADCASTI128 16(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 16(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 16(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 16(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 16(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 16(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y1, 4672(CX)
+	VBROADCASTI128 16(BX), Y0
+	VINSERTI128    $0x01, 16(SI), Y0, Y0
+	VBROADCASTI128 16(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 16(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 16(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 16(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 16(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 16(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -406,14 +397,14 @@ block:
 	VPUNPCKHQDQ    Y1, Y4, Y1
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
-	VBROADCASTI128 48(SI), Y2
-	VINSERTI128    $0x01, 48(DI), Y2, Y2
-	VBROADCASTI128 48(SI)(R8*1), Y5
-	VINSERTI128    $0x01, 48(DI)(R8*1), Y5, Y5
-	VBROADCASTI128 48(SI)(R8*2), Y6
-	VINSERTI128    $0x01, 48(DI)(R8*2), Y6, Y6
-	VBROADCASTI128 48(SI)(R9*1), Y7
-	VINSERTI128    $0x01, 48(DI)(R9*1), Y7, Y7
+	VBROADCASTI128 48(BX), Y2
+	VINSERTI128    $0x01, 48(SI), Y2, Y2
+	VBROADCASTI128 48(BX)(DI*1), Y5
+	VINSERTI128    $0x01, 48(SI)(DI*1), Y5, Y5
+	VBROADCASTI128 48(BX)(DI*2), Y6
+	VINSERTI128    $0x01, 48(SI)(DI*2), Y6, Y6
+	VBROADCASTI128 48(BX)(R8*1), Y7
+	VINSERTI128    $0x01, 48(SI)(R8*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -426,102 +417,98 @@ block:
 	VPSLLW         $0x02, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	PREFETCHT1     448(CX)
-	VMOVDQU        Y6, 256(DX)
+	VMOVDQU        Y6, 256(CX)
 	VPSRLW         $0x02, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSLLW         $0x01, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 896(DX)
+	VMOVDQU        Y6, 896(CX)
 	VPSRLW         $0x04, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPAND          bit2<>+0(SB), Y3, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 1536(DX)
+	VMOVDQU        Y6, 1536(CX)
 	VPSRLW         $0x06, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x01, Y3, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 2176(DX)
+	VMOVDQU        Y6, 2176(CX)
 	VPAND          low2<>+0(SB), Y5, Y6
 	VPSLLW         $0x02, Y1, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 320(DX)
+	VMOVDQU        Y6, 320(CX)
 	VPSRLW         $0x02, Y5, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSLLW         $0x01, Y1, Y7
 	VPAND          bit2<>+0(SB), Y7, Y7
 	VPOR           Y7, Y6, Y6
-	PREFETCHT1     512(CX)
-	VMOVDQU        Y6, 960(DX)
+	VMOVDQU        Y6, 960(CX)
 	VPSRLW         $0x04, Y5, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPAND          bit2<>+0(SB), Y1, Y7
 	VPOR           Y7, Y6, Y6
-	VMOVDQU        Y6, 1600(DX)
+	VMOVDQU        Y6, 1600(CX)
 	VPSRLW         $0x06, Y5, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSRLW         $0x01, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2240(DX)
+	VMOVDQU        Y5, 2240(CX)
 	VPAND          low2<>+0(SB), Y8, Y5
 	VPSLLW         $0x02, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 384(DX)
+	VMOVDQU        Y5, 384(CX)
 	VPSRLW         $0x02, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSLLW         $0x01, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1024(DX)
+	VMOVDQU        Y5, 1024(CX)
 	VPSRLW         $0x04, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y4, Y6
 	VPOR           Y6, Y5, Y5
-	PREFETCHT1     576(CX)
-	VMOVDQU        Y5, 1664(DX)
+	VMOVDQU        Y5, 1664(CX)
 	VPSRLW         $0x06, Y8, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSRLW         $0x01, Y4, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 2304(DX)
+	VMOVDQU        Y5, 2304(CX)
 	VPAND          low2<>+0(SB), Y2, Y5
 	VPSLLW         $0x02, Y0, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 448(DX)
+	VMOVDQU        Y5, 448(CX)
 	VPSRLW         $0x02, Y2, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPSLLW         $0x01, Y0, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y5, Y5
-	VMOVDQU        Y5, 1088(DX)
+	VMOVDQU        Y5, 1088(CX)
 	VPSRLW         $0x04, Y2, Y5
 	VPAND          low2<>+0(SB), Y5, Y5
 	VPAND          bit2<>+0(SB), Y0, Y6
 	VPOR           Y6, Y5, Y5
-	PREFETCHT1     640(CX)
-	VMOVDQU        Y5, 1728(DX)
+	VMOVDQU        Y5, 1728(CX)
 	VPSRLW         $0x06, Y2, Y2
 	VPAND          low2<>+0(SB), Y2, Y2
 	VPSRLW         $0x01, Y0, Y5
 	VPAND          bit2<>+0(SB), Y5, Y5
 	VPOR           Y5, Y2, Y2
-	VMOVDQU        Y2, 2368(DX)
-	VBROADCASTI128 80(SI), Y2
-	VINSERTI128    $0x01, 80(DI), Y2, Y2
-	VBROADCASTI128 80(SI)(R8*1), Y5
-	VINSERTI128    $0x01, 80(DI)(R8*1), Y5, Y5
-	VBROADCASTI128 80(SI)(R8*2), Y6
-	VINSERTI128    $0x01, 80(DI)(R8*2), Y6, Y6
-	VBROADCASTI128 80(SI)(R9*1), Y7
-	VINSERTI128    $0x01, 80(DI)(R9*1), Y7, Y7
+	VMOVDQU        Y2, 2368(CX)
+	VBROADCASTI128 80(BX), Y2
+	VINSERTI128    $0x01, 80(SI), Y2, Y2
+	VBROADCASTI128 80(BX)(DI*1), Y5
+	VINSERTI128    $0x01, 80(SI)(DI*1), Y5, Y5
+	VBROADCASTI128 80(BX)(DI*2), Y6
+	VINSERTI128    $0x01, 80(SI)(DI*2), Y6, Y6
+	VBROADCASTI128 80(BX)(R8*1), Y7
+	VINSERTI128    $0x01, 80(SI)(R8*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y2, Y8
 	VPUNPCKHDQ     Y5, Y2, Y2
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -534,102 +521,98 @@ block:
 	VPSRLW         $0x02, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 2816(DX)
+	VMOVDQU        Y6, 2816(CX)
 	VPSRLW         $0x02, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x03, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 3456(DX)
+	VMOVDQU        Y6, 3456(CX)
 	VPSRLW         $0x04, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x04, Y3, Y9
 	VPAND          bit2<>+0(SB), Y9, Y9
 	VPOR           Y9, Y6, Y6
-	VMOVDQU        Y6, 4096(DX)
+	VMOVDQU        Y6, 4096(CX)
 	VPSRLW         $0x06, Y7, Y6
 	VPAND          low2<>+0(SB), Y6, Y6
 	VPSRLW         $0x05, Y3, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y6, Y6
-	PREFETCHT1     704(CX)
-	VMOVDQU        Y6, 4736(DX)
+	VMOVDQU        Y6, 4736(CX)
 	VPAND          low2<>+0(SB), Y5, Y3
 	VPSRLW         $0x02, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 2880(DX)
+	VMOVDQU        Y3, 2880(CX)
 	VPSRLW         $0x02, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x03, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 3520(DX)
+	VMOVDQU        Y3, 3520(CX)
 	VPSRLW         $0x04, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x04, Y1, Y6
 	VPAND          bit2<>+0(SB), Y6, Y6
 	VPOR           Y6, Y3, Y3
-	VMOVDQU        Y3, 4160(DX)
+	VMOVDQU        Y3, 4160(CX)
 	VPSRLW         $0x06, Y5, Y3
 	VPAND          low2<>+0(SB), Y3, Y3
 	VPSRLW         $0x05, Y1, Y1
 	VPAND          bit2<>+0(SB), Y1, Y1
 	VPOR           Y1, Y3, Y3
-	PREFETCHT1     768(CX)
-	VMOVDQU        Y3, 4800(DX)
+	VMOVDQU        Y3, 4800(CX)
 	VPAND          low2<>+0(SB), Y8, Y1
 	VPSRLW         $0x02, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 2944(DX)
+	VMOVDQU        Y1, 2944(CX)
 	VPSRLW         $0x02, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x03, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3584(DX)
+	VMOVDQU        Y1, 3584(CX)
 	VPSRLW         $0x04, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x04, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4224(DX)
+	VMOVDQU        Y1, 4224(CX)
 	VPSRLW         $0x06, Y8, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x05, Y4, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4864(DX)
+	VMOVDQU        Y1, 4864(CX)
 	VPAND          low2<>+0(SB), Y2, Y1
 	VPSRLW         $0x02, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	PREFETCHT1     832(CX)
-	VMOVDQU        Y1, 3008(DX)
+	VMOVDQU        Y1, 3008(CX)
 	VPSRLW         $0x02, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x03, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 3648(DX)
+	VMOVDQU        Y1, 3648(CX)
 	VPSRLW         $0x04, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x04, Y0, Y3
 	VPAND          bit2<>+0(SB), Y3, Y3
 	VPOR           Y3, Y1, Y1
-	VMOVDQU        Y1, 4288(DX)
+	VMOVDQU        Y1, 4288(CX)
 	VPSRLW         $0x06, Y2, Y1
 	VPAND          low2<>+0(SB), Y1, Y1
 	VPSRLW         $0x05, Y0, Y0
 	VPAND          bit2<>+0(SB), Y0, Y0
 	VPOR           Y0, Y1, Y1
-	VMOVDQU        Y1, 4928(DX)
-	ADDQ           $0x00001880, DX
-	ADDQ           $0x00000370, CX
+	VMOVDQU        Y1, 4928(CX)
+	ADDQ           $0x00001880, CX
+	ADDQ           $0x0000006e, BX
 	ADDQ           $0x0000006e, SI
-	ADDQ           $0x0000006e, DI
-	DECQ           BX
+	DECQ           DX
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

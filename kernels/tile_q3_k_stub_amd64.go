@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileQ3K turns 16 rows of q3_K blocks into records of superTile. It asks for the cache lines that many bytes ahead.
+// tileQ3K turns 16 rows of q3_K blocks into records of superTile.
 //
 //go:noescape
-func tileQ3K(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileQ3K(dst *byte, src *byte, stride int, blocks int)

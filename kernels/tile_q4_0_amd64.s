@@ -4,47 +4,45 @@
 
 #include "textflag.h"
 
-// func tileQ4_0(dst *byte, src *byte, stride int, blocks int, ahead int)
-// Requires: AVX, AVX2, F16C, MMX+
-TEXT ·tileQ4_0(SB), NOSPLIT, $0-40
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
+// func tileQ4_0(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·tileQ4_0(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), SI
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
+	MOVQ  src+8(FP), BX
+	MOVQ  stride+16(FP), DI
+	LEAQ  (DI)(DI*2), R8
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (SI)(R8*8), SI
+	LEAQ  (BX)(DI*8), BX
 
 src0:
-	LEAQ (SI)(R8*4), DI
-	MOVQ dst+0(FP), DX
-	ADDQ AX, DX
-	MOVQ blocks+24(FP), BX
+	LEAQ (BX)(DI*4), SI
+	MOVQ dst+0(FP), CX
+	ADDQ AX, CX
+	MOVQ blocks+24(FP), DX
 
 block:
 	VXORPS         X0, X0, X0
-	VPINSRW        $0x00, (SI), X0, X0
-	VPINSRW        $0x01, (SI)(R8*1), X0, X0
-	VPINSRW        $0x02, (SI)(R8*2), X0, X0
-	VPINSRW        $0x03, (SI)(R9*1), X0, X0
-	VPINSRW        $0x04, (DI), X0, X0
-	VPINSRW        $0x05, (DI)(R8*1), X0, X0
-	VPINSRW        $0x06, (DI)(R8*2), X0, X0
-	VPINSRW        $0x07, (DI)(R9*1), X0, X0
+	VPINSRW        $0x00, (BX), X0, X0
+	VPINSRW        $0x01, (BX)(DI*1), X0, X0
+	VPINSRW        $0x02, (BX)(DI*2), X0, X0
+	VPINSRW        $0x03, (BX)(R8*1), X0, X0
+	VPINSRW        $0x04, (SI), X0, X0
+	VPINSRW        $0x05, (SI)(DI*1), X0, X0
+	VPINSRW        $0x06, (SI)(DI*2), X0, X0
+	VPINSRW        $0x07, (SI)(R8*1), X0, X0
 	VCVTPH2PS      X0, Y0
-	VMOVDQU        Y0, 512(DX)
-	VBROADCASTI128 2(SI), Y0
-	VINSERTI128    $0x01, 2(DI), Y0, Y0
-	VBROADCASTI128 2(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 2(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 2(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 2(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 2(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 2(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 512(CX)
+	VBROADCASTI128 2(BX), Y0
+	VINSERTI128    $0x01, 2(SI), Y0, Y0
+	VBROADCASTI128 2(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 2(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 2(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 2(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 2(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 2(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -56,31 +54,27 @@ block:
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
-	PREFETCHT1     (CX)
-	VMOVDQU        Y3, (DX)
-	VMOVDQU        Y2, 256(DX)
+	VMOVDQU        Y3, (CX)
+	VMOVDQU        Y2, 256(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
-	VMOVDQU        Y1, 64(DX)
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y2, 320(DX)
+	VMOVDQU        Y1, 64(CX)
+	VMOVDQU        Y2, 320(CX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPAND          low4<>+0(SB), Y1, Y1
-	VMOVDQU        Y4, 128(DX)
-	VMOVDQU        Y1, 384(DX)
+	VMOVDQU        Y4, 128(CX)
+	VMOVDQU        Y1, 384(CX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low4<>+0(SB), Y0, Y0
 	VPAND          low4<>+0(SB), Y1, Y1
-	PREFETCHT1     128(CX)
-	VMOVDQU        Y0, 192(DX)
-	VMOVDQU        Y1, 448(DX)
-	ADDQ           $0x000002c0, DX
-	ADDQ           $0x00000090, CX
+	VMOVDQU        Y0, 192(CX)
+	VMOVDQU        Y1, 448(CX)
+	ADDQ           $0x000002c0, CX
+	ADDQ           $0x00000012, BX
 	ADDQ           $0x00000012, SI
-	ADDQ           $0x00000012, DI
-	DECQ           BX
+	DECQ           DX
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

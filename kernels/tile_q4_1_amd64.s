@@ -4,52 +4,50 @@
 
 #include "textflag.h"
 
-// func tileQ4_1(dst *byte, src *byte, stride int, blocks int, ahead int)
-// Requires: AVX, AVX2, F16C, MMX+
-TEXT ·tileQ4_1(SB), NOSPLIT, $0-40
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
+// func tileQ4_1(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·tileQ4_1(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), SI
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
+	MOVQ  src+8(FP), BX
+	MOVQ  stride+16(FP), DI
+	LEAQ  (DI)(DI*2), R8
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (SI)(R8*8), SI
+	LEAQ  (BX)(DI*8), BX
 
 src0:
-	LEAQ (SI)(R8*4), DI
-	MOVQ dst+0(FP), DX
-	ADDQ AX, DX
-	MOVQ blocks+24(FP), BX
+	LEAQ (BX)(DI*4), SI
+	MOVQ dst+0(FP), CX
+	ADDQ AX, CX
+	MOVQ blocks+24(FP), DX
 
 block:
-	VPBROADCASTD   (SI), Y0
-	VPINSRD        $0x01, (SI)(R8*1), X0, X0
-	VPINSRD        $0x02, (SI)(R8*2), X0, X0
-	VPINSRD        $0x03, (SI)(R9*1), X0, X0
-	VPBROADCASTD   (DI), Y1
-	VPINSRD        $0x01, (DI)(R8*1), X1, X1
-	VPINSRD        $0x02, (DI)(R8*2), X1, X1
-	VPINSRD        $0x03, (DI)(R9*1), X1, X1
+	VPBROADCASTD   (BX), Y0
+	VPINSRD        $0x01, (BX)(DI*1), X0, X0
+	VPINSRD        $0x02, (BX)(DI*2), X0, X0
+	VPINSRD        $0x03, (BX)(R8*1), X0, X0
+	VPBROADCASTD   (SI), Y1
+	VPINSRD        $0x01, (SI)(DI*1), X1, X1
+	VPINSRD        $0x02, (SI)(DI*2), X1, X1
+	VPINSRD        $0x03, (SI)(R8*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y0
 	VPSHUFB        unzip<>+0(SB), Y0, Y0
 	VPERMQ         $0xd8, Y0, Y0
 	VEXTRACTI128   $0x01, Y0, X1
 	VCVTPH2PS      X0, Y0
 	VCVTPH2PS      X1, Y1
-	VMOVDQU        Y0, 512(DX)
-	VMOVDQU        Y1, 640(DX)
-	VBROADCASTI128 4(SI), Y0
-	VINSERTI128    $0x01, 4(DI), Y0, Y0
-	VBROADCASTI128 4(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 4(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 4(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 4(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 4(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 4(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 512(CX)
+	VMOVDQU        Y1, 640(CX)
+	VBROADCASTI128 4(BX), Y0
+	VINSERTI128    $0x01, 4(SI), Y0, Y0
+	VBROADCASTI128 4(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 4(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 4(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 4(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 4(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 4(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -61,31 +59,27 @@ block:
 	VPSRLW         $0x04, Y3, Y2
 	VPAND          low4<>+0(SB), Y3, Y3
 	VPAND          low4<>+0(SB), Y2, Y2
-	PREFETCHT1     (CX)
-	VMOVDQU        Y3, (DX)
-	VMOVDQU        Y2, 256(DX)
+	VMOVDQU        Y3, (CX)
+	VMOVDQU        Y2, 256(CX)
 	VPSRLW         $0x04, Y1, Y2
 	VPAND          low4<>+0(SB), Y1, Y1
 	VPAND          low4<>+0(SB), Y2, Y2
-	VMOVDQU        Y1, 64(DX)
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y2, 320(DX)
+	VMOVDQU        Y1, 64(CX)
+	VMOVDQU        Y2, 320(CX)
 	VPSRLW         $0x04, Y4, Y1
 	VPAND          low4<>+0(SB), Y4, Y4
 	VPAND          low4<>+0(SB), Y1, Y1
-	VMOVDQU        Y4, 128(DX)
-	VMOVDQU        Y1, 384(DX)
+	VMOVDQU        Y4, 128(CX)
+	VMOVDQU        Y1, 384(CX)
 	VPSRLW         $0x04, Y0, Y1
 	VPAND          low4<>+0(SB), Y0, Y0
 	VPAND          low4<>+0(SB), Y1, Y1
-	PREFETCHT1     128(CX)
-	VMOVDQU        Y0, 192(DX)
-	VMOVDQU        Y1, 448(DX)
-	ADDQ           $0x000002c0, DX
-	ADDQ           $0x000000a0, CX
+	VMOVDQU        Y0, 192(CX)
+	VMOVDQU        Y1, 448(CX)
+	ADDQ           $0x000002c0, CX
+	ADDQ           $0x00000014, BX
 	ADDQ           $0x00000014, SI
-	ADDQ           $0x00000014, DI
-	DECQ           BX
+	DECQ           DX
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileQ4_1 turns 16 rows of q4_1 blocks into records of smallTile. It asks for the cache lines that many bytes ahead.
+// tileQ4_1 turns 16 rows of q4_1 blocks into records of smallTile.
 //
 //go:noescape
-func tileQ4_1(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileQ4_1(dst *byte, src *byte, stride int, blocks int)

@@ -4,36 +4,34 @@
 
 #include "textflag.h"
 
-// func tileQ4K(dst *byte, src *byte, stride int, blocks int, ahead int)
-// Requires: AVX, AVX2, F16C, MMX+
-TEXT ·tileQ4K(SB), NOSPLIT, $0-40
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
+// func tileQ4K(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·tileQ4K(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), SI
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
+	MOVQ  src+8(FP), BX
+	MOVQ  stride+16(FP), DI
+	LEAQ  (DI)(DI*2), R8
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (SI)(R8*8), SI
+	LEAQ  (BX)(DI*8), BX
 
 src0:
-	LEAQ (SI)(R8*4), DI
-	MOVQ dst+0(FP), DX
-	ADDQ AX, DX
-	MOVQ blocks+24(FP), BX
+	LEAQ (BX)(DI*4), SI
+	MOVQ dst+0(FP), CX
+	ADDQ AX, CX
+	MOVQ blocks+24(FP), DX
 
 block:
-	VBROADCASTI128 (SI), Y0
-	VINSERTI128    $0x01, (DI), Y0, Y0
-	VBROADCASTI128 (SI)(R8*1), Y1
-	VINSERTI128    $0x01, (DI)(R8*1), Y1, Y1
-	VBROADCASTI128 (SI)(R8*2), Y2
-	VINSERTI128    $0x01, (DI)(R8*2), Y2, Y2
-	VBROADCASTI128 (SI)(R9*1), Y3
-	VINSERTI128    $0x01, (DI)(R9*1), Y3, Y3
+	VBROADCASTI128 (BX), Y0
+	VINSERTI128    $0x01, (SI), Y0, Y0
+	VBROADCASTI128 (BX)(DI*1), Y1
+	VINSERTI128    $0x01, (SI)(DI*1), Y1, Y1
+	VBROADCASTI128 (BX)(DI*2), Y2
+	VINSERTI128    $0x01, (SI)(DI*2), Y2, Y2
+	VBROADCASTI128 (BX)(R8*1), Y3
+	VINSERTI128    $0x01, (SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -47,8 +45,8 @@ block:
 	VEXTRACTI128   $0x01, Y2, X3
 	VCVTPH2PS      X2, Y2
 	VCVTPH2PS      X3, Y3
-	VMOVDQU        Y2, 6144(DX)
-	VMOVDQU        Y3, 6208(DX)
+	VMOVDQU        Y2, 6144(CX)
+	VMOVDQU        Y3, 6208(CX)
 	VPSRLD         $0x04, Y0, Y2
 	VPSRLD         $0x02, Y1, Y3
 	VPAND          two<>+0(SB), Y3, Y3
@@ -61,45 +59,45 @@ block:
 	VPAND          six<>+0(SB), Y1, Y1
 	VPAND          six<>+0(SB), Y4, Y4
 	VPSHUFB        pair0<>+0(SB), Y1, Y3
-	VMOVDQU        Y3, 512(DX)
+	VMOVDQU        Y3, 512(CX)
 	VPSHUFB        pair0<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5632(DX)
+	VMOVDQU        Y3, 5632(CX)
 	VPSHUFB        pair1<>+0(SB), Y1, Y3
-	VMOVDQU        Y3, 1152(DX)
+	VMOVDQU        Y3, 1152(CX)
 	VPSHUFB        pair1<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5696(DX)
+	VMOVDQU        Y3, 5696(CX)
 	VPSHUFB        pair2<>+0(SB), Y1, Y3
-	VMOVDQU        Y3, 1792(DX)
+	VMOVDQU        Y3, 1792(CX)
 	VPSHUFB        pair2<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5760(DX)
+	VMOVDQU        Y3, 5760(CX)
 	VPSHUFB        pair3<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2432(DX)
+	VMOVDQU        Y1, 2432(CX)
 	VPSHUFB        pair3<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 5824(DX)
+	VMOVDQU        Y1, 5824(CX)
 	VPSHUFB        pair0<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 3072(DX)
+	VMOVDQU        Y1, 3072(CX)
 	VPSHUFB        pair0<>+0(SB), Y2, Y1
-	VMOVDQU        Y1, 5888(DX)
+	VMOVDQU        Y1, 5888(CX)
 	VPSHUFB        pair1<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 3712(DX)
+	VMOVDQU        Y1, 3712(CX)
 	VPSHUFB        pair1<>+0(SB), Y2, Y1
-	VMOVDQU        Y1, 5952(DX)
+	VMOVDQU        Y1, 5952(CX)
 	VPSHUFB        pair2<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 4352(DX)
+	VMOVDQU        Y1, 4352(CX)
 	VPSHUFB        pair2<>+0(SB), Y2, Y1
-	VMOVDQU        Y1, 6016(DX)
+	VMOVDQU        Y1, 6016(CX)
 	VPSHUFB        pair3<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 4992(DX)
+	VMOVDQU        Y0, 4992(CX)
 	VPSHUFB        pair3<>+0(SB), Y2, Y0
-	VMOVDQU        Y0, 6080(DX)
-	VBROADCASTI128 16(SI), Y0
-	VINSERTI128    $0x01, 16(DI), Y0, Y0
-	VBROADCASTI128 16(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 16(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 16(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 16(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 16(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 16(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 6080(CX)
+	VBROADCASTI128 16(BX), Y0
+	VINSERTI128    $0x01, 16(SI), Y0, Y0
+	VBROADCASTI128 16(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 16(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 16(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 16(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 16(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 16(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -109,35 +107,33 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
-	PREFETCHT1     (CX)
-	VMOVDQU        Y2, (DX)
+	VMOVDQU        Y2, (CX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 640(DX)
+	VMOVDQU        Y3, 640(CX)
 	VPAND          low4<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 64(DX)
+	VMOVDQU        Y2, 64(CX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 704(DX)
+	VMOVDQU        Y1, 704(CX)
 	VPAND          low4<>+0(SB), Y4, Y1
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y1, 128(DX)
+	VMOVDQU        Y1, 128(CX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 768(DX)
+	VMOVDQU        Y4, 768(CX)
 	VPAND          low4<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 192(DX)
+	VMOVDQU        Y1, 192(CX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 832(DX)
-	VBROADCASTI128 32(SI), Y0
-	VINSERTI128    $0x01, 32(DI), Y0, Y0
-	VBROADCASTI128 32(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 32(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 32(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 32(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 32(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 32(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 832(CX)
+	VBROADCASTI128 32(BX), Y0
+	VINSERTI128    $0x01, 32(SI), Y0, Y0
+	VBROADCASTI128 32(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 32(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 32(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 32(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 32(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 32(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -147,36 +143,33 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
-	PREFETCHT1     128(CX)
-	VMOVDQU        Y2, 256(DX)
+	VMOVDQU        Y2, 256(CX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 896(DX)
+	VMOVDQU        Y3, 896(CX)
 	VPAND          low4<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 320(DX)
+	VMOVDQU        Y2, 320(CX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
-	PREFETCHT1     192(CX)
-	VMOVDQU        Y1, 960(DX)
+	VMOVDQU        Y1, 960(CX)
 	VPAND          low4<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 384(DX)
+	VMOVDQU        Y1, 384(CX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 1024(DX)
+	VMOVDQU        Y4, 1024(CX)
 	VPAND          low4<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 448(DX)
+	VMOVDQU        Y1, 448(CX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
-	PREFETCHT1     256(CX)
-	VMOVDQU        Y0, 1088(DX)
-	VBROADCASTI128 48(SI), Y0
-	VINSERTI128    $0x01, 48(DI), Y0, Y0
-	VBROADCASTI128 48(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 48(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 48(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 48(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 48(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 48(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 1088(CX)
+	VBROADCASTI128 48(BX), Y0
+	VINSERTI128    $0x01, 48(SI), Y0, Y0
+	VBROADCASTI128 48(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 48(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 48(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 48(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 48(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 48(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -186,35 +179,33 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 1280(DX)
+	VMOVDQU        Y2, 1280(CX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 1920(DX)
+	VMOVDQU        Y3, 1920(CX)
 	VPAND          low4<>+0(SB), Y1, Y2
-	PREFETCHT1     320(CX)
-	VMOVDQU        Y2, 1344(DX)
+	VMOVDQU        Y2, 1344(CX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 1984(DX)
+	VMOVDQU        Y1, 1984(CX)
 	VPAND          low4<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 1408(DX)
+	VMOVDQU        Y1, 1408(CX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 2048(DX)
+	VMOVDQU        Y4, 2048(CX)
 	VPAND          low4<>+0(SB), Y0, Y1
-	PREFETCHT1     384(CX)
-	VMOVDQU        Y1, 1472(DX)
+	VMOVDQU        Y1, 1472(CX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 2112(DX)
-	VBROADCASTI128 64(SI), Y0
-	VINSERTI128    $0x01, 64(DI), Y0, Y0
-	VBROADCASTI128 64(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 64(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 64(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 64(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 64(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 64(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 2112(CX)
+	VBROADCASTI128 64(BX), Y0
+	VINSERTI128    $0x01, 64(SI), Y0, Y0
+	VBROADCASTI128 64(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 64(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 64(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 64(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 64(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 64(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -224,35 +215,33 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 1536(DX)
+	VMOVDQU        Y2, 1536(CX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
-	PREFETCHT1     448(CX)
-	VMOVDQU        Y3, 2176(DX)
+	VMOVDQU        Y3, 2176(CX)
 	VPAND          low4<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 1600(DX)
+	VMOVDQU        Y2, 1600(CX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 2240(DX)
+	VMOVDQU        Y1, 2240(CX)
 	VPAND          low4<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 1664(DX)
+	VMOVDQU        Y1, 1664(CX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
-	PREFETCHT1     512(CX)
-	VMOVDQU        Y4, 2304(DX)
+	VMOVDQU        Y4, 2304(CX)
 	VPAND          low4<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 1728(DX)
+	VMOVDQU        Y1, 1728(CX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 2368(DX)
-	VBROADCASTI128 80(SI), Y0
-	VINSERTI128    $0x01, 80(DI), Y0, Y0
-	VBROADCASTI128 80(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 80(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 80(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 80(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 80(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 80(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 2368(CX)
+	VBROADCASTI128 80(BX), Y0
+	VINSERTI128    $0x01, 80(SI), Y0, Y0
+	VBROADCASTI128 80(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 80(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 80(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 80(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 80(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 80(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -262,35 +251,33 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
-	PREFETCHT1     576(CX)
-	VMOVDQU        Y2, 2560(DX)
+	VMOVDQU        Y2, 2560(CX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3200(DX)
+	VMOVDQU        Y3, 3200(CX)
 	VPAND          low4<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 2624(DX)
+	VMOVDQU        Y2, 2624(CX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 3264(DX)
+	VMOVDQU        Y1, 3264(CX)
 	VPAND          low4<>+0(SB), Y4, Y1
-	PREFETCHT1     640(CX)
-	VMOVDQU        Y1, 2688(DX)
+	VMOVDQU        Y1, 2688(CX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 3328(DX)
+	VMOVDQU        Y4, 3328(CX)
 	VPAND          low4<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 2752(DX)
+	VMOVDQU        Y1, 2752(CX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 3392(DX)
-	VBROADCASTI128 96(SI), Y0
-	VINSERTI128    $0x01, 96(DI), Y0, Y0
-	VBROADCASTI128 96(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 96(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 96(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 96(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 96(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 96(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 3392(CX)
+	VBROADCASTI128 96(BX), Y0
+	VINSERTI128    $0x01, 96(SI), Y0, Y0
+	VBROADCASTI128 96(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 96(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 96(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 96(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 96(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 96(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -300,36 +287,33 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
-	PREFETCHT1     704(CX)
-	VMOVDQU        Y2, 2816(DX)
+	VMOVDQU        Y2, 2816(CX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 3456(DX)
+	VMOVDQU        Y3, 3456(CX)
 	VPAND          low4<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 2880(DX)
+	VMOVDQU        Y2, 2880(CX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
-	PREFETCHT1     768(CX)
-	VMOVDQU        Y1, 3520(DX)
+	VMOVDQU        Y1, 3520(CX)
 	VPAND          low4<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 2944(DX)
+	VMOVDQU        Y1, 2944(CX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 3584(DX)
+	VMOVDQU        Y4, 3584(CX)
 	VPAND          low4<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 3008(DX)
+	VMOVDQU        Y1, 3008(CX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
-	PREFETCHT1     832(CX)
-	VMOVDQU        Y0, 3648(DX)
-	VBROADCASTI128 112(SI), Y0
-	VINSERTI128    $0x01, 112(DI), Y0, Y0
-	VBROADCASTI128 112(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 112(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 112(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 112(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 112(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 112(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 3648(CX)
+	VBROADCASTI128 112(BX), Y0
+	VINSERTI128    $0x01, 112(SI), Y0, Y0
+	VBROADCASTI128 112(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 112(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 112(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 112(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 112(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 112(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -339,35 +323,33 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 3840(DX)
+	VMOVDQU        Y2, 3840(CX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
-	VMOVDQU        Y3, 4480(DX)
+	VMOVDQU        Y3, 4480(CX)
 	VPAND          low4<>+0(SB), Y1, Y2
-	PREFETCHT1     896(CX)
-	VMOVDQU        Y2, 3904(DX)
+	VMOVDQU        Y2, 3904(CX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4544(DX)
+	VMOVDQU        Y1, 4544(CX)
 	VPAND          low4<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 3968(DX)
+	VMOVDQU        Y1, 3968(CX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 4608(DX)
+	VMOVDQU        Y4, 4608(CX)
 	VPAND          low4<>+0(SB), Y0, Y1
-	PREFETCHT1     960(CX)
-	VMOVDQU        Y1, 4032(DX)
+	VMOVDQU        Y1, 4032(CX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 4672(DX)
-	VBROADCASTI128 128(SI), Y0
-	VINSERTI128    $0x01, 128(DI), Y0, Y0
-	VBROADCASTI128 128(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 128(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 128(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 128(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 128(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 128(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 4672(CX)
+	VBROADCASTI128 128(BX), Y0
+	VINSERTI128    $0x01, 128(SI), Y0, Y0
+	VBROADCASTI128 128(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 128(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 128(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 128(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 128(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 128(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -377,32 +359,29 @@ block:
 	VPUNPCKLQDQ    Y2, Y0, Y4
 	VPUNPCKHQDQ    Y2, Y0, Y0
 	VPAND          low4<>+0(SB), Y3, Y2
-	VMOVDQU        Y2, 4096(DX)
+	VMOVDQU        Y2, 4096(CX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
-	PREFETCHT1     1024(CX)
-	VMOVDQU        Y3, 4736(DX)
+	VMOVDQU        Y3, 4736(CX)
 	VPAND          low4<>+0(SB), Y1, Y2
-	VMOVDQU        Y2, 4160(DX)
+	VMOVDQU        Y2, 4160(CX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
-	VMOVDQU        Y1, 4800(DX)
+	VMOVDQU        Y1, 4800(CX)
 	VPAND          low4<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 4224(DX)
+	VMOVDQU        Y1, 4224(CX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
-	PREFETCHT1     1088(CX)
-	VMOVDQU        Y4, 4864(DX)
+	VMOVDQU        Y4, 4864(CX)
 	VPAND          low4<>+0(SB), Y0, Y1
-	VMOVDQU        Y1, 4288(DX)
+	VMOVDQU        Y1, 4288(CX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 4928(DX)
-	ADDQ           $0x00001880, DX
-	ADDQ           $0x00000480, CX
+	VMOVDQU        Y0, 4928(CX)
+	ADDQ           $0x00001880, CX
+	ADDQ           $0x00000090, BX
 	ADDQ           $0x00000090, SI
-	ADDQ           $0x00000090, DI
-	DECQ           BX
+	DECQ           DX
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

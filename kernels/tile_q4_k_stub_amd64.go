@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileQ4K turns 16 rows of q4_K blocks into records of superTile. It asks for the cache lines that many bytes ahead.
+// tileQ4K turns 16 rows of q4_K blocks into records of superTile.
 //
 //go:noescape
-func tileQ4K(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileQ4K(dst *byte, src *byte, stride int, blocks int)

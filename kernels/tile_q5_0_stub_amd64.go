@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileQ5_0 turns 16 rows of q5_0 blocks into records of smallTile. It asks for the cache lines that many bytes ahead.
+// tileQ5_0 turns 16 rows of q5_0 blocks into records of smallTile.
 //
 //go:noescape
-func tileQ5_0(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileQ5_0(dst *byte, src *byte, stride int, blocks int)

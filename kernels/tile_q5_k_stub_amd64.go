@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileQ5K turns 16 rows of q5_K blocks into records of superTile. It asks for the cache lines that many bytes ahead.
+// tileQ5K turns 16 rows of q5_K blocks into records of superTile.
 //
 //go:noescape
-func tileQ5K(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileQ5K(dst *byte, src *byte, stride int, blocks int)

@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileQ6K turns 16 rows of q6_K blocks into records of superTile. It asks for the cache lines that many bytes ahead.
+// tileQ6K turns 16 rows of q6_K blocks into records of superTile.
 //
 //go:noescape
-func tileQ6K(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileQ6K(dst *byte, src *byte, stride int, blocks int)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func mulSmall32x5AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, corr int, min bool)
-// Requires: AVX, AVX2, FMA3
-TEXT ·mulSmall32x5AVX2(SB), NOSPLIT, $0-73
+// func mulSmall32x5AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, ask uintptr, askTo uintptr, askStep uintptr, corr int, min bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulSmall32x5AVX2(SB), NOSPLIT, $0-97
 	MOVQ n+56(FP), AX
 	CMPQ AX, $0x04
 	JEQ  columns4
@@ -30,6 +30,20 @@ half1:
 	XORL CX, CX
 
 block1:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked1
+
+ask1:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask1
+	MOVQ       R8, ask+64(FP)
+
+asked1:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VPXOR        Y0, Y0, Y0
 	VMOVDQU      (AX), Y1
 	VMOVDQU      64(AX), Y2
@@ -65,7 +79,7 @@ block1:
 	VPADDW       Y1, Y5, Y5
 	VPMADDWD     ones<>+0(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPBROADCASTD corr+64(FP), Y1
+	VPBROADCASTD corr+88(FP), Y1
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y2
 	VPMADDWD     Y1, Y2, Y2
@@ -79,7 +93,7 @@ block1:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y2, Y0, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+72(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next1
 	VPXOR        Y0, Y0, Y0
 	MOVQ         16(SI), R8
@@ -129,6 +143,20 @@ half2:
 	XORL CX, CX
 
 block2:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked2
+
+ask2:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask2
+	MOVQ       R8, ask+64(FP)
+
+asked2:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
 	VMOVDQU      (AX), Y2
@@ -191,7 +219,7 @@ block2:
 	VPADDW       Y2, Y6, Y6
 	VPMADDWD     ones<>+0(SB), Y6, Y6
 	VPADDD       Y6, Y1, Y1
-	VPBROADCASTD corr+64(FP), Y2
+	VPBROADCASTD corr+88(FP), Y2
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y3
 	VPMADDWD     Y2, Y3, Y3
@@ -217,7 +245,7 @@ block2:
 	VMOVUPS      (DI)(R8*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DI)(R8*1)
-	CMPB         min+72(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next2
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
@@ -282,6 +310,20 @@ half3:
 	XORL CX, CX
 
 block3:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked3
+
+ask3:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask3
+	MOVQ       R8, ask+64(FP)
+
+asked3:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
@@ -371,7 +413,7 @@ block3:
 	VPADDW       Y3, Y7, Y7
 	VPMADDWD     ones<>+0(SB), Y7, Y7
 	VPADDD       Y7, Y2, Y2
-	VPBROADCASTD corr+64(FP), Y3
+	VPBROADCASTD corr+88(FP), Y3
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y4
 	VPMADDWD     Y3, Y4, Y4
@@ -409,7 +451,7 @@ block3:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y2, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+72(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next3
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
@@ -489,6 +531,20 @@ half4:
 	XORL CX, CX
 
 block4:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked4
+
+ask4:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask4
+	MOVQ       R8, ask+64(FP)
+
+asked4:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
@@ -605,7 +661,7 @@ block4:
 	VPADDW       Y4, Y8, Y8
 	VPMADDWD     ones<>+0(SB), Y8, Y8
 	VPADDD       Y8, Y3, Y3
-	VPBROADCASTD corr+64(FP), Y4
+	VPBROADCASTD corr+88(FP), Y4
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y5
 	VPMADDWD     Y4, Y5, Y5
@@ -655,7 +711,7 @@ block4:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y3, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+72(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next4
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1

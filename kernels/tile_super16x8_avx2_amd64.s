@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func mulSuper16x8AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, corr bool, min bool)
-// Requires: AVX, AVX2, FMA3
-TEXT ·mulSuper16x8AVX2(SB), NOSPLIT, $0-66
+// func mulSuper16x8AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, ask uintptr, askTo uintptr, askStep uintptr, corr bool, min bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulSuper16x8AVX2(SB), NOSPLIT, $0-90
 	MOVQ n+56(FP), AX
 	CMPQ AX, $0x04
 	JEQ  columns4
@@ -33,6 +33,20 @@ block1:
 	VPXOR Y0, Y0, Y0
 
 group1:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked1
+
+ask1:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask1
+	MOVQ       R8, ask+64(FP)
+
+asked1:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VMOVDQU      (AX), Y1
 	VPXOR        flip<>+0(SB), Y1, Y1
 	VPABSB       Y1, Y2
@@ -110,7 +124,7 @@ group1:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y2, Y0, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+65(FP), $0x00
+	CMPB         min+89(FP), $0x00
 	JEQ          next1
 	VPXOR        Y0, Y0, Y0
 	MOVQ         16(SI), R8
@@ -184,6 +198,20 @@ block2:
 	VPXOR Y1, Y1, Y1
 
 group2:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked2
+
+ask2:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask2
+	MOVQ       R8, ask+64(FP)
+
+asked2:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VMOVDQU      (AX), Y2
 	VPXOR        flip<>+0(SB), Y2, Y2
 	VPABSB       Y2, Y3
@@ -309,7 +337,7 @@ group2:
 	VMOVUPS      (DI)(R8*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DI)(R8*1)
-	CMPB         min+65(FP), $0x00
+	CMPB         min+89(FP), $0x00
 	JEQ          next2
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
@@ -420,6 +448,20 @@ block3:
 	VPXOR Y2, Y2, Y2
 
 group3:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked3
+
+ask3:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask3
+	MOVQ       R8, ask+64(FP)
+
+asked3:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VMOVDQU      (AX), Y3
 	VPXOR        flip<>+0(SB), Y3, Y3
 	VPABSB       Y3, Y4
@@ -593,7 +635,7 @@ group3:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y2, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+65(FP), $0x00
+	CMPB         min+89(FP), $0x00
 	JEQ          next3
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
@@ -741,6 +783,20 @@ block4:
 	VPXOR Y3, Y3, Y3
 
 group4:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked4
+
+ask4:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask4
+	MOVQ       R8, ask+64(FP)
+
+asked4:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VMOVDQU      (AX), Y4
 	VPXOR        flip<>+0(SB), Y4, Y4
 	VPABSB       Y4, Y5
@@ -962,7 +1018,7 @@ group4:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y3, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+65(FP), $0x00
+	CMPB         min+89(FP), $0x00
 	JEQ          next4
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func mulSuper32x5AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, corr bool, min bool)
-// Requires: AVX, AVX2, FMA3
-TEXT ·mulSuper32x5AVX2(SB), NOSPLIT, $0-66
+// func mulSuper32x5AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, ask uintptr, askTo uintptr, askStep uintptr, corr bool, min bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·mulSuper32x5AVX2(SB), NOSPLIT, $0-90
 	MOVQ n+56(FP), AX
 	CMPQ AX, $0x04
 	JEQ  columns4
@@ -31,7 +31,7 @@ half1:
 
 block1:
 	VPXOR        Y0, Y0, Y0
-	CMPB         corr+64(FP), $0x00
+	CMPB         corr+88(FP), $0x00
 	JEQ          group1
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y1
@@ -60,6 +60,20 @@ block1:
 	VPADDD       Y1, Y0, Y0
 
 group1:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked1
+
+ask1:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask1
+	MOVQ       R8, ask+64(FP)
+
+asked1:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VMOVDQU      (AX), Y1
 	VMOVDQU      64(AX), Y2
 	VMOVDQU      128(AX), Y3
@@ -107,7 +121,7 @@ group1:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y2, Y0, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+65(FP), $0x00
+	CMPB         min+89(FP), $0x00
 	JEQ          next1
 	VPXOR        Y0, Y0, Y0
 	MOVQ         16(SI), R8
@@ -179,7 +193,7 @@ half2:
 block2:
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
-	CMPB         corr+64(FP), $0x00
+	CMPB         corr+88(FP), $0x00
 	JEQ          group2
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y2
@@ -233,6 +247,20 @@ block2:
 	VPADDD       Y2, Y1, Y1
 
 group2:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked2
+
+ask2:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask2
+	MOVQ       R8, ask+64(FP)
+
+asked2:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VMOVDQU      (AX), Y2
 	VMOVDQU      64(AX), Y3
 	VMOVDQU      128(AX), Y4
@@ -314,7 +342,7 @@ group2:
 	VMOVUPS      (DI)(R8*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DI)(R8*1)
-	CMPB         min+65(FP), $0x00
+	CMPB         min+89(FP), $0x00
 	JEQ          next2
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
@@ -423,7 +451,7 @@ block3:
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
-	CMPB         corr+64(FP), $0x00
+	CMPB         corr+88(FP), $0x00
 	JEQ          group3
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y3
@@ -502,6 +530,20 @@ block3:
 	VPADDD       Y3, Y2, Y2
 
 group3:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked3
+
+ask3:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask3
+	MOVQ       R8, ask+64(FP)
+
+asked3:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VMOVDQU      (AX), Y3
 	VMOVDQU      64(AX), Y4
 	VMOVDQU      128(AX), Y5
@@ -617,7 +659,7 @@ group3:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y2, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+65(FP), $0x00
+	CMPB         min+89(FP), $0x00
 	JEQ          next3
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
@@ -763,7 +805,7 @@ block4:
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
 	VPXOR        Y3, Y3, Y3
-	CMPB         corr+64(FP), $0x00
+	CMPB         corr+88(FP), $0x00
 	JEQ          group4
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y4
@@ -867,6 +909,20 @@ block4:
 	VPADDD       Y4, Y3, Y3
 
 group4:
+	MOVQ ask+64(FP), R8
+	CMPQ R8, askTo+72(FP)
+	JCC  asked4
+
+ask4:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	CMPQ       R8, askTo+72(FP)
+	JCS        ask4
+	MOVQ       R8, ask+64(FP)
+
+asked4:
+	MOVQ         askStep+80(FP), R8
+	ADDQ         R8, askTo+72(FP)
 	VMOVDQU      (AX), Y4
 	VMOVDQU      64(AX), Y5
 	VMOVDQU      128(AX), Y6
@@ -1016,7 +1072,7 @@ group4:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y3, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+65(FP), $0x00
+	CMPB         min+89(FP), $0x00
 	JEQ          next4
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1

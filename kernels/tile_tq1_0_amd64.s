@@ -4,65 +4,63 @@
 
 #include "textflag.h"
 
-// func tileTQ1_0(dst *byte, src *byte, stride int, blocks int, ahead int)
-// Requires: AVX, AVX2, F16C, MMX+
-TEXT ·tileTQ1_0(SB), NOSPLIT, $0-40
-	MOVQ ahead+32(FP), CX
-	ADDQ src+8(FP), CX
+// func tileTQ1_0(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX2, F16C
+TEXT ·tileTQ1_0(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), SI
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
+	MOVQ  src+8(FP), BX
+	MOVQ  stride+16(FP), DI
+	LEAQ  (DI)(DI*2), R8
 	TESTQ AX, AX
 	JZ    src0
-	LEAQ  (SI)(R8*8), SI
+	LEAQ  (BX)(DI*8), BX
 
 src0:
-	LEAQ (SI)(R8*4), DI
-	MOVQ dst+0(FP), DX
-	ADDQ AX, DX
-	MOVQ blocks+24(FP), BX
+	LEAQ (BX)(DI*4), SI
+	MOVQ dst+0(FP), CX
+	ADDQ AX, CX
+	MOVQ blocks+24(FP), DX
 
 block:
 	VXORPS         X0, X0, X0
-	VPINSRW        $0x00, 52(SI), X0, X0
-	VPINSRW        $0x01, 52(SI)(R8*1), X0, X0
-	VPINSRW        $0x02, 52(SI)(R8*2), X0, X0
-	VPINSRW        $0x03, 52(SI)(R9*1), X0, X0
-	VPINSRW        $0x04, 52(DI), X0, X0
-	VPINSRW        $0x05, 52(DI)(R8*1), X0, X0
-	VPINSRW        $0x06, 52(DI)(R8*2), X0, X0
-	VPINSRW        $0x07, 52(DI)(R9*1), X0, X0
+	VPINSRW        $0x00, 52(BX), X0, X0
+	VPINSRW        $0x01, 52(BX)(DI*1), X0, X0
+	VPINSRW        $0x02, 52(BX)(DI*2), X0, X0
+	VPINSRW        $0x03, 52(BX)(R8*1), X0, X0
+	VPINSRW        $0x04, 52(SI), X0, X0
+	VPINSRW        $0x05, 52(SI)(DI*1), X0, X0
+	VPINSRW        $0x06, 52(SI)(DI*2), X0, X0
+	VPINSRW        $0x07, 52(SI)(R8*1), X0, X0
 	VCVTPH2PS      X0, Y0
-	VMOVDQU        Y0, 6144(DX)
+	VMOVDQU        Y0, 6144(CX)
 	VMOVDQU        plus1<>+0(SB), Y0
-	VMOVDQU        Y0, 512(DX)
-	VMOVDQU        Y0, 1152(DX)
-	VMOVDQU        Y0, 1792(DX)
-	VMOVDQU        Y0, 2432(DX)
-	VMOVDQU        Y0, 3072(DX)
-	VMOVDQU        Y0, 3712(DX)
-	VMOVDQU        Y0, 4352(DX)
-	VMOVDQU        Y0, 4992(DX)
+	VMOVDQU        Y0, 512(CX)
+	VMOVDQU        Y0, 1152(CX)
+	VMOVDQU        Y0, 1792(CX)
+	VMOVDQU        Y0, 2432(CX)
+	VMOVDQU        Y0, 3072(CX)
+	VMOVDQU        Y0, 3712(CX)
+	VMOVDQU        Y0, 4352(CX)
+	VMOVDQU        Y0, 4992(CX)
 	VMOVDQU        minus<>+0(SB), Y0
-	VMOVDQU        Y0, 5120(DX)
-	VMOVDQU        Y0, 5184(DX)
-	VMOVDQU        Y0, 5248(DX)
-	VMOVDQU        Y0, 5312(DX)
-	VMOVDQU        Y0, 5376(DX)
-	VMOVDQU        Y0, 5440(DX)
-	VMOVDQU        Y0, 5504(DX)
-	VMOVDQU        Y0, 5568(DX)
-	VBROADCASTI128 (SI), Y0
-	VINSERTI128    $0x01, (DI), Y0, Y0
-	VBROADCASTI128 (SI)(R8*1), Y1
-	VINSERTI128    $0x01, (DI)(R8*1), Y1, Y1
-	VBROADCASTI128 (SI)(R8*2), Y2
-	VINSERTI128    $0x01, (DI)(R8*2), Y2, Y2
-	VBROADCASTI128 (SI)(R9*1), Y3
-	VINSERTI128    $0x01, (DI)(R9*1), Y3, Y3
+	VMOVDQU        Y0, 5120(CX)
+	VMOVDQU        Y0, 5184(CX)
+	VMOVDQU        Y0, 5248(CX)
+	VMOVDQU        Y0, 5312(CX)
+	VMOVDQU        Y0, 5376(CX)
+	VMOVDQU        Y0, 5440(CX)
+	VMOVDQU        Y0, 5504(CX)
+	VMOVDQU        Y0, 5568(CX)
+	VBROADCASTI128 (BX), Y0
+	VINSERTI128    $0x01, (SI), Y0, Y0
+	VBROADCASTI128 (BX)(DI*1), Y1
+	VINSERTI128    $0x01, (SI)(DI*1), Y1, Y1
+	VBROADCASTI128 (BX)(DI*2), Y2
+	VINSERTI128    $0x01, (SI)(DI*2), Y2, Y2
+	VBROADCASTI128 (BX)(R8*1), Y3
+	VINSERTI128    $0x01, (SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -76,8 +74,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	PREFETCHT1     (CX)
-	VMOVDQU        Y2, (DX)
+	VMOVDQU        Y2, (CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -85,7 +82,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 640(DX)
+	VMOVDQU        Y2, 640(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -93,7 +90,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 1280(DX)
+	VMOVDQU        Y2, 1280(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -101,7 +98,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 1920(DX)
+	VMOVDQU        Y2, 1920(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -109,13 +106,13 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 2560(DX)
+	VMOVDQU        Y2, 2560(CX)
 	VPSUBUSB       third<>+0(SB), Y1, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 64(DX)
+	VMOVDQU        Y2, 64(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -123,7 +120,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 704(DX)
+	VMOVDQU        Y2, 704(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -131,7 +128,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 1344(DX)
+	VMOVDQU        Y2, 1344(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -139,7 +136,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 1984(DX)
+	VMOVDQU        Y2, 1984(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -147,14 +144,13 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPADDB         Y2, Y1, Y2
-	VMOVDQU        Y2, 2624(DX)
+	VMOVDQU        Y2, 2624(CX)
 	VPSUBUSB       third<>+0(SB), Y4, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	PREFETCHT1     64(CX)
-	VMOVDQU        Y1, 128(DX)
+	VMOVDQU        Y1, 128(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -162,7 +158,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 768(DX)
+	VMOVDQU        Y1, 768(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -170,7 +166,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 1408(DX)
+	VMOVDQU        Y1, 1408(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -178,7 +174,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 2048(DX)
+	VMOVDQU        Y1, 2048(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -186,13 +182,13 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 2688(DX)
+	VMOVDQU        Y1, 2688(CX)
 	VPSUBUSB       third<>+0(SB), Y0, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 192(DX)
+	VMOVDQU        Y1, 192(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -200,7 +196,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 832(DX)
+	VMOVDQU        Y1, 832(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -208,7 +204,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 1472(DX)
+	VMOVDQU        Y1, 1472(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -216,7 +212,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 2112(DX)
+	VMOVDQU        Y1, 2112(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -224,16 +220,15 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y0
 	VPMINUB        b1<>+0(SB), Y0, Y0
 	VPADDB         Y1, Y0, Y1
-	PREFETCHT1     128(CX)
-	VMOVDQU        Y1, 2752(DX)
-	VBROADCASTI128 16(SI), Y0
-	VINSERTI128    $0x01, 16(DI), Y0, Y0
-	VBROADCASTI128 16(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 16(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 16(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 16(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 16(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 16(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y1, 2752(CX)
+	VBROADCASTI128 16(BX), Y0
+	VINSERTI128    $0x01, 16(SI), Y0, Y0
+	VBROADCASTI128 16(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 16(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 16(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 16(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 16(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 16(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -247,7 +242,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 256(DX)
+	VMOVDQU        Y2, 256(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -255,7 +250,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 896(DX)
+	VMOVDQU        Y2, 896(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -263,7 +258,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 1536(DX)
+	VMOVDQU        Y2, 1536(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -271,7 +266,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 2176(DX)
+	VMOVDQU        Y2, 2176(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -279,13 +274,13 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 2816(DX)
+	VMOVDQU        Y2, 2816(CX)
 	VPSUBUSB       third<>+0(SB), Y1, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 320(DX)
+	VMOVDQU        Y2, 320(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -293,7 +288,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 960(DX)
+	VMOVDQU        Y2, 960(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -301,7 +296,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 1600(DX)
+	VMOVDQU        Y2, 1600(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -309,8 +304,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	PREFETCHT1     192(CX)
-	VMOVDQU        Y2, 2240(DX)
+	VMOVDQU        Y2, 2240(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -318,13 +312,13 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPADDB         Y2, Y1, Y2
-	VMOVDQU        Y2, 2880(DX)
+	VMOVDQU        Y2, 2880(CX)
 	VPSUBUSB       third<>+0(SB), Y4, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 384(DX)
+	VMOVDQU        Y1, 384(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -332,7 +326,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 1024(DX)
+	VMOVDQU        Y1, 1024(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -340,7 +334,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 1664(DX)
+	VMOVDQU        Y1, 1664(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -348,7 +342,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 2304(DX)
+	VMOVDQU        Y1, 2304(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -356,13 +350,13 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 2944(DX)
+	VMOVDQU        Y1, 2944(CX)
 	VPSUBUSB       third<>+0(SB), Y0, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 448(DX)
+	VMOVDQU        Y1, 448(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -370,7 +364,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 1088(DX)
+	VMOVDQU        Y1, 1088(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -378,8 +372,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	PREFETCHT1     256(CX)
-	VMOVDQU        Y1, 1728(DX)
+	VMOVDQU        Y1, 1728(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -387,7 +380,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 2368(DX)
+	VMOVDQU        Y1, 2368(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -395,15 +388,15 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y0
 	VPMINUB        b1<>+0(SB), Y0, Y0
 	VPADDB         Y1, Y0, Y1
-	VMOVDQU        Y1, 3008(DX)
-	VBROADCASTI128 32(SI), Y0
-	VINSERTI128    $0x01, 32(DI), Y0, Y0
-	VBROADCASTI128 32(SI)(R8*1), Y1
-	VINSERTI128    $0x01, 32(DI)(R8*1), Y1, Y1
-	VBROADCASTI128 32(SI)(R8*2), Y2
-	VINSERTI128    $0x01, 32(DI)(R8*2), Y2, Y2
-	VBROADCASTI128 32(SI)(R9*1), Y3
-	VINSERTI128    $0x01, 32(DI)(R9*1), Y3, Y3
+	VMOVDQU        Y1, 3008(CX)
+	VBROADCASTI128 32(BX), Y0
+	VINSERTI128    $0x01, 32(SI), Y0, Y0
+	VBROADCASTI128 32(BX)(DI*1), Y1
+	VINSERTI128    $0x01, 32(SI)(DI*1), Y1, Y1
+	VBROADCASTI128 32(BX)(DI*2), Y2
+	VINSERTI128    $0x01, 32(SI)(DI*2), Y2, Y2
+	VBROADCASTI128 32(BX)(R8*1), Y3
+	VINSERTI128    $0x01, 32(SI)(R8*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -417,7 +410,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 3200(DX)
+	VMOVDQU        Y2, 3200(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -425,7 +418,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 3456(DX)
+	VMOVDQU        Y2, 3456(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -433,7 +426,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 3840(DX)
+	VMOVDQU        Y2, 3840(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -441,7 +434,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        b1<>+0(SB), Y5, Y5
 	VPADDB         Y2, Y5, Y2
-	VMOVDQU        Y2, 4096(DX)
+	VMOVDQU        Y2, 4096(CX)
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
 	VPSUBUSB       third<>+0(SB), Y3, Y2
@@ -449,13 +442,13 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 4480(DX)
+	VMOVDQU        Y2, 4480(CX)
 	VPSUBUSB       third<>+0(SB), Y1, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 3264(DX)
+	VMOVDQU        Y2, 3264(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -463,8 +456,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	PREFETCHT1     320(CX)
-	VMOVDQU        Y2, 3520(DX)
+	VMOVDQU        Y2, 3520(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -472,7 +464,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 3904(DX)
+	VMOVDQU        Y2, 3904(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -480,7 +472,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y3
 	VPMINUB        b1<>+0(SB), Y3, Y3
 	VPADDB         Y2, Y3, Y2
-	VMOVDQU        Y2, 4160(DX)
+	VMOVDQU        Y2, 4160(CX)
 	VPADDB         Y1, Y1, Y3
 	VPADDB         Y3, Y1, Y1
 	VPSUBUSB       third<>+0(SB), Y1, Y2
@@ -488,13 +480,13 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y1, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPADDB         Y2, Y1, Y2
-	VMOVDQU        Y2, 4544(DX)
+	VMOVDQU        Y2, 4544(CX)
 	VPSUBUSB       third<>+0(SB), Y4, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 3328(DX)
+	VMOVDQU        Y1, 3328(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -502,7 +494,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 3584(DX)
+	VMOVDQU        Y1, 3584(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -510,7 +502,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 3968(DX)
+	VMOVDQU        Y1, 3968(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -518,7 +510,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 4224(DX)
+	VMOVDQU        Y1, 4224(CX)
 	VPADDB         Y4, Y4, Y2
 	VPADDB         Y2, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y1
@@ -526,14 +518,13 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 4608(DX)
+	VMOVDQU        Y1, 4608(CX)
 	VPSUBUSB       third<>+0(SB), Y0, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	PREFETCHT1     384(CX)
-	VMOVDQU        Y1, 3392(DX)
+	VMOVDQU        Y1, 3392(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -541,7 +532,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 3648(DX)
+	VMOVDQU        Y1, 3648(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -549,7 +540,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 4032(DX)
+	VMOVDQU        Y1, 4032(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -557,7 +548,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 4288(DX)
+	VMOVDQU        Y1, 4288(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -565,22 +556,22 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y0
 	VPMINUB        b1<>+0(SB), Y0, Y0
 	VPADDB         Y1, Y0, Y1
-	VMOVDQU        Y1, 4672(DX)
-	VPBROADCASTD   48(SI), Y0
-	VPINSRD        $0x01, 48(SI)(R8*1), X0, X0
-	VPINSRD        $0x02, 48(SI)(R8*2), X0, X0
-	VPINSRD        $0x03, 48(SI)(R9*1), X0, X0
-	VPBROADCASTD   48(DI), Y1
-	VPINSRD        $0x01, 48(DI)(R8*1), X1, X1
-	VPINSRD        $0x02, 48(DI)(R8*2), X1, X1
-	VPINSRD        $0x03, 48(DI)(R9*1), X1, X1
+	VMOVDQU        Y1, 4672(CX)
+	VPBROADCASTD   48(BX), Y0
+	VPINSRD        $0x01, 48(BX)(DI*1), X0, X0
+	VPINSRD        $0x02, 48(BX)(DI*2), X0, X0
+	VPINSRD        $0x03, 48(BX)(R8*1), X0, X0
+	VPBROADCASTD   48(SI), Y1
+	VPINSRD        $0x01, 48(SI)(DI*1), X1, X1
+	VPINSRD        $0x02, 48(SI)(DI*2), X1, X1
+	VPINSRD        $0x03, 48(SI)(R8*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 4736(DX)
+	VMOVDQU        Y1, 4736(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -588,7 +579,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 4800(DX)
+	VMOVDQU        Y1, 4800(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -596,7 +587,7 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y2
 	VPMINUB        b1<>+0(SB), Y2, Y2
 	VPADDB         Y1, Y2, Y1
-	VMOVDQU        Y1, 4864(DX)
+	VMOVDQU        Y1, 4864(CX)
 	VPADDB         Y0, Y0, Y2
 	VPADDB         Y2, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
@@ -604,12 +595,11 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y0, Y0
 	VPMINUB        b1<>+0(SB), Y0, Y0
 	VPADDB         Y1, Y0, Y1
-	VMOVDQU        Y1, 4928(DX)
-	ADDQ           $0x00001880, DX
-	ADDQ           $0x000001b0, CX
+	VMOVDQU        Y1, 4928(CX)
+	ADDQ           $0x00001880, CX
+	ADDQ           $0x00000036, BX
 	ADDQ           $0x00000036, SI
-	ADDQ           $0x00000036, DI
-	DECQ           BX
+	DECQ           DX
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

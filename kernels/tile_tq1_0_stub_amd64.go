@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileTQ1_0 turns 16 rows of tq1_0 blocks into records of superTile. It asks for the cache lines that many bytes ahead.
+// tileTQ1_0 turns 16 rows of tq1_0 blocks into records of superTile.
 //
 //go:noescape
-func tileTQ1_0(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileTQ1_0(dst *byte, src *byte, stride int, blocks int)

@@ -4,7 +4,7 @@
 
 package kernels
 
-// tileTQ2_0 turns 16 rows of tq2_0 blocks into records of superTile. It asks for the cache lines that many bytes ahead.
+// tileTQ2_0 turns 16 rows of tq2_0 blocks into records of superTile.
 //
 //go:noescape
-func tileTQ2_0(dst *byte, src *byte, stride int, blocks int, ahead int)
+func tileTQ2_0(dst *byte, src *byte, stride int, blocks int)

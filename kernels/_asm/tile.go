@@ -41,8 +41,7 @@ type tiler struct {
 	dst reg.GPVirtual // tile, at the half's first row
 	rows
 	beside       rows // beside the blocks, or nothing
-	ahead        reg.GPVirtual
-	back         reg.GPVirtual // -8 rows, with column
+	ahead, back  reg.GPVirtual // with column; -8 rows
 	half         reg.GPVirtual // 0 or 32
 	codes, asked int           // calls of code and prefetches so far
 	data         map[string]Mem
@@ -116,11 +115,11 @@ func (l layout) tile(c *build.Context) {
 	if l.super() {
 		kind, size = "superTile", superSize
 	}
-	args := "dst, src *byte, stride, blocks, ahead int"
+	args := "dst, src *byte, stride, blocks int"
 	if l.beside {
 		args += ", scales *byte, scaleStride int"
 	}
-	function(c, "tile"+l.name, fmt.Sprintf("tile%s turns 16 rows of %s blocks into records of %s. It asks for the cache lines that many bytes ahead.", l.name, l.format, kind), args)
+	function(c, "tile"+l.name, fmt.Sprintf("tile%s turns 16 rows of %s blocks into records of %s.", l.name, l.format, kind), args)
 	t := newTiler(c, l)
 	t.dst = c.GP64()
 	t.eachHalf(func() {
@@ -133,20 +132,21 @@ func (l layout) tile(c *build.Context) {
 }
 
 func newTiler(c *build.Context, l layout) *tiler {
-	return &tiler{Context: c, layout: l, half: c.GP64(), ahead: c.GP64(), data: map[string]Mem{}}
+	return &tiler{Context: c, layout: l, half: c.GP64(), data: map[string]Mem{}}
 }
 
 // eachHalf emits the loops over two times eight rows and over blocks, and the end
 // of the function.
 func (t *tiler) eachHalf(start, block, end func()) {
 	n := t.GP64()
-	t.Load(t.Param("ahead"), t.ahead)
-	src, err := t.Param("src").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	t.ADDQ(src.Addr, t.ahead)
 	if t.column != nil {
+		t.ahead = t.GP64()
+		t.Load(t.Param("ahead"), t.ahead)
+		src, err := t.Param("src").Resolve()
+		if err != nil {
+			panic(err)
+		}
+		t.ADDQ(src.Addr, t.ahead)
 		t.back = t.GP64()
 		t.Load(t.Param("stride"), t.back)
 		t.SHLQ(U8(3), t.back)
@@ -162,7 +162,9 @@ func (t *tiler) eachHalf(start, block, end func()) {
 	t.Load(t.Param("blocks"), n)
 	t.Label("block")
 	block()
-	t.ADDQ(U32(uint32(8*t.layout.bytes)), t.ahead)
+	if t.column != nil {
+		t.ADDQ(U32(uint32(8*t.layout.bytes)), t.ahead)
+	}
 	t.ADDQ(U32(uint32(t.layout.bytes)), t.lo)
 	t.ADDQ(U32(uint32(t.layout.bytes)), t.hi)
 	if t.layout.beside {
@@ -182,7 +184,7 @@ func (t *tiler) eachHalf(start, block, end func()) {
 // prefetch asks for the next of as many lines as a block of eight rows has. They
 // are spread over the block's codes, because a CPU drops what it is asked for while
 // its buffers are full: Zen 4 drops nine tenths of what is asked for at once. For the
-// same reason a column asks again, eight rows later and for the first cache: on two
+// same reason it asks again, eight rows later and for the first cache: on two Zen 4
 // cores, tasks of 256 rows of q4_K read 99 % of what plain reading does, of q6_K 95 %,
 // where asking once gave 86 and 84 %.
 func (t *tiler) prefetch(v int) {
@@ -190,16 +192,16 @@ func (t *tiler) prefetch(v int) {
 	steps := t.layout.values / 4
 	for t.asked < n && t.asked*steps <= v*n {
 		t.PREFETCHT1(Mem{Base: t.ahead, Disp: 64 * t.asked})
-		if t.column != nil {
-			t.PREFETCHT0(Mem{Base: t.ahead, Index: t.back, Scale: 1, Disp: 64 * t.asked})
-		}
+		t.PREFETCHT0(Mem{Base: t.ahead, Index: t.back, Scale: 1, Disp: 64 * t.asked})
 		t.asked++
 	}
 }
 
 // code takes the biased codes of values v to v+3 of the block.
 func (t *tiler) code(x reg.VecVirtual, v int) {
-	t.prefetch(t.codes)
+	if t.column != nil {
+		t.prefetch(t.codes)
+	}
 	t.codes++
 	switch {
 	case t.column != nil:

@@ -194,7 +194,7 @@ func (v *madd) dwords(name string, dword uint32) Mem {
 func mulSuperAVX2(sub, bits int) func(c *build.Context) {
 	name := fmt.Sprintf("mulSuper%dx%dAVX2", sub, bits)
 	return func(c *build.Context) {
-		function(c, name, fmt.Sprintf("%s adds the product of superTiles with scales for %d values and codes of %d bits to dst.", name, sub, bits),
+		function(c, name, fmt.Sprintf("%s adds the product of superTiles with scales for %d values and codes of %d bits to dst. "+asks, name, sub, bits),
 			mulArgs+", corr, min bool")
 		maddColumns(c, bits, func(v *madd) {
 			v.zero()
@@ -203,6 +203,7 @@ func mulSuperAVX2(sub, bits int) func(c *build.Context) {
 				v.pairs(superCorr)
 			}
 			v.Label(v.label("group"))
+			ask(c, v.tmp, v.n)
 			for s := range 2 {
 				v.dot(256*s, 16*s, v.at8(groupScale+s*16/sub*64))
 			}
@@ -230,7 +231,7 @@ func mulSuperAVX2(sub, bits int) func(c *build.Context) {
 func mulSmallAVX2(sub, bits int) func(c *build.Context) {
 	name := fmt.Sprintf("mulSmall%dx%dAVX2", sub, bits)
 	return func(c *build.Context) {
-		function(c, name, fmt.Sprintf("%s adds the product of smallTiles with scales for %d values and codes of %d bits to dst.", name, sub, bits),
+		function(c, name, fmt.Sprintf("%s adds the product of smallTiles with scales for %d values and codes of %d bits to dst. "+asks, name, sub, bits),
 			mulArgs+", corr int, min bool")
 		maddColumns(c, bits, func(v *madd) {
 			one := v.dwords("ones", 0x10001)
@@ -242,6 +243,7 @@ func mulSmallAVX2(sub, bits int) func(c *build.Context) {
 					v.VPADDD(t, v.isum[k], v.isum[k])
 				}
 			}
+			ask(c, v.tmp, v.n)
 			for s := range 2 {
 				if s == 0 || sub == 16 {
 					v.zero()
@@ -251,12 +253,8 @@ func mulSmallAVX2(sub, bits int) func(c *build.Context) {
 					continue
 				}
 				if bits != 8 {
-					m, err := c.Param("corr").Resolve()
-					if err != nil {
-						panic(err)
-					}
 					w := v.YMM()
-					v.VPBROADCASTD(m.Addr, w)
+					v.VPBROADCASTD(place(c, "corr"), w)
 					if sub == 16 { // of the two sums in a dword, this half's
 						if s == 0 {
 							v.VPSRLD(U8(16), w, w)

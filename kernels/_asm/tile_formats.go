@@ -28,8 +28,10 @@ var layouts = []struct {
 func tileStems() []stem {
 	stems := []stem{
 		{"tile_prefetch", tilePrefetch},
-		{"tile_super16_avx512", mulSuperAVX512(16)},
-		{"tile_super32_avx512", mulSuperAVX512(32)},
+		{"tile_super16x4_avx512", mulSuperAVX512(16, 4)},
+		{"tile_super16x8_avx512", mulSuperAVX512(16, 8)},
+		{"tile_super32x4_avx512", mulSuperAVX512(32, 4)},
+		{"tile_super32x8_avx512", mulSuperAVX512(32, 8)},
 		{"tile_small16_avx512", mulSmallAVX512(16)},
 		{"tile_small32_avx512", mulSmallAVX512(32)},
 		{"tile_super32x5_avx2", mulSuperAVX2(32, 5)},

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 func tilePrefetch(c *build.Context) {
@@ -23,4 +26,32 @@ func tilePrefetch(c *build.Context) {
 	c.DECQ(rows)
 	c.JNZ(LabelRef("row"))
 	c.RET()
+}
+
+// ask asks for the lines from ask to askTo, which are parameters, and moves askTo on.
+// Products of tiles do so every 32 values: a core that asks for a tile's lines at once
+// waits for them (Emerald Rapids: q4_K tiles took six times as long).
+func ask(c *build.Context, tmp reg.GPVirtual, n int) {
+	more, done := fmt.Sprintf("ask%d", n), fmt.Sprintf("asked%d", n)
+	c.MOVQ(place(c, "ask"), tmp)
+	c.CMPQ(tmp, place(c, "askTo"))
+	c.JCC(LabelRef(done))
+	c.Label(more)
+	c.PREFETCHT1(Mem{Base: tmp})
+	c.ADDQ(U8(64), tmp)
+	c.CMPQ(tmp, place(c, "askTo"))
+	c.JCS(LabelRef(more))
+	c.MOVQ(tmp, place(c, "ask"))
+	c.Label(done)
+	c.MOVQ(place(c, "askStep"), tmp)
+	c.ADDQ(tmp, place(c, "askTo"))
+}
+
+// place is that of a parameter, which may be written to.
+func place(c *build.Context, name string) Mem {
+	m, err := c.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return m.Addr
 }
