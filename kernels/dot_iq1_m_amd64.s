@@ -804,22 +804,22 @@ numbers:
 	VBROADCASTI32X4 48(SI), Y14
 	VINSERTI32X4    $0x01, 112(SI), Y14, Y14
 	VXORPS          Y13, Y13, Y13
-	VPXORD          top8<>+0(SB), Y11, Y15
+	VPXORD          wtop8<>+0(SB), Y11, Y15
 	VPSADBW         Y13, Y15, Y15
-	VPXORD          top8<>+0(SB), Y16, Y17
+	VPXORD          wtop8<>+0(SB), Y16, Y17
 	VPSADBW         Y13, Y17, Y17
-	VPXORD          top8<>+0(SB), Y12, Y18
+	VPXORD          wtop8<>+0(SB), Y12, Y18
 	VPSADBW         Y13, Y18, Y18
-	VPXORD          top8<>+0(SB), Y14, Y19
+	VPXORD          wtop8<>+0(SB), Y14, Y19
 	VPSADBW         Y13, Y19, Y19
 	VPACKSSDW       Y17, Y15, Y15
 	VPACKSSDW       Y19, Y18, Y18
 	VPACKSSDW       Y18, Y15, Y13
-	VPSUBW          sum8<>+0(SB), Y13, Y13
-	VPSHUFB         order<>+0(SB), Y11, Y11
-	VPSHUFB         order<>+0(SB), Y16, Y16
-	VPSHUFB         order<>+0(SB), Y12, Y12
-	VPSHUFB         order<>+0(SB), Y14, Y14
+	VPSUBW          wsum8<>+0(SB), Y13, Y13
+	VPSHUFB         worder<>+0(SB), Y11, Y11
+	VPSHUFB         worder<>+0(SB), Y16, Y16
+	VPSHUFB         worder<>+0(SB), Y12, Y12
+	VPSHUFB         worder<>+0(SB), Y14, Y14
 	VPUNPCKLDQ      Y16, Y11, Y15
 	VPUNPCKHDQ      Y16, Y11, Y11
 	VPUNPCKLDQ      Y14, Y12, Y16
@@ -837,22 +837,22 @@ numbers:
 	VBROADCASTI32X4 176(SI), Y19
 	VINSERTI32X4    $0x01, 240(SI), Y19, Y19
 	VXORPS          Y20, Y20, Y20
-	VPXORD          top8<>+0(SB), Y11, Y21
+	VPXORD          wtop8<>+0(SB), Y11, Y21
 	VPSADBW         Y20, Y21, Y21
-	VPXORD          top8<>+0(SB), Y12, Y22
+	VPXORD          wtop8<>+0(SB), Y12, Y22
 	VPSADBW         Y20, Y22, Y22
-	VPXORD          top8<>+0(SB), Y18, Y23
+	VPXORD          wtop8<>+0(SB), Y18, Y23
 	VPSADBW         Y20, Y23, Y23
-	VPXORD          top8<>+0(SB), Y19, Y24
+	VPXORD          wtop8<>+0(SB), Y19, Y24
 	VPSADBW         Y20, Y24, Y24
 	VPACKSSDW       Y22, Y21, Y21
 	VPACKSSDW       Y24, Y23, Y23
 	VPACKSSDW       Y23, Y21, Y20
-	VPSUBW          sum8<>+0(SB), Y20, Y20
-	VPSHUFB         order<>+0(SB), Y11, Y11
-	VPSHUFB         order<>+0(SB), Y12, Y12
-	VPSHUFB         order<>+0(SB), Y18, Y18
-	VPSHUFB         order<>+0(SB), Y19, Y19
+	VPSUBW          wsum8<>+0(SB), Y20, Y20
+	VPSHUFB         worder<>+0(SB), Y11, Y11
+	VPSHUFB         worder<>+0(SB), Y12, Y12
+	VPSHUFB         worder<>+0(SB), Y18, Y18
+	VPSHUFB         worder<>+0(SB), Y19, Y19
 	VPUNPCKLDQ      Y12, Y11, Y21
 	VPUNPCKHDQ      Y12, Y11, Y11
 	VPUNPCKLDQ      Y19, Y18, Y12
@@ -965,8 +965,8 @@ points:
 	PREFETCHT1      (DX)
 	ADDQ            $0x00000038, DX
 	MOVQ            48(R11), R13
-	ANDQ            tops<>+0(SB), R13
-	IMULQ           gather<>+0(SB), R13
+	ANDQ            wtops<>+0(SB), R13
+	IMULQ           wgather<>+0(SB), R13
 	SHRQ            $0x30, R13
 	MOVW            R13, 2080(R8)(BX*2)
 	MOVQ            128(R9), R10
@@ -1093,8 +1093,8 @@ points:
 	PREFETCHT1      (DX)
 	ADDQ            $0x00000038, DX
 	MOVQ            48(R11), R13
-	ANDQ            tops<>+0(SB), R13
-	IMULQ           gather<>+0(SB), R13
+	ANDQ            wtops<>+0(SB), R13
+	IMULQ           wgather<>+0(SB), R13
 	SHRQ            $0x30, R13
 	MOVW            R13, 2080(R8)(BX*2)
 	VBROADCASTI32X4 32(R11), Z22
@@ -1251,6 +1251,96 @@ DATA wtimes8<>+52(SB)/4, $0x18181818
 DATA wtimes8<>+56(SB)/4, $0x18181818
 DATA wtimes8<>+60(SB)/4, $0x18181818
 GLOBL wtimes8<>(SB), RODATA|NOPTR, $64
+
+DATA wtop8<>+0(SB)/4, $0x80808080
+DATA wtop8<>+4(SB)/4, $0x80808080
+DATA wtop8<>+8(SB)/4, $0x80808080
+DATA wtop8<>+12(SB)/4, $0x80808080
+DATA wtop8<>+16(SB)/4, $0x80808080
+DATA wtop8<>+20(SB)/4, $0x80808080
+DATA wtop8<>+24(SB)/4, $0x80808080
+DATA wtop8<>+28(SB)/4, $0x80808080
+DATA wtop8<>+32(SB)/4, $0x80808080
+DATA wtop8<>+36(SB)/4, $0x80808080
+DATA wtop8<>+40(SB)/4, $0x80808080
+DATA wtop8<>+44(SB)/4, $0x80808080
+DATA wtop8<>+48(SB)/4, $0x80808080
+DATA wtop8<>+52(SB)/4, $0x80808080
+DATA wtop8<>+56(SB)/4, $0x80808080
+DATA wtop8<>+60(SB)/4, $0x80808080
+GLOBL wtop8<>(SB), RODATA|NOPTR, $64
+
+DATA wsum8<>+0(SB)/4, $0x04000400
+DATA wsum8<>+4(SB)/4, $0x04000400
+DATA wsum8<>+8(SB)/4, $0x04000400
+DATA wsum8<>+12(SB)/4, $0x04000400
+DATA wsum8<>+16(SB)/4, $0x04000400
+DATA wsum8<>+20(SB)/4, $0x04000400
+DATA wsum8<>+24(SB)/4, $0x04000400
+DATA wsum8<>+28(SB)/4, $0x04000400
+DATA wsum8<>+32(SB)/4, $0x04000400
+DATA wsum8<>+36(SB)/4, $0x04000400
+DATA wsum8<>+40(SB)/4, $0x04000400
+DATA wsum8<>+44(SB)/4, $0x04000400
+DATA wsum8<>+48(SB)/4, $0x04000400
+DATA wsum8<>+52(SB)/4, $0x04000400
+DATA wsum8<>+56(SB)/4, $0x04000400
+DATA wsum8<>+60(SB)/4, $0x04000400
+GLOBL wsum8<>(SB), RODATA|NOPTR, $64
+
+DATA worder<>+0(SB)/4, $0x0c080400
+DATA worder<>+4(SB)/4, $0x0d090501
+DATA worder<>+8(SB)/4, $0x0e0a0602
+DATA worder<>+12(SB)/4, $0x0f0b0703
+DATA worder<>+16(SB)/4, $0x0c080400
+DATA worder<>+20(SB)/4, $0x0d090501
+DATA worder<>+24(SB)/4, $0x0e0a0602
+DATA worder<>+28(SB)/4, $0x0f0b0703
+DATA worder<>+32(SB)/4, $0x0c080400
+DATA worder<>+36(SB)/4, $0x0d090501
+DATA worder<>+40(SB)/4, $0x0e0a0602
+DATA worder<>+44(SB)/4, $0x0f0b0703
+DATA worder<>+48(SB)/4, $0x0c080400
+DATA worder<>+52(SB)/4, $0x0d090501
+DATA worder<>+56(SB)/4, $0x0e0a0602
+DATA worder<>+60(SB)/4, $0x0f0b0703
+GLOBL worder<>(SB), RODATA|NOPTR, $64
+
+DATA wtops<>+0(SB)/4, $0xf000f000
+DATA wtops<>+4(SB)/4, $0xf000f000
+DATA wtops<>+8(SB)/4, $0xf000f000
+DATA wtops<>+12(SB)/4, $0xf000f000
+DATA wtops<>+16(SB)/4, $0xf000f000
+DATA wtops<>+20(SB)/4, $0xf000f000
+DATA wtops<>+24(SB)/4, $0xf000f000
+DATA wtops<>+28(SB)/4, $0xf000f000
+DATA wtops<>+32(SB)/4, $0xf000f000
+DATA wtops<>+36(SB)/4, $0xf000f000
+DATA wtops<>+40(SB)/4, $0xf000f000
+DATA wtops<>+44(SB)/4, $0xf000f000
+DATA wtops<>+48(SB)/4, $0xf000f000
+DATA wtops<>+52(SB)/4, $0xf000f000
+DATA wtops<>+56(SB)/4, $0xf000f000
+DATA wtops<>+60(SB)/4, $0xf000f000
+GLOBL wtops<>(SB), RODATA|NOPTR, $64
+
+DATA wgather<>+0(SB)/4, $0x01001001
+DATA wgather<>+4(SB)/4, $0x00000010
+DATA wgather<>+8(SB)/4, $0x01001001
+DATA wgather<>+12(SB)/4, $0x00000010
+DATA wgather<>+16(SB)/4, $0x01001001
+DATA wgather<>+20(SB)/4, $0x00000010
+DATA wgather<>+24(SB)/4, $0x01001001
+DATA wgather<>+28(SB)/4, $0x00000010
+DATA wgather<>+32(SB)/4, $0x01001001
+DATA wgather<>+36(SB)/4, $0x00000010
+DATA wgather<>+40(SB)/4, $0x01001001
+DATA wgather<>+44(SB)/4, $0x00000010
+DATA wgather<>+48(SB)/4, $0x01001001
+DATA wgather<>+52(SB)/4, $0x00000010
+DATA wgather<>+56(SB)/4, $0x01001001
+DATA wgather<>+60(SB)/4, $0x00000010
+GLOBL wgather<>(SB), RODATA|NOPTR, $64
 
 DATA ww3e000000<>+0(SB)/4, $0x3e000000
 DATA ww3e000000<>+4(SB)/4, $0x3e000000

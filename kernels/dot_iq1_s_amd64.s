@@ -712,22 +712,22 @@ numbers:
 	VBROADCASTI32X4 48(SI), Y11
 	VINSERTI32X4    $0x01, 112(SI), Y11, Y11
 	VXORPS          Y10, Y10, Y10
-	VPXORD          top8<>+0(SB), Y8, Y12
+	VPXORD          wtop8<>+0(SB), Y8, Y12
 	VPSADBW         Y10, Y12, Y12
-	VPXORD          top8<>+0(SB), Y13, Y14
+	VPXORD          wtop8<>+0(SB), Y13, Y14
 	VPSADBW         Y10, Y14, Y14
-	VPXORD          top8<>+0(SB), Y9, Y15
+	VPXORD          wtop8<>+0(SB), Y9, Y15
 	VPSADBW         Y10, Y15, Y15
-	VPXORD          top8<>+0(SB), Y11, Y16
+	VPXORD          wtop8<>+0(SB), Y11, Y16
 	VPSADBW         Y10, Y16, Y16
 	VPACKSSDW       Y14, Y12, Y12
 	VPACKSSDW       Y16, Y15, Y15
 	VPACKSSDW       Y15, Y12, Y10
-	VPSUBW          sum8<>+0(SB), Y10, Y10
-	VPSHUFB         order<>+0(SB), Y8, Y8
-	VPSHUFB         order<>+0(SB), Y13, Y13
-	VPSHUFB         order<>+0(SB), Y9, Y9
-	VPSHUFB         order<>+0(SB), Y11, Y11
+	VPSUBW          wsum8<>+0(SB), Y10, Y10
+	VPSHUFB         worder<>+0(SB), Y8, Y8
+	VPSHUFB         worder<>+0(SB), Y13, Y13
+	VPSHUFB         worder<>+0(SB), Y9, Y9
+	VPSHUFB         worder<>+0(SB), Y11, Y11
 	VPUNPCKLDQ      Y13, Y8, Y12
 	VPUNPCKHDQ      Y13, Y8, Y8
 	VPUNPCKLDQ      Y11, Y9, Y13
@@ -745,22 +745,22 @@ numbers:
 	VBROADCASTI32X4 176(SI), Y16
 	VINSERTI32X4    $0x01, 240(SI), Y16, Y16
 	VXORPS          Y17, Y17, Y17
-	VPXORD          top8<>+0(SB), Y8, Y18
+	VPXORD          wtop8<>+0(SB), Y8, Y18
 	VPSADBW         Y17, Y18, Y18
-	VPXORD          top8<>+0(SB), Y9, Y19
+	VPXORD          wtop8<>+0(SB), Y9, Y19
 	VPSADBW         Y17, Y19, Y19
-	VPXORD          top8<>+0(SB), Y15, Y20
+	VPXORD          wtop8<>+0(SB), Y15, Y20
 	VPSADBW         Y17, Y20, Y20
-	VPXORD          top8<>+0(SB), Y16, Y21
+	VPXORD          wtop8<>+0(SB), Y16, Y21
 	VPSADBW         Y17, Y21, Y21
 	VPACKSSDW       Y19, Y18, Y18
 	VPACKSSDW       Y21, Y20, Y20
 	VPACKSSDW       Y20, Y18, Y17
-	VPSUBW          sum8<>+0(SB), Y17, Y17
-	VPSHUFB         order<>+0(SB), Y8, Y8
-	VPSHUFB         order<>+0(SB), Y9, Y9
-	VPSHUFB         order<>+0(SB), Y15, Y15
-	VPSHUFB         order<>+0(SB), Y16, Y16
+	VPSUBW          wsum8<>+0(SB), Y17, Y17
+	VPSHUFB         worder<>+0(SB), Y8, Y8
+	VPSHUFB         worder<>+0(SB), Y9, Y9
+	VPSHUFB         worder<>+0(SB), Y15, Y15
+	VPSHUFB         worder<>+0(SB), Y16, Y16
 	VPUNPCKLDQ      Y9, Y8, Y18
 	VPUNPCKHDQ      Y9, Y8, Y8
 	VPUNPCKLDQ      Y16, Y15, Y9
@@ -1147,6 +1147,60 @@ DATA wtimes8<>+52(SB)/4, $0x18181818
 DATA wtimes8<>+56(SB)/4, $0x18181818
 DATA wtimes8<>+60(SB)/4, $0x18181818
 GLOBL wtimes8<>(SB), RODATA|NOPTR, $64
+
+DATA wtop8<>+0(SB)/4, $0x80808080
+DATA wtop8<>+4(SB)/4, $0x80808080
+DATA wtop8<>+8(SB)/4, $0x80808080
+DATA wtop8<>+12(SB)/4, $0x80808080
+DATA wtop8<>+16(SB)/4, $0x80808080
+DATA wtop8<>+20(SB)/4, $0x80808080
+DATA wtop8<>+24(SB)/4, $0x80808080
+DATA wtop8<>+28(SB)/4, $0x80808080
+DATA wtop8<>+32(SB)/4, $0x80808080
+DATA wtop8<>+36(SB)/4, $0x80808080
+DATA wtop8<>+40(SB)/4, $0x80808080
+DATA wtop8<>+44(SB)/4, $0x80808080
+DATA wtop8<>+48(SB)/4, $0x80808080
+DATA wtop8<>+52(SB)/4, $0x80808080
+DATA wtop8<>+56(SB)/4, $0x80808080
+DATA wtop8<>+60(SB)/4, $0x80808080
+GLOBL wtop8<>(SB), RODATA|NOPTR, $64
+
+DATA wsum8<>+0(SB)/4, $0x04000400
+DATA wsum8<>+4(SB)/4, $0x04000400
+DATA wsum8<>+8(SB)/4, $0x04000400
+DATA wsum8<>+12(SB)/4, $0x04000400
+DATA wsum8<>+16(SB)/4, $0x04000400
+DATA wsum8<>+20(SB)/4, $0x04000400
+DATA wsum8<>+24(SB)/4, $0x04000400
+DATA wsum8<>+28(SB)/4, $0x04000400
+DATA wsum8<>+32(SB)/4, $0x04000400
+DATA wsum8<>+36(SB)/4, $0x04000400
+DATA wsum8<>+40(SB)/4, $0x04000400
+DATA wsum8<>+44(SB)/4, $0x04000400
+DATA wsum8<>+48(SB)/4, $0x04000400
+DATA wsum8<>+52(SB)/4, $0x04000400
+DATA wsum8<>+56(SB)/4, $0x04000400
+DATA wsum8<>+60(SB)/4, $0x04000400
+GLOBL wsum8<>(SB), RODATA|NOPTR, $64
+
+DATA worder<>+0(SB)/4, $0x0c080400
+DATA worder<>+4(SB)/4, $0x0d090501
+DATA worder<>+8(SB)/4, $0x0e0a0602
+DATA worder<>+12(SB)/4, $0x0f0b0703
+DATA worder<>+16(SB)/4, $0x0c080400
+DATA worder<>+20(SB)/4, $0x0d090501
+DATA worder<>+24(SB)/4, $0x0e0a0602
+DATA worder<>+28(SB)/4, $0x0f0b0703
+DATA worder<>+32(SB)/4, $0x0c080400
+DATA worder<>+36(SB)/4, $0x0d090501
+DATA worder<>+40(SB)/4, $0x0e0a0602
+DATA worder<>+44(SB)/4, $0x0f0b0703
+DATA worder<>+48(SB)/4, $0x0c080400
+DATA worder<>+52(SB)/4, $0x0d090501
+DATA worder<>+56(SB)/4, $0x0e0a0602
+DATA worder<>+60(SB)/4, $0x0f0b0703
+GLOBL worder<>(SB), RODATA|NOPTR, $64
 
 DATA ww3e000000<>+0(SB)/4, $0x3e000000
 DATA ww3e000000<>+4(SB)/4, $0x3e000000

@@ -816,11 +816,11 @@ numbers:
 	VBROADCASTI32X4 48(SI), Y17
 	VINSERTI32X4    $0x01, 112(SI), Y17, Y17
 	VPMOVSXWD       (DI), Y16
-	VPMULLD         bias<>+0(SB), Y16, Y16
-	VPSHUFB         order<>+0(SB), Y14, Y14
-	VPSHUFB         order<>+0(SB), Y19, Y19
-	VPSHUFB         order<>+0(SB), Y15, Y15
-	VPSHUFB         order<>+0(SB), Y17, Y17
+	VPMULLD         wbias<>+0(SB), Y16, Y16
+	VPSHUFB         worder<>+0(SB), Y14, Y14
+	VPSHUFB         worder<>+0(SB), Y19, Y19
+	VPSHUFB         worder<>+0(SB), Y15, Y15
+	VPSHUFB         worder<>+0(SB), Y17, Y17
 	VPUNPCKLDQ      Y19, Y14, Y18
 	VPUNPCKHDQ      Y19, Y14, Y14
 	VPUNPCKLDQ      Y17, Y15, Y19
@@ -838,11 +838,11 @@ numbers:
 	VBROADCASTI32X4 176(SI), Y22
 	VINSERTI32X4    $0x01, 240(SI), Y22, Y22
 	VPMOVSXWD       16(DI), Y23
-	VPMULLD         bias<>+0(SB), Y23, Y23
-	VPSHUFB         order<>+0(SB), Y14, Y14
-	VPSHUFB         order<>+0(SB), Y15, Y15
-	VPSHUFB         order<>+0(SB), Y21, Y21
-	VPSHUFB         order<>+0(SB), Y22, Y22
+	VPMULLD         wbias<>+0(SB), Y23, Y23
+	VPSHUFB         worder<>+0(SB), Y14, Y14
+	VPSHUFB         worder<>+0(SB), Y15, Y15
+	VPSHUFB         worder<>+0(SB), Y21, Y21
+	VPSHUFB         worder<>+0(SB), Y22, Y22
 	VPUNPCKLDQ      Y15, Y14, Y24
 	VPUNPCKHDQ      Y15, Y14, Y14
 	VPUNPCKLDQ      Y22, Y21, Y15
@@ -1297,6 +1297,42 @@ DATA wlevels3<>+52(SB)/4, $0x00564433
 DATA wlevels3<>+56(SB)/4, $0x00001223
 DATA wlevels3<>+60(SB)/4, $0x00001223
 GLOBL wlevels3<>(SB), RODATA|NOPTR, $64
+
+DATA wbias<>+0(SB)/4, $0xffffffd5
+DATA wbias<>+4(SB)/4, $0xffffffd5
+DATA wbias<>+8(SB)/4, $0xffffffd5
+DATA wbias<>+12(SB)/4, $0xffffffd5
+DATA wbias<>+16(SB)/4, $0xffffffd5
+DATA wbias<>+20(SB)/4, $0xffffffd5
+DATA wbias<>+24(SB)/4, $0xffffffd5
+DATA wbias<>+28(SB)/4, $0xffffffd5
+DATA wbias<>+32(SB)/4, $0xffffffd5
+DATA wbias<>+36(SB)/4, $0xffffffd5
+DATA wbias<>+40(SB)/4, $0xffffffd5
+DATA wbias<>+44(SB)/4, $0xffffffd5
+DATA wbias<>+48(SB)/4, $0xffffffd5
+DATA wbias<>+52(SB)/4, $0xffffffd5
+DATA wbias<>+56(SB)/4, $0xffffffd5
+DATA wbias<>+60(SB)/4, $0xffffffd5
+GLOBL wbias<>(SB), RODATA|NOPTR, $64
+
+DATA worder<>+0(SB)/4, $0x0c080400
+DATA worder<>+4(SB)/4, $0x0d090501
+DATA worder<>+8(SB)/4, $0x0e0a0602
+DATA worder<>+12(SB)/4, $0x0f0b0703
+DATA worder<>+16(SB)/4, $0x0c080400
+DATA worder<>+20(SB)/4, $0x0d090501
+DATA worder<>+24(SB)/4, $0x0e0a0602
+DATA worder<>+28(SB)/4, $0x0f0b0703
+DATA worder<>+32(SB)/4, $0x0c080400
+DATA worder<>+36(SB)/4, $0x0d090501
+DATA worder<>+40(SB)/4, $0x0e0a0602
+DATA worder<>+44(SB)/4, $0x0f0b0703
+DATA worder<>+48(SB)/4, $0x0c080400
+DATA worder<>+52(SB)/4, $0x0d090501
+DATA worder<>+56(SB)/4, $0x0e0a0602
+DATA worder<>+60(SB)/4, $0x0f0b0703
+GLOBL worder<>(SB), RODATA|NOPTR, $64
 
 DATA ww3e000000<>+0(SB)/4, $0x3e000000
 DATA ww3e000000<>+4(SB)/4, $0x3e000000

@@ -783,11 +783,11 @@ block:
 	VBROADCASTI32X4 48(SI), Y19
 	VINSERTI32X4    $0x01, 112(SI), Y19, Y19
 	VPMOVSXWD       (DI), Y20
-	VPMULLD         bias<>+0(SB), Y20, Y20
-	VPSHUFB         order<>+0(SB), Y16, Y16
-	VPSHUFB         order<>+0(SB), Y17, Y17
-	VPSHUFB         order<>+0(SB), Y18, Y18
-	VPSHUFB         order<>+0(SB), Y19, Y19
+	VPMULLD         wbias<>+0(SB), Y20, Y20
+	VPSHUFB         worder<>+0(SB), Y16, Y16
+	VPSHUFB         worder<>+0(SB), Y17, Y17
+	VPSHUFB         worder<>+0(SB), Y18, Y18
+	VPSHUFB         worder<>+0(SB), Y19, Y19
 	VPUNPCKLDQ      Y17, Y16, Y21
 	VPUNPCKHDQ      Y17, Y16, Y16
 	VPUNPCKLDQ      Y19, Y18, Y17
@@ -805,11 +805,11 @@ block:
 	VBROADCASTI32X4 176(SI), Y24
 	VINSERTI32X4    $0x01, 240(SI), Y24, Y24
 	VPMOVSXWD       16(DI), Y25
-	VPMULLD         bias<>+0(SB), Y25, Y25
-	VPSHUFB         order<>+0(SB), Y18, Y18
-	VPSHUFB         order<>+0(SB), Y22, Y22
-	VPSHUFB         order<>+0(SB), Y23, Y23
-	VPSHUFB         order<>+0(SB), Y24, Y24
+	VPMULLD         wbias<>+0(SB), Y25, Y25
+	VPSHUFB         worder<>+0(SB), Y18, Y18
+	VPSHUFB         worder<>+0(SB), Y22, Y22
+	VPSHUFB         worder<>+0(SB), Y23, Y23
+	VPSHUFB         worder<>+0(SB), Y24, Y24
 	VPUNPCKLDQ      Y22, Y18, Y26
 	VPUNPCKHDQ      Y22, Y18, Y18
 	VPUNPCKLDQ      Y24, Y23, Y22
@@ -1070,6 +1070,42 @@ DATA wlevels3<>+52(SB)/4, $0x00564433
 DATA wlevels3<>+56(SB)/4, $0x00001223
 DATA wlevels3<>+60(SB)/4, $0x00001223
 GLOBL wlevels3<>(SB), RODATA|NOPTR, $64
+
+DATA wbias<>+0(SB)/4, $0xffffffd5
+DATA wbias<>+4(SB)/4, $0xffffffd5
+DATA wbias<>+8(SB)/4, $0xffffffd5
+DATA wbias<>+12(SB)/4, $0xffffffd5
+DATA wbias<>+16(SB)/4, $0xffffffd5
+DATA wbias<>+20(SB)/4, $0xffffffd5
+DATA wbias<>+24(SB)/4, $0xffffffd5
+DATA wbias<>+28(SB)/4, $0xffffffd5
+DATA wbias<>+32(SB)/4, $0xffffffd5
+DATA wbias<>+36(SB)/4, $0xffffffd5
+DATA wbias<>+40(SB)/4, $0xffffffd5
+DATA wbias<>+44(SB)/4, $0xffffffd5
+DATA wbias<>+48(SB)/4, $0xffffffd5
+DATA wbias<>+52(SB)/4, $0xffffffd5
+DATA wbias<>+56(SB)/4, $0xffffffd5
+DATA wbias<>+60(SB)/4, $0xffffffd5
+GLOBL wbias<>(SB), RODATA|NOPTR, $64
+
+DATA worder<>+0(SB)/4, $0x0c080400
+DATA worder<>+4(SB)/4, $0x0d090501
+DATA worder<>+8(SB)/4, $0x0e0a0602
+DATA worder<>+12(SB)/4, $0x0f0b0703
+DATA worder<>+16(SB)/4, $0x0c080400
+DATA worder<>+20(SB)/4, $0x0d090501
+DATA worder<>+24(SB)/4, $0x0e0a0602
+DATA worder<>+28(SB)/4, $0x0f0b0703
+DATA worder<>+32(SB)/4, $0x0c080400
+DATA worder<>+36(SB)/4, $0x0d090501
+DATA worder<>+40(SB)/4, $0x0e0a0602
+DATA worder<>+44(SB)/4, $0x0f0b0703
+DATA worder<>+48(SB)/4, $0x0c080400
+DATA worder<>+52(SB)/4, $0x0d090501
+DATA worder<>+56(SB)/4, $0x0e0a0602
+DATA worder<>+60(SB)/4, $0x0f0b0703
+GLOBL worder<>(SB), RODATA|NOPTR, $64
 
 DATA wbit6<>+0(SB)/4, $0x00400040
 DATA wbit6<>+4(SB)/4, $0x00400040

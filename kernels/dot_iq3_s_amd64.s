@@ -1011,11 +1011,11 @@ block:
 	VBROADCASTI32X4 48(SI), Y16
 	VINSERTI32X4    $0x01, 112(SI), Y16, Y16
 	VPMOVSXWD       (DI), Y17
-	VPMULLD         bias<>+0(SB), Y17, Y17
-	VPSHUFB         order<>+0(SB), Y13, Y13
-	VPSHUFB         order<>+0(SB), Y14, Y14
-	VPSHUFB         order<>+0(SB), Y15, Y15
-	VPSHUFB         order<>+0(SB), Y16, Y16
+	VPMULLD         wbias<>+0(SB), Y17, Y17
+	VPSHUFB         worder<>+0(SB), Y13, Y13
+	VPSHUFB         worder<>+0(SB), Y14, Y14
+	VPSHUFB         worder<>+0(SB), Y15, Y15
+	VPSHUFB         worder<>+0(SB), Y16, Y16
 	VPUNPCKLDQ      Y14, Y13, Y18
 	VPUNPCKHDQ      Y14, Y13, Y13
 	VPUNPCKLDQ      Y16, Y15, Y14
@@ -1033,11 +1033,11 @@ block:
 	VBROADCASTI32X4 176(SI), Y21
 	VINSERTI32X4    $0x01, 240(SI), Y21, Y21
 	VPMOVSXWD       16(DI), Y22
-	VPMULLD         bias<>+0(SB), Y22, Y22
-	VPSHUFB         order<>+0(SB), Y15, Y15
-	VPSHUFB         order<>+0(SB), Y19, Y19
-	VPSHUFB         order<>+0(SB), Y20, Y20
-	VPSHUFB         order<>+0(SB), Y21, Y21
+	VPMULLD         wbias<>+0(SB), Y22, Y22
+	VPSHUFB         worder<>+0(SB), Y15, Y15
+	VPSHUFB         worder<>+0(SB), Y19, Y19
+	VPSHUFB         worder<>+0(SB), Y20, Y20
+	VPSHUFB         worder<>+0(SB), Y21, Y21
 	VPUNPCKLDQ      Y19, Y15, Y23
 	VPUNPCKHDQ      Y19, Y15, Y15
 	VPUNPCKLDQ      Y21, Y20, Y19
@@ -1302,6 +1302,42 @@ DATA wlevels1<>+52(SB)/4, $0x080a1614
 DATA wlevels1<>+56(SB)/4, $0x04061a18
 DATA wlevels1<>+60(SB)/4, $0x00021e1c
 GLOBL wlevels1<>(SB), RODATA|NOPTR, $64
+
+DATA wbias<>+0(SB)/4, $0xfffffff1
+DATA wbias<>+4(SB)/4, $0xfffffff1
+DATA wbias<>+8(SB)/4, $0xfffffff1
+DATA wbias<>+12(SB)/4, $0xfffffff1
+DATA wbias<>+16(SB)/4, $0xfffffff1
+DATA wbias<>+20(SB)/4, $0xfffffff1
+DATA wbias<>+24(SB)/4, $0xfffffff1
+DATA wbias<>+28(SB)/4, $0xfffffff1
+DATA wbias<>+32(SB)/4, $0xfffffff1
+DATA wbias<>+36(SB)/4, $0xfffffff1
+DATA wbias<>+40(SB)/4, $0xfffffff1
+DATA wbias<>+44(SB)/4, $0xfffffff1
+DATA wbias<>+48(SB)/4, $0xfffffff1
+DATA wbias<>+52(SB)/4, $0xfffffff1
+DATA wbias<>+56(SB)/4, $0xfffffff1
+DATA wbias<>+60(SB)/4, $0xfffffff1
+GLOBL wbias<>(SB), RODATA|NOPTR, $64
+
+DATA worder<>+0(SB)/4, $0x0a080200
+DATA worder<>+4(SB)/4, $0x0b090301
+DATA worder<>+8(SB)/4, $0x0e0c0604
+DATA worder<>+12(SB)/4, $0x0f0d0705
+DATA worder<>+16(SB)/4, $0x0a080200
+DATA worder<>+20(SB)/4, $0x0b090301
+DATA worder<>+24(SB)/4, $0x0e0c0604
+DATA worder<>+28(SB)/4, $0x0f0d0705
+DATA worder<>+32(SB)/4, $0x0a080200
+DATA worder<>+36(SB)/4, $0x0b090301
+DATA worder<>+40(SB)/4, $0x0e0c0604
+DATA worder<>+44(SB)/4, $0x0f0d0705
+DATA worder<>+48(SB)/4, $0x0a080200
+DATA worder<>+52(SB)/4, $0x0b090301
+DATA worder<>+56(SB)/4, $0x0e0c0604
+DATA worder<>+60(SB)/4, $0x0f0d0705
+GLOBL worder<>(SB), RODATA|NOPTR, $64
 
 DATA wbits0<>+0(SB)/4, $0x00040001
 DATA wbits0<>+4(SB)/4, $0x00400010

@@ -960,11 +960,11 @@ block:
 	VBROADCASTI32X4 48(SI), Y17
 	VINSERTI32X4    $0x01, 112(SI), Y17, Y17
 	VPMOVSXWD       (DI), Y18
-	VPMULLD         bias<>+0(SB), Y18, Y18
-	VPSHUFB         order<>+0(SB), Y14, Y14
-	VPSHUFB         order<>+0(SB), Y15, Y15
-	VPSHUFB         order<>+0(SB), Y16, Y16
-	VPSHUFB         order<>+0(SB), Y17, Y17
+	VPMULLD         wbias<>+0(SB), Y18, Y18
+	VPSHUFB         worder<>+0(SB), Y14, Y14
+	VPSHUFB         worder<>+0(SB), Y15, Y15
+	VPSHUFB         worder<>+0(SB), Y16, Y16
+	VPSHUFB         worder<>+0(SB), Y17, Y17
 	VPUNPCKLDQ      Y15, Y14, Y19
 	VPUNPCKHDQ      Y15, Y14, Y14
 	VPUNPCKLDQ      Y17, Y16, Y15
@@ -982,11 +982,11 @@ block:
 	VBROADCASTI32X4 176(SI), Y22
 	VINSERTI32X4    $0x01, 240(SI), Y22, Y22
 	VPMOVSXWD       16(DI), Y23
-	VPMULLD         bias<>+0(SB), Y23, Y23
-	VPSHUFB         order<>+0(SB), Y16, Y16
-	VPSHUFB         order<>+0(SB), Y20, Y20
-	VPSHUFB         order<>+0(SB), Y21, Y21
-	VPSHUFB         order<>+0(SB), Y22, Y22
+	VPMULLD         wbias<>+0(SB), Y23, Y23
+	VPSHUFB         worder<>+0(SB), Y16, Y16
+	VPSHUFB         worder<>+0(SB), Y20, Y20
+	VPSHUFB         worder<>+0(SB), Y21, Y21
+	VPSHUFB         worder<>+0(SB), Y22, Y22
 	VPUNPCKLDQ      Y20, Y16, Y24
 	VPUNPCKHDQ      Y20, Y16, Y16
 	VPUNPCKLDQ      Y22, Y21, Y20
@@ -1226,6 +1226,42 @@ DATA wlevels1<>+52(SB)/4, $0x222a5a52
 DATA wlevels1<>+56(SB)/4, $0x121a6a62
 DATA wlevels1<>+60(SB)/4, $0x000a7c72
 GLOBL wlevels1<>(SB), RODATA|NOPTR, $64
+
+DATA wbias<>+0(SB)/4, $0xffffffc2
+DATA wbias<>+4(SB)/4, $0xffffffc2
+DATA wbias<>+8(SB)/4, $0xffffffc2
+DATA wbias<>+12(SB)/4, $0xffffffc2
+DATA wbias<>+16(SB)/4, $0xffffffc2
+DATA wbias<>+20(SB)/4, $0xffffffc2
+DATA wbias<>+24(SB)/4, $0xffffffc2
+DATA wbias<>+28(SB)/4, $0xffffffc2
+DATA wbias<>+32(SB)/4, $0xffffffc2
+DATA wbias<>+36(SB)/4, $0xffffffc2
+DATA wbias<>+40(SB)/4, $0xffffffc2
+DATA wbias<>+44(SB)/4, $0xffffffc2
+DATA wbias<>+48(SB)/4, $0xffffffc2
+DATA wbias<>+52(SB)/4, $0xffffffc2
+DATA wbias<>+56(SB)/4, $0xffffffc2
+DATA wbias<>+60(SB)/4, $0xffffffc2
+GLOBL wbias<>(SB), RODATA|NOPTR, $64
+
+DATA worder<>+0(SB)/4, $0x0a080200
+DATA worder<>+4(SB)/4, $0x0b090301
+DATA worder<>+8(SB)/4, $0x0e0c0604
+DATA worder<>+12(SB)/4, $0x0f0d0705
+DATA worder<>+16(SB)/4, $0x0a080200
+DATA worder<>+20(SB)/4, $0x0b090301
+DATA worder<>+24(SB)/4, $0x0e0c0604
+DATA worder<>+28(SB)/4, $0x0f0d0705
+DATA worder<>+32(SB)/4, $0x0a080200
+DATA worder<>+36(SB)/4, $0x0b090301
+DATA worder<>+40(SB)/4, $0x0e0c0604
+DATA worder<>+44(SB)/4, $0x0f0d0705
+DATA worder<>+48(SB)/4, $0x0a080200
+DATA worder<>+52(SB)/4, $0x0b090301
+DATA worder<>+56(SB)/4, $0x0e0c0604
+DATA worder<>+60(SB)/4, $0x0f0d0705
+GLOBL worder<>(SB), RODATA|NOPTR, $64
 
 DATA wbit6<>+0(SB)/4, $0x00400040
 DATA wbit6<>+4(SB)/4, $0x00400040

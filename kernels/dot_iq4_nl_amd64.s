@@ -7,57 +7,57 @@
 // func dotIQ4NLAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotIQ4NLAVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, CX
-	KMOVD     CX, K1
-	MOVL      $0x00000004, CX
-	KMOVD     CX, K2
-	MOVL      $0x00000008, CX
-	KMOVD     CX, K3
-	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), DI
-	ADDQ      src+8(FP), DI
-	MOVQ      stride+16(FP), R8
-	SHLQ      $0x03, R8
-	NEGQ      R8
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	MOVQ      ahead+32(FP), SI
+	ADDQ      src+8(FP), SI
+	MOVQ      stride+16(FP), DI
+	SHLQ      $0x03, DI
+	NEGQ      DI
+	VMOVDQU64 wlow4<>+0(SB), Y1
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
-	VPBROADCASTD    (R9), Y2
-	VPBROADCASTD    (R9)(R11*1), K1, X2
-	VPBROADCASTD    (R9)(R11*2), K2, X2
-	VPBROADCASTD    (R9)(R12*1), K3, X2
-	VPBROADCASTD    (R10), Y3
-	VPBROADCASTD    (R10)(R11*1), K1, X3
-	VPBROADCASTD    (R10)(R11*2), K2, X3
-	VPBROADCASTD    (R10)(R12*1), K3, X3
+	VPBROADCASTD    (R10), Y2
+	VPBROADCASTD    (R10)(R8*1), K1, X2
+	VPBROADCASTD    (R10)(R8*2), K2, X2
+	VPBROADCASTD    (R10)(R9*1), K3, X2
+	VPBROADCASTD    (R11), Y3
+	VPBROADCASTD    (R11)(R8*1), K1, X3
+	VPBROADCASTD    (R11)(R8*2), K2, X3
+	VPBROADCASTD    (R11)(R9*1), K3, X3
 	VINSERTI32X4    $0x01, X3, Y2, Y2
 	VPMOVDW         Y2, X2
 	VCVTPH2PS       X2, Y2
-	VMOVDQU64       levels<>+0(SB), Y3
-	VBROADCASTI32X4 2(R9), Y4
-	VINSERTI32X4    $0x01, 2(R10), Y4, Y4
-	VBROADCASTI32X4 2(R9)(R11*1), Y5
-	VINSERTI32X4    $0x01, 2(R10)(R11*1), Y5, Y5
-	VBROADCASTI32X4 2(R9)(R11*2), Y6
-	VINSERTI32X4    $0x01, 2(R10)(R11*2), Y6, Y6
-	VBROADCASTI32X4 2(R9)(R12*1), Y7
-	VINSERTI32X4    $0x01, 2(R10)(R12*1), Y7, Y7
+	VMOVDQU64       wlevels<>+0(SB), Y3
+	VBROADCASTI32X4 2(R10), Y4
+	VINSERTI32X4    $0x01, 2(R11), Y4, Y4
+	VBROADCASTI32X4 2(R10)(R8*1), Y5
+	VINSERTI32X4    $0x01, 2(R11)(R8*1), Y5, Y5
+	VBROADCASTI32X4 2(R10)(R8*2), Y6
+	VINSERTI32X4    $0x01, 2(R11)(R8*2), Y6, Y6
+	VBROADCASTI32X4 2(R10)(R9*1), Y7
+	VINSERTI32X4    $0x01, 2(R11)(R9*1), Y7, Y7
 	VPUNPCKLDQ      Y5, Y4, Y8
 	VPUNPCKHDQ      Y5, Y4, Y4
 	VPUNPCKLDQ      Y7, Y6, Y5
@@ -71,8 +71,8 @@ block:
 	VPANDD          Y1, Y6, Y6
 	VPSHUFB         Y7, Y3, Y7
 	VPSHUFB         Y6, Y3, Y6
-	PREFETCHT1      (DI)
-	PREFETCHT0      (DI)(R8*1)
+	PREFETCHT1      (SI)
+	PREFETCHT0      (SI)(DI*1)
 	VXORPS          Y9, Y9, Y9
 	VPDPBUSD.BCST   (CX), Y7, Y9
 	VXORPS          Y7, Y7, Y7
@@ -83,8 +83,8 @@ block:
 	VPSHUFB         Y5, Y3, Y5
 	VPSHUFB         Y6, Y3, Y6
 	VPDPBUSD.BCST   4(CX), Y5, Y9
-	PREFETCHT1      64(DI)
-	PREFETCHT0      64(DI)(R8*1)
+	PREFETCHT1      64(SI)
+	PREFETCHT0      64(SI)(DI*1)
 	VPDPBUSD.BCST   20(CX), Y6, Y7
 	VPSRLW          $0x04, Y8, Y5
 	VPANDD          Y1, Y8, Y8
@@ -98,109 +98,134 @@ block:
 	VPANDD          Y1, Y5, Y5
 	VPSHUFB         Y4, Y3, Y4
 	VPSHUFB         Y5, Y3, Y5
-	PREFETCHT1      128(DI)
-	PREFETCHT0      128(DI)(R8*1)
+	PREFETCHT1      128(SI)
+	PREFETCHT0      128(SI)(DI*1)
 	VPDPBUSD.BCST   12(CX), Y4, Y9
 	VPDPBUSD.BCST   28(CX), Y5, Y7
 	VPADDD          Y7, Y9, Y9
-	VMOVDQU64       bias0<>+0(SB), Y3
+	VMOVDQU64       wbias0<>+0(SB), Y3
 	VPDPWSSD.BCST   (BX), Y3, Y9
 	VMULPS.BCST     (DX), Y2, Y2
 	VCVTDQ2PS       Y9, Y9
 	VFMADD231PS     Y2, Y9, Y0
+	ADDQ            $0x00000090, SI
 	ADDQ            $0x20, CX
 	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x00000090, DI
-	ADDQ            $0x00000012, R9
 	ADDQ            $0x00000012, R10
-	DECQ            SI
+	ADDQ            $0x00000012, R11
+	DECQ            R12
 	JNZ             block
 	MOVQ            dst+0(FP), CX
-	VMOVUPS         Y0, (CX)(AX*1)
+	ADDQ            AX, CX
+	VMOVUPS         Y0, (CX)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
 	VZEROUPPER
 	RET
 
-DATA low4<>+0(SB)/4, $0x0f0f0f0f
-DATA low4<>+4(SB)/4, $0x0f0f0f0f
-DATA low4<>+8(SB)/4, $0x0f0f0f0f
-DATA low4<>+12(SB)/4, $0x0f0f0f0f
-DATA low4<>+16(SB)/4, $0x0f0f0f0f
-DATA low4<>+20(SB)/4, $0x0f0f0f0f
-DATA low4<>+24(SB)/4, $0x0f0f0f0f
-DATA low4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL low4<>(SB), RODATA|NOPTR, $32
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
 
-DATA levels<>+0(SB)/4, $0x3f2d1801
-DATA levels<>+4(SB)/4, $0x766a5d4f
-DATA levels<>+8(SB)/4, $0xa6998d81
-DATA levels<>+12(SB)/4, $0xf1d9c5b5
-DATA levels<>+16(SB)/4, $0x3f2d1801
-DATA levels<>+20(SB)/4, $0x766a5d4f
-DATA levels<>+24(SB)/4, $0xa6998d81
-DATA levels<>+28(SB)/4, $0xf1d9c5b5
-GLOBL levels<>(SB), RODATA|NOPTR, $32
+DATA wlevels<>+0(SB)/4, $0x3f2d1801
+DATA wlevels<>+4(SB)/4, $0x766a5d4f
+DATA wlevels<>+8(SB)/4, $0xa6998d81
+DATA wlevels<>+12(SB)/4, $0xf1d9c5b5
+DATA wlevels<>+16(SB)/4, $0x3f2d1801
+DATA wlevels<>+20(SB)/4, $0x766a5d4f
+DATA wlevels<>+24(SB)/4, $0xa6998d81
+DATA wlevels<>+28(SB)/4, $0xf1d9c5b5
+DATA wlevels<>+32(SB)/4, $0x3f2d1801
+DATA wlevels<>+36(SB)/4, $0x766a5d4f
+DATA wlevels<>+40(SB)/4, $0xa6998d81
+DATA wlevels<>+44(SB)/4, $0xf1d9c5b5
+DATA wlevels<>+48(SB)/4, $0x3f2d1801
+DATA wlevels<>+52(SB)/4, $0x766a5d4f
+DATA wlevels<>+56(SB)/4, $0xa6998d81
+DATA wlevels<>+60(SB)/4, $0xf1d9c5b5
+GLOBL wlevels<>(SB), RODATA|NOPTR, $64
 
-DATA bias0<>+0(SB)/4, $0xff80ff80
-DATA bias0<>+4(SB)/4, $0xff80ff80
-DATA bias0<>+8(SB)/4, $0xff80ff80
-DATA bias0<>+12(SB)/4, $0xff80ff80
-DATA bias0<>+16(SB)/4, $0xff80ff80
-DATA bias0<>+20(SB)/4, $0xff80ff80
-DATA bias0<>+24(SB)/4, $0xff80ff80
-DATA bias0<>+28(SB)/4, $0xff80ff80
-GLOBL bias0<>(SB), RODATA|NOPTR, $32
+DATA wbias0<>+0(SB)/4, $0xff80ff80
+DATA wbias0<>+4(SB)/4, $0xff80ff80
+DATA wbias0<>+8(SB)/4, $0xff80ff80
+DATA wbias0<>+12(SB)/4, $0xff80ff80
+DATA wbias0<>+16(SB)/4, $0xff80ff80
+DATA wbias0<>+20(SB)/4, $0xff80ff80
+DATA wbias0<>+24(SB)/4, $0xff80ff80
+DATA wbias0<>+28(SB)/4, $0xff80ff80
+DATA wbias0<>+32(SB)/4, $0xff80ff80
+DATA wbias0<>+36(SB)/4, $0xff80ff80
+DATA wbias0<>+40(SB)/4, $0xff80ff80
+DATA wbias0<>+44(SB)/4, $0xff80ff80
+DATA wbias0<>+48(SB)/4, $0xff80ff80
+DATA wbias0<>+52(SB)/4, $0xff80ff80
+DATA wbias0<>+56(SB)/4, $0xff80ff80
+DATA wbias0<>+60(SB)/4, $0xff80ff80
+GLOBL wbias0<>(SB), RODATA|NOPTR, $64
 
 // func dotIQ4NLAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotIQ4NLAVX2(SB), NOSPLIT, $0-64
+	MOVQ    ahead+32(FP), SI
+	ADDQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	SHLQ    $0x03, DI
+	NEGQ    DI
 	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), DI
-	ADDQ    src+8(FP), DI
-	MOVQ    stride+16(FP), R8
-	SHLQ    $0x03, R8
-	NEGQ    R8
 	XORL    AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
 	VXORPS         X2, X2, X2
-	VPINSRW        $0x00, (R9), X2, X2
-	VPINSRW        $0x01, (R9)(R11*1), X2, X2
-	VPINSRW        $0x02, (R9)(R11*2), X2, X2
-	VPINSRW        $0x03, (R9)(R12*1), X2, X2
-	VPINSRW        $0x04, (R10), X2, X2
-	VPINSRW        $0x05, (R10)(R11*1), X2, X2
-	VPINSRW        $0x06, (R10)(R11*2), X2, X2
-	VPINSRW        $0x07, (R10)(R12*1), X2, X2
+	VPINSRW        $0x00, (R10), X2, X2
+	VPINSRW        $0x01, (R10)(R8*1), X2, X2
+	VPINSRW        $0x02, (R10)(R8*2), X2, X2
+	VPINSRW        $0x03, (R10)(R9*1), X2, X2
+	VPINSRW        $0x04, (R11), X2, X2
+	VPINSRW        $0x05, (R11)(R8*1), X2, X2
+	VPINSRW        $0x06, (R11)(R8*2), X2, X2
+	VPINSRW        $0x07, (R11)(R9*1), X2, X2
 	VCVTPH2PS      X2, Y2
 	VMOVDQU        signed<>+0(SB), Y3
-	VBROADCASTI128 2(R9), Y4
-	VINSERTI128    $0x01, 2(R10), Y4, Y4
-	VBROADCASTI128 2(R9)(R11*1), Y5
-	VINSERTI128    $0x01, 2(R10)(R11*1), Y5, Y5
-	VBROADCASTI128 2(R9)(R11*2), Y6
-	VINSERTI128    $0x01, 2(R10)(R11*2), Y6, Y6
-	VBROADCASTI128 2(R9)(R12*1), Y7
-	VINSERTI128    $0x01, 2(R10)(R12*1), Y7, Y7
+	VBROADCASTI128 2(R10), Y4
+	VINSERTI128    $0x01, 2(R11), Y4, Y4
+	VBROADCASTI128 2(R10)(R8*1), Y5
+	VINSERTI128    $0x01, 2(R11)(R8*1), Y5, Y5
+	VBROADCASTI128 2(R10)(R8*2), Y6
+	VINSERTI128    $0x01, 2(R11)(R8*2), Y6, Y6
+	VBROADCASTI128 2(R10)(R9*1), Y7
+	VINSERTI128    $0x01, 2(R11)(R9*1), Y7, Y7
 	VPUNPCKLDQ     Y5, Y4, Y8
 	VPUNPCKHDQ     Y5, Y4, Y4
 	VPUNPCKLDQ     Y7, Y6, Y5
@@ -214,8 +239,8 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y7, Y3, Y7
 	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     (DI)
-	PREFETCHT0     (DI)(R8*1)
+	PREFETCHT1     (SI)
+	PREFETCHT0     (SI)(DI*1)
 	VPBROADCASTD   (CX), Y9
 	VPABSB         Y7, Y10
 	VPSIGNB        Y7, Y9, Y9
@@ -238,8 +263,8 @@ block:
 	VPMADDUBSW     Y9, Y10, Y9
 	VPMADDWD       ones<>+0(SB), Y9, Y9
 	VPADDD         Y7, Y9, Y9
-	PREFETCHT1     64(DI)
-	PREFETCHT0     64(DI)(R8*1)
+	PREFETCHT1     64(SI)
+	PREFETCHT0     64(SI)(DI*1)
 	VPBROADCASTD   20(CX), Y5
 	VPABSB         Y6, Y7
 	VPSIGNB        Y6, Y5, Y5
@@ -268,8 +293,8 @@ block:
 	VPAND          Y1, Y6, Y6
 	VPSHUFB        Y4, Y3, Y4
 	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     128(DI)
-	PREFETCHT0     128(DI)(R8*1)
+	PREFETCHT1     128(SI)
+	PREFETCHT0     128(SI)(DI*1)
 	VPBROADCASTD   12(CX), Y3
 	VPABSB         Y4, Y7
 	VPSIGNB        Y4, Y3, Y3
@@ -286,21 +311,32 @@ block:
 	VMULPS         Y2, Y3, Y3
 	VCVTDQ2PS      Y4, Y4
 	VFMADD231PS    Y3, Y4, Y0
+	ADDQ           $0x00000090, SI
 	ADDQ           $0x20, CX
 	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x00000090, DI
-	ADDQ           $0x00000012, R9
 	ADDQ           $0x00000012, R10
-	DECQ           SI
+	ADDQ           $0x00000012, R11
+	DECQ           R12
 	JNZ            block
 	MOVQ           dst+0(FP), CX
-	VMOVUPS        Y0, (CX)(AX*1)
+	ADDQ           AX, CX
+	VMOVUPS        Y0, (CX)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half
 	VZEROUPPER
 	RET
+
+DATA low4<>+0(SB)/4, $0x0f0f0f0f
+DATA low4<>+4(SB)/4, $0x0f0f0f0f
+DATA low4<>+8(SB)/4, $0x0f0f0f0f
+DATA low4<>+12(SB)/4, $0x0f0f0f0f
+DATA low4<>+16(SB)/4, $0x0f0f0f0f
+DATA low4<>+20(SB)/4, $0x0f0f0f0f
+DATA low4<>+24(SB)/4, $0x0f0f0f0f
+DATA low4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL low4<>(SB), RODATA|NOPTR, $32
 
 DATA signed<>+0(SB)/4, $0xbfad9881
 DATA signed<>+4(SB)/4, $0xf6eaddcf

@@ -7,60 +7,60 @@
 // func dotMXFP4AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
 TEXT ·dotMXFP4AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, CX
-	KMOVD     CX, K1
-	MOVL      $0x00000004, CX
-	KMOVD     CX, K2
-	MOVL      $0x00000008, CX
-	KMOVD     CX, K3
-	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), DI
-	ADDQ      src+8(FP), DI
-	MOVQ      stride+16(FP), R8
-	SHLQ      $0x03, R8
-	NEGQ      R8
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	MOVQ      ahead+32(FP), SI
+	ADDQ      src+8(FP), SI
+	MOVQ      stride+16(FP), DI
+	SHLQ      $0x03, DI
+	NEGQ      DI
+	VMOVDQU64 wlow4<>+0(SB), Y1
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
-	VPBROADCASTD    (R9), Y2
-	VPBROADCASTD    (R9)(R11*1), K1, X2
-	VPBROADCASTD    (R9)(R11*2), K2, X2
-	VPBROADCASTD    (R9)(R12*1), K3, X2
-	VPBROADCASTD    (R10), Y3
-	VPBROADCASTD    (R10)(R11*1), K1, X3
-	VPBROADCASTD    (R10)(R11*2), K2, X3
-	VPBROADCASTD    (R10)(R12*1), K3, X3
+	VPBROADCASTD    (R10), Y2
+	VPBROADCASTD    (R10)(R8*1), K1, X2
+	VPBROADCASTD    (R10)(R8*2), K2, X2
+	VPBROADCASTD    (R10)(R9*1), K3, X2
+	VPBROADCASTD    (R11), Y3
+	VPBROADCASTD    (R11)(R8*1), K1, X3
+	VPBROADCASTD    (R11)(R8*2), K2, X3
+	VPBROADCASTD    (R11)(R9*1), K3, X3
 	VINSERTI32X4    $0x01, X3, Y2, Y2
-	VPANDD          low8<>+0(SB), Y2, Y2
+	VPANDD          wlow8<>+0(SB), Y2, Y2
 	VPSLLD          $0x17, Y2, Y2
-	VMULPS          half<>+0(SB), Y2, Y2
-	VPMAXSD         least<>+0(SB), Y2, Y2
-	VPMINSD         most<>+0(SB), Y2, Y2
-	VMOVDQU64       levels<>+0(SB), Y3
-	VBROADCASTI32X4 1(R9), Y4
-	VINSERTI32X4    $0x01, 1(R10), Y4, Y4
-	VBROADCASTI32X4 1(R9)(R11*1), Y5
-	VINSERTI32X4    $0x01, 1(R10)(R11*1), Y5, Y5
-	VBROADCASTI32X4 1(R9)(R11*2), Y6
-	VINSERTI32X4    $0x01, 1(R10)(R11*2), Y6, Y6
-	VBROADCASTI32X4 1(R9)(R12*1), Y7
-	VINSERTI32X4    $0x01, 1(R10)(R12*1), Y7, Y7
+	VMULPS          whalf<>+0(SB), Y2, Y2
+	VPMAXSD         wleast<>+0(SB), Y2, Y2
+	VPMINSD         wmost<>+0(SB), Y2, Y2
+	VMOVDQU64       wlevels<>+0(SB), Y3
+	VBROADCASTI32X4 1(R10), Y4
+	VINSERTI32X4    $0x01, 1(R11), Y4, Y4
+	VBROADCASTI32X4 1(R10)(R8*1), Y5
+	VINSERTI32X4    $0x01, 1(R11)(R8*1), Y5, Y5
+	VBROADCASTI32X4 1(R10)(R8*2), Y6
+	VINSERTI32X4    $0x01, 1(R11)(R8*2), Y6, Y6
+	VBROADCASTI32X4 1(R10)(R9*1), Y7
+	VINSERTI32X4    $0x01, 1(R11)(R9*1), Y7, Y7
 	VPUNPCKLDQ      Y5, Y4, Y8
 	VPUNPCKHDQ      Y5, Y4, Y4
 	VPUNPCKLDQ      Y7, Y6, Y5
@@ -74,8 +74,8 @@ block:
 	VPANDD          Y1, Y6, Y6
 	VPSHUFB         Y7, Y3, Y7
 	VPSHUFB         Y6, Y3, Y6
-	PREFETCHT1      (DI)
-	PREFETCHT0      (DI)(R8*1)
+	PREFETCHT1      (SI)
+	PREFETCHT0      (SI)(DI*1)
 	VXORPS          Y9, Y9, Y9
 	VPDPBUSD.BCST   (CX), Y7, Y9
 	VXORPS          Y7, Y7, Y7
@@ -86,8 +86,8 @@ block:
 	VPSHUFB         Y5, Y3, Y5
 	VPSHUFB         Y6, Y3, Y6
 	VPDPBUSD.BCST   4(CX), Y5, Y9
-	PREFETCHT1      64(DI)
-	PREFETCHT0      64(DI)(R8*1)
+	PREFETCHT1      64(SI)
+	PREFETCHT0      64(SI)(DI*1)
 	VPDPBUSD.BCST   20(CX), Y6, Y7
 	VPSRLW          $0x04, Y8, Y5
 	VPANDD          Y1, Y8, Y8
@@ -101,29 +101,290 @@ block:
 	VPANDD          Y1, Y5, Y5
 	VPSHUFB         Y4, Y3, Y4
 	VPSHUFB         Y5, Y3, Y5
-	PREFETCHT1      128(DI)
-	PREFETCHT0      128(DI)(R8*1)
+	PREFETCHT1      128(SI)
+	PREFETCHT0      128(SI)(DI*1)
 	VPDPBUSD.BCST   12(CX), Y4, Y9
 	VPDPBUSD.BCST   28(CX), Y5, Y7
 	VPADDD          Y7, Y9, Y9
-	VMOVDQU64       bias0<>+0(SB), Y3
+	VMOVDQU64       wbias0<>+0(SB), Y3
 	VPDPWSSD.BCST   (BX), Y3, Y9
 	VMULPS.BCST     (DX), Y2, Y2
 	VCVTDQ2PS       Y9, Y9
 	VFMADD231PS     Y2, Y9, Y0
+	ADDQ            $0x00000088, SI
 	ADDQ            $0x20, CX
 	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x00000088, DI
-	ADDQ            $0x00000011, R9
 	ADDQ            $0x00000011, R10
-	DECQ            SI
+	ADDQ            $0x00000011, R11
+	DECQ            R12
 	JNZ             block
 	MOVQ            dst+0(FP), CX
-	VMOVUPS         Y0, (CX)(AX*1)
+	ADDQ            AX, CX
+	VMOVUPS         Y0, (CX)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
+	VZEROUPPER
+	RET
+
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
+
+DATA wlow8<>+0(SB)/4, $0x000000ff
+DATA wlow8<>+4(SB)/4, $0x000000ff
+DATA wlow8<>+8(SB)/4, $0x000000ff
+DATA wlow8<>+12(SB)/4, $0x000000ff
+DATA wlow8<>+16(SB)/4, $0x000000ff
+DATA wlow8<>+20(SB)/4, $0x000000ff
+DATA wlow8<>+24(SB)/4, $0x000000ff
+DATA wlow8<>+28(SB)/4, $0x000000ff
+DATA wlow8<>+32(SB)/4, $0x000000ff
+DATA wlow8<>+36(SB)/4, $0x000000ff
+DATA wlow8<>+40(SB)/4, $0x000000ff
+DATA wlow8<>+44(SB)/4, $0x000000ff
+DATA wlow8<>+48(SB)/4, $0x000000ff
+DATA wlow8<>+52(SB)/4, $0x000000ff
+DATA wlow8<>+56(SB)/4, $0x000000ff
+DATA wlow8<>+60(SB)/4, $0x000000ff
+GLOBL wlow8<>(SB), RODATA|NOPTR, $64
+
+DATA whalf<>+0(SB)/4, $0x3f000000
+DATA whalf<>+4(SB)/4, $0x3f000000
+DATA whalf<>+8(SB)/4, $0x3f000000
+DATA whalf<>+12(SB)/4, $0x3f000000
+DATA whalf<>+16(SB)/4, $0x3f000000
+DATA whalf<>+20(SB)/4, $0x3f000000
+DATA whalf<>+24(SB)/4, $0x3f000000
+DATA whalf<>+28(SB)/4, $0x3f000000
+DATA whalf<>+32(SB)/4, $0x3f000000
+DATA whalf<>+36(SB)/4, $0x3f000000
+DATA whalf<>+40(SB)/4, $0x3f000000
+DATA whalf<>+44(SB)/4, $0x3f000000
+DATA whalf<>+48(SB)/4, $0x3f000000
+DATA whalf<>+52(SB)/4, $0x3f000000
+DATA whalf<>+56(SB)/4, $0x3f000000
+DATA whalf<>+60(SB)/4, $0x3f000000
+GLOBL whalf<>(SB), RODATA|NOPTR, $64
+
+DATA wleast<>+0(SB)/4, $0x00200000
+DATA wleast<>+4(SB)/4, $0x00200000
+DATA wleast<>+8(SB)/4, $0x00200000
+DATA wleast<>+12(SB)/4, $0x00200000
+DATA wleast<>+16(SB)/4, $0x00200000
+DATA wleast<>+20(SB)/4, $0x00200000
+DATA wleast<>+24(SB)/4, $0x00200000
+DATA wleast<>+28(SB)/4, $0x00200000
+DATA wleast<>+32(SB)/4, $0x00200000
+DATA wleast<>+36(SB)/4, $0x00200000
+DATA wleast<>+40(SB)/4, $0x00200000
+DATA wleast<>+44(SB)/4, $0x00200000
+DATA wleast<>+48(SB)/4, $0x00200000
+DATA wleast<>+52(SB)/4, $0x00200000
+DATA wleast<>+56(SB)/4, $0x00200000
+DATA wleast<>+60(SB)/4, $0x00200000
+GLOBL wleast<>(SB), RODATA|NOPTR, $64
+
+DATA wmost<>+0(SB)/4, $0x7f000000
+DATA wmost<>+4(SB)/4, $0x7f000000
+DATA wmost<>+8(SB)/4, $0x7f000000
+DATA wmost<>+12(SB)/4, $0x7f000000
+DATA wmost<>+16(SB)/4, $0x7f000000
+DATA wmost<>+20(SB)/4, $0x7f000000
+DATA wmost<>+24(SB)/4, $0x7f000000
+DATA wmost<>+28(SB)/4, $0x7f000000
+DATA wmost<>+32(SB)/4, $0x7f000000
+DATA wmost<>+36(SB)/4, $0x7f000000
+DATA wmost<>+40(SB)/4, $0x7f000000
+DATA wmost<>+44(SB)/4, $0x7f000000
+DATA wmost<>+48(SB)/4, $0x7f000000
+DATA wmost<>+52(SB)/4, $0x7f000000
+DATA wmost<>+56(SB)/4, $0x7f000000
+DATA wmost<>+60(SB)/4, $0x7f000000
+GLOBL wmost<>(SB), RODATA|NOPTR, $64
+
+DATA wlevels<>+0(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+4(SB)/4, $0x18141210
+DATA wlevels<>+8(SB)/4, $0x090a0b0c
+DATA wlevels<>+12(SB)/4, $0x00040608
+DATA wlevels<>+16(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+20(SB)/4, $0x18141210
+DATA wlevels<>+24(SB)/4, $0x090a0b0c
+DATA wlevels<>+28(SB)/4, $0x00040608
+DATA wlevels<>+32(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+36(SB)/4, $0x18141210
+DATA wlevels<>+40(SB)/4, $0x090a0b0c
+DATA wlevels<>+44(SB)/4, $0x00040608
+DATA wlevels<>+48(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+52(SB)/4, $0x18141210
+DATA wlevels<>+56(SB)/4, $0x090a0b0c
+DATA wlevels<>+60(SB)/4, $0x00040608
+GLOBL wlevels<>(SB), RODATA|NOPTR, $64
+
+DATA wbias0<>+0(SB)/4, $0xfff4fff4
+DATA wbias0<>+4(SB)/4, $0xfff4fff4
+DATA wbias0<>+8(SB)/4, $0xfff4fff4
+DATA wbias0<>+12(SB)/4, $0xfff4fff4
+DATA wbias0<>+16(SB)/4, $0xfff4fff4
+DATA wbias0<>+20(SB)/4, $0xfff4fff4
+DATA wbias0<>+24(SB)/4, $0xfff4fff4
+DATA wbias0<>+28(SB)/4, $0xfff4fff4
+DATA wbias0<>+32(SB)/4, $0xfff4fff4
+DATA wbias0<>+36(SB)/4, $0xfff4fff4
+DATA wbias0<>+40(SB)/4, $0xfff4fff4
+DATA wbias0<>+44(SB)/4, $0xfff4fff4
+DATA wbias0<>+48(SB)/4, $0xfff4fff4
+DATA wbias0<>+52(SB)/4, $0xfff4fff4
+DATA wbias0<>+56(SB)/4, $0xfff4fff4
+DATA wbias0<>+60(SB)/4, $0xfff4fff4
+GLOBL wbias0<>(SB), RODATA|NOPTR, $64
+
+// func dotMXFP4AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotMXFP4AVX2(SB), NOSPLIT, $0-64
+	MOVQ    ahead+32(FP), SI
+	ADDQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	SHLQ    $0x03, DI
+	NEGQ    DI
+	VMOVDQU low4<>+0(SB), Y1
+	XORL    AX, AX
+
+half:
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
+
+first:
+	LEAQ   (R10)(R8*4), R11
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   blocks+24(FP), R12
+
+block:
+	VPBROADCASTD   (R10), Y2
+	VPINSRD        $0x01, (R10)(R8*1), X2, X2
+	VPINSRD        $0x02, (R10)(R8*2), X2, X2
+	VPINSRD        $0x03, (R10)(R9*1), X2, X2
+	VPBROADCASTD   (R11), Y3
+	VPINSRD        $0x01, (R11)(R8*1), X3, X3
+	VPINSRD        $0x02, (R11)(R8*2), X3, X3
+	VPINSRD        $0x03, (R11)(R9*1), X3, X3
+	VINSERTI128    $0x01, X3, Y2, Y2
+	VPAND          low8<>+0(SB), Y2, Y2
+	VPSLLD         $0x17, Y2, Y2
+	VMULPS         half<>+0(SB), Y2, Y2
+	VPMAXSD        least<>+0(SB), Y2, Y2
+	VPMINSD        most<>+0(SB), Y2, Y2
+	VMOVDQU        levels<>+0(SB), Y3
+	VBROADCASTI128 1(R10), Y4
+	VINSERTI128    $0x01, 1(R11), Y4, Y4
+	VBROADCASTI128 1(R10)(R8*1), Y5
+	VINSERTI128    $0x01, 1(R11)(R8*1), Y5, Y5
+	VBROADCASTI128 1(R10)(R8*2), Y6
+	VINSERTI128    $0x01, 1(R11)(R8*2), Y6, Y6
+	VBROADCASTI128 1(R10)(R9*1), Y7
+	VINSERTI128    $0x01, 1(R11)(R9*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	PREFETCHT1     (SI)
+	PREFETCHT0     (SI)(DI*1)
+	VPBROADCASTD   (CX), Y9
+	VPMADDUBSW     Y9, Y7, Y9
+	VPBROADCASTD   16(CX), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPADDW         Y9, Y7, Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   4(CX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDW         Y7, Y9, Y9
+	PREFETCHT1     64(SI)
+	PREFETCHT0     64(SI)(DI*1)
+	VPBROADCASTD   20(CX), Y5
+	VPMADDUBSW     Y5, Y6, Y5
+	VPADDW         Y9, Y5, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPSRLW         $0x04, Y8, Y6
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y6, Y3, Y6
+	VPBROADCASTD   8(CX), Y7
+	VPMADDUBSW     Y7, Y8, Y7
+	VPBROADCASTD   24(CX), Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPADDW         Y7, Y8, Y8
+	VPSRLW         $0x04, Y4, Y6
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y6, Y3, Y6
+	PREFETCHT1     128(SI)
+	PREFETCHT0     128(SI)(DI*1)
+	VPBROADCASTD   12(CX), Y3
+	VPMADDUBSW     Y3, Y4, Y3
+	VPADDW         Y8, Y3, Y3
+	VPBROADCASTD   28(CX), Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPADDW         Y3, Y4, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y5, Y4, Y4
+	VPBROADCASTD   (BX), Y3
+	VPMADDWD       bias0<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VBROADCASTSS   (DX), Y3
+	VMULPS         Y2, Y3, Y3
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y3, Y4, Y0
+	ADDQ           $0x00000088, SI
+	ADDQ           $0x20, CX
+	ADDQ           $0x04, DX
+	ADDQ           $0x04, BX
+	ADDQ           $0x00000011, R10
+	ADDQ           $0x00000011, R11
+	DECQ           R12
+	JNZ            block
+	MOVQ           dst+0(FP), CX
+	ADDQ           AX, CX
+	VMOVUPS        Y0, (CX)
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
@@ -187,149 +448,6 @@ DATA levels<>+24(SB)/4, $0x090a0b0c
 DATA levels<>+28(SB)/4, $0x00040608
 GLOBL levels<>(SB), RODATA|NOPTR, $32
 
-DATA bias0<>+0(SB)/4, $0xfff4fff4
-DATA bias0<>+4(SB)/4, $0xfff4fff4
-DATA bias0<>+8(SB)/4, $0xfff4fff4
-DATA bias0<>+12(SB)/4, $0xfff4fff4
-DATA bias0<>+16(SB)/4, $0xfff4fff4
-DATA bias0<>+20(SB)/4, $0xfff4fff4
-DATA bias0<>+24(SB)/4, $0xfff4fff4
-DATA bias0<>+28(SB)/4, $0xfff4fff4
-GLOBL bias0<>(SB), RODATA|NOPTR, $32
-
-// func dotMXFP4AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotMXFP4AVX2(SB), NOSPLIT, $0-64
-	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), DI
-	ADDQ    src+8(FP), DI
-	MOVQ    stride+16(FP), R8
-	SHLQ    $0x03, R8
-	NEGQ    R8
-	XORL    AX, AX
-
-half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
-	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
-
-src0:
-	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), CX
-	MOVQ   d+48(FP), DX
-	MOVQ   sums+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
-
-block:
-	VPBROADCASTD   (R9), Y2
-	VPINSRD        $0x01, (R9)(R11*1), X2, X2
-	VPINSRD        $0x02, (R9)(R11*2), X2, X2
-	VPINSRD        $0x03, (R9)(R12*1), X2, X2
-	VPBROADCASTD   (R10), Y3
-	VPINSRD        $0x01, (R10)(R11*1), X3, X3
-	VPINSRD        $0x02, (R10)(R11*2), X3, X3
-	VPINSRD        $0x03, (R10)(R12*1), X3, X3
-	VINSERTI128    $0x01, X3, Y2, Y2
-	VPAND          low8<>+0(SB), Y2, Y2
-	VPSLLD         $0x17, Y2, Y2
-	VMULPS         half<>+0(SB), Y2, Y2
-	VPMAXSD        least<>+0(SB), Y2, Y2
-	VPMINSD        most<>+0(SB), Y2, Y2
-	VMOVDQU        levels<>+0(SB), Y3
-	VBROADCASTI128 1(R9), Y4
-	VINSERTI128    $0x01, 1(R10), Y4, Y4
-	VBROADCASTI128 1(R9)(R11*1), Y5
-	VINSERTI128    $0x01, 1(R10)(R11*1), Y5, Y5
-	VBROADCASTI128 1(R9)(R11*2), Y6
-	VINSERTI128    $0x01, 1(R10)(R11*2), Y6, Y6
-	VBROADCASTI128 1(R9)(R12*1), Y7
-	VINSERTI128    $0x01, 1(R10)(R12*1), Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLDQ     Y7, Y6, Y5
-	VPUNPCKHDQ     Y7, Y6, Y6
-	VPUNPCKLQDQ    Y5, Y8, Y7
-	VPUNPCKHQDQ    Y5, Y8, Y5
-	VPUNPCKLQDQ    Y6, Y4, Y8
-	VPUNPCKHQDQ    Y6, Y4, Y4
-	VPSRLW         $0x04, Y7, Y6
-	VPAND          Y1, Y7, Y7
-	VPAND          Y1, Y6, Y6
-	VPSHUFB        Y7, Y3, Y7
-	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     (DI)
-	PREFETCHT0     (DI)(R8*1)
-	VPBROADCASTD   (CX), Y9
-	VPMADDUBSW     Y9, Y7, Y9
-	VPBROADCASTD   16(CX), Y7
-	VPMADDUBSW     Y7, Y6, Y7
-	VPADDW         Y9, Y7, Y7
-	VPSRLW         $0x04, Y5, Y6
-	VPAND          Y1, Y5, Y5
-	VPAND          Y1, Y6, Y6
-	VPSHUFB        Y5, Y3, Y5
-	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   4(CX), Y9
-	VPMADDUBSW     Y9, Y5, Y9
-	VPADDW         Y7, Y9, Y9
-	PREFETCHT1     64(DI)
-	PREFETCHT0     64(DI)(R8*1)
-	VPBROADCASTD   20(CX), Y5
-	VPMADDUBSW     Y5, Y6, Y5
-	VPADDW         Y9, Y5, Y5
-	VPMADDWD       ones<>+0(SB), Y5, Y5
-	VPSRLW         $0x04, Y8, Y6
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y6, Y6
-	VPSHUFB        Y8, Y3, Y8
-	VPSHUFB        Y6, Y3, Y6
-	VPBROADCASTD   8(CX), Y7
-	VPMADDUBSW     Y7, Y8, Y7
-	VPBROADCASTD   24(CX), Y8
-	VPMADDUBSW     Y8, Y6, Y8
-	VPADDW         Y7, Y8, Y8
-	VPSRLW         $0x04, Y4, Y6
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y6, Y6
-	VPSHUFB        Y4, Y3, Y4
-	VPSHUFB        Y6, Y3, Y6
-	PREFETCHT1     128(DI)
-	PREFETCHT0     128(DI)(R8*1)
-	VPBROADCASTD   12(CX), Y3
-	VPMADDUBSW     Y3, Y4, Y3
-	VPADDW         Y8, Y3, Y3
-	VPBROADCASTD   28(CX), Y4
-	VPMADDUBSW     Y4, Y6, Y4
-	VPADDW         Y3, Y4, Y4
-	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPADDD         Y5, Y4, Y4
-	VPBROADCASTD   (BX), Y3
-	VPMADDWD       bias0<>+0(SB), Y3, Y3
-	VPADDD         Y3, Y4, Y4
-	VBROADCASTSS   (DX), Y3
-	VMULPS         Y2, Y3, Y3
-	VCVTDQ2PS      Y4, Y4
-	VFMADD231PS    Y3, Y4, Y0
-	ADDQ           $0x20, CX
-	ADDQ           $0x04, DX
-	ADDQ           $0x04, BX
-	ADDQ           $0x00000088, DI
-	ADDQ           $0x00000011, R9
-	ADDQ           $0x00000011, R10
-	DECQ           SI
-	JNZ            block
-	MOVQ           dst+0(FP), CX
-	VMOVUPS        Y0, (CX)(AX*1)
-	ADDQ           $0x20, AX
-	CMPQ           AX, $0x40
-	JNE            half
-	VZEROUPPER
-	RET
-
 DATA ones<>+0(SB)/4, $0x00010001
 DATA ones<>+4(SB)/4, $0x00010001
 DATA ones<>+8(SB)/4, $0x00010001
@@ -339,3 +457,13 @@ DATA ones<>+20(SB)/4, $0x00010001
 DATA ones<>+24(SB)/4, $0x00010001
 DATA ones<>+28(SB)/4, $0x00010001
 GLOBL ones<>(SB), RODATA|NOPTR, $32
+
+DATA bias0<>+0(SB)/4, $0xfff4fff4
+DATA bias0<>+4(SB)/4, $0xfff4fff4
+DATA bias0<>+8(SB)/4, $0xfff4fff4
+DATA bias0<>+12(SB)/4, $0xfff4fff4
+DATA bias0<>+16(SB)/4, $0xfff4fff4
+DATA bias0<>+20(SB)/4, $0xfff4fff4
+DATA bias0<>+24(SB)/4, $0xfff4fff4
+DATA bias0<>+28(SB)/4, $0xfff4fff4
+GLOBL bias0<>(SB), RODATA|NOPTR, $32

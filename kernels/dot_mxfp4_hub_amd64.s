@@ -6,70 +6,77 @@
 
 // func dotMXFP4HubAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
-TEXT ·dotMXFP4HubAVX512(SB), NOSPLIT, $8-80
-	MOVL      $0x00000002, CX
-	KMOVD     CX, K1
-	MOVL      $0x00000004, CX
-	KMOVD     CX, K1
-	MOVL      $0x00000008, CX
-	KMOVD     CX, K1
-	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), DI
-	ADDQ      src+8(FP), DI
-	MOVQ      stride+16(FP), R8
-	SHLQ      $0x03, R8
-	NEGQ      R8
+TEXT ·dotMXFP4HubAVX512(SB), NOSPLIT, $0-80
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K1
+	MOVQ      ahead+32(FP), SI
+	ADDQ      src+8(FP), SI
+	MOVQ      stride+16(FP), DI
+	SHLQ      $0x03, DI
+	NEGQ      DI
+	VMOVDQU64 wlow4<>+0(SB), Y1
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ  (R9)(R11*4), R10
-	MOVQ  scales+64(FP), R13
-	MOVQ  scaleStride+72(FP), R15
-	LEAQ  (R15)(R15*2), BP
+first:
+	LEAQ  (R10)(R8*4), R11
+	MOVQ  scales+64(FP), R12
 	TESTQ AX, AX
 	JZ    scales0
-	LEAQ  (R13)(R15*8), R13
+	MOVQ  scaleStride+72(FP), CX
+	LEAQ  (R12)(CX*8), R12
 
 scales0:
-	LEAQ   (R13)(R15*4), R14
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R13
 
 block:
 	VXORPS          X2, X2, X2
-	VPINSRB         $0x00, (R13), X2, X2
-	VPINSRB         $0x01, (R13)(R15*1), X2, X2
-	VPINSRB         $0x02, (R13)(R15*2), X2, X2
-	VPINSRB         $0x03, (R13)(BP*1), X2, X2
+	MOVQ            R12, R14
+	VPINSRB         $0x00, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x01, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x02, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x03, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
 	VPINSRB         $0x04, (R14), X2, X2
-	VPINSRB         $0x05, (R14)(R15*1), X2, X2
-	VPINSRB         $0x06, (R14)(R15*2), X2, X2
-	VPINSRB         $0x07, (R14)(BP*1), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x05, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x06, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x07, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
 	VPMOVZXBD       X2, Y2
 	VPSLLD          $0x17, Y2, Y2
-	VMULPS          half<>+0(SB), Y2, Y2
-	VPMAXSD         least<>+0(SB), Y2, Y2
-	VPMINSD         most<>+0(SB), Y2, Y2
-	VMOVDQU64       levels<>+0(SB), Y3
-	VBROADCASTI32X4 (R9), Y4
-	VINSERTI32X4    $0x01, (R10), Y4, Y4
-	VBROADCASTI32X4 (R9)(R11*1), Y5
-	VINSERTI32X4    $0x01, (R10)(R11*1), Y5, Y5
-	VBROADCASTI32X4 (R9)(R11*2), Y6
-	VINSERTI32X4    $0x01, (R10)(R11*2), Y6, Y6
-	VBROADCASTI32X4 (R9)(R12*1), Y7
-	VINSERTI32X4    $0x01, (R10)(R12*1), Y7, Y7
+	VMULPS          whalf<>+0(SB), Y2, Y2
+	VPMAXSD         wleast<>+0(SB), Y2, Y2
+	VPMINSD         wmost<>+0(SB), Y2, Y2
+	VMOVDQU64       wlevels<>+0(SB), Y3
+	VBROADCASTI32X4 (R10), Y4
+	VINSERTI32X4    $0x01, (R11), Y4, Y4
+	VBROADCASTI32X4 (R10)(R8*1), Y5
+	VINSERTI32X4    $0x01, (R11)(R8*1), Y5, Y5
+	VBROADCASTI32X4 (R10)(R8*2), Y6
+	VINSERTI32X4    $0x01, (R11)(R8*2), Y6, Y6
+	VBROADCASTI32X4 (R10)(R9*1), Y7
+	VINSERTI32X4    $0x01, (R11)(R9*1), Y7, Y7
 	VPUNPCKLDQ      Y5, Y4, Y8
 	VPUNPCKHDQ      Y5, Y4, Y4
 	VPUNPCKLDQ      Y7, Y6, Y5
@@ -86,8 +93,8 @@ block:
 	VPUNPCKHBW      Y6, Y7, Y9
 	VPUNPCKLBW      Y6, Y7, Y7
 	VSHUFPS         $0x88, Y9, Y7, Y6
-	PREFETCHT1      (DI)
-	PREFETCHT0      (DI)(R8*1)
+	PREFETCHT1      (SI)
+	PREFETCHT0      (SI)(DI*1)
 	VXORPS          Y10, Y10, Y10
 	VPDPBUSD.BCST   (CX), Y6, Y10
 	VSHUFPS         $0xdd, Y9, Y7, Y6
@@ -112,8 +119,8 @@ block:
 	VPUNPCKHBW      Y5, Y8, Y6
 	VPUNPCKLBW      Y5, Y8, Y8
 	VSHUFPS         $0x88, Y6, Y8, Y5
-	PREFETCHT1      64(DI)
-	PREFETCHT0      64(DI)(R8*1)
+	PREFETCHT1      64(SI)
+	PREFETCHT0      64(SI)(DI*1)
 	VPDPBUSD.BCST   16(CX), Y5, Y10
 	VSHUFPS         $0xdd, Y6, Y8, Y5
 	VPDPBUSD.BCST   20(CX), Y5, Y7
@@ -129,26 +136,299 @@ block:
 	VSHUFPS         $0xdd, Y3, Y4, Y5
 	VPDPBUSD.BCST   28(CX), Y5, Y7
 	VPADDD          Y7, Y10, Y10
-	VMOVDQU64       bias0<>+0(SB), Y3
+	VMOVDQU64       wbias0<>+0(SB), Y3
 	VPDPWSSD.BCST   (BX), Y3, Y10
 	VMULPS.BCST     (DX), Y2, Y2
 	VCVTDQ2PS       Y10, Y10
 	VFMADD231PS     Y2, Y10, Y0
+	ADDQ            $0x00000080, SI
 	ADDQ            $0x20, CX
 	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x00000080, DI
-	ADDQ            $0x00000010, R9
 	ADDQ            $0x00000010, R10
-	INCQ            R13
-	INCQ            R14
-	DECQ            SI
+	ADDQ            $0x00000010, R11
+	INCQ            R12
+	DECQ            R13
 	JNZ             block
 	MOVQ            dst+0(FP), CX
-	VMOVUPS         Y0, (CX)(AX*1)
+	ADDQ            AX, CX
+	VMOVUPS         Y0, (CX)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
+	VZEROUPPER
+	RET
+
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
+
+DATA whalf<>+0(SB)/4, $0x3f000000
+DATA whalf<>+4(SB)/4, $0x3f000000
+DATA whalf<>+8(SB)/4, $0x3f000000
+DATA whalf<>+12(SB)/4, $0x3f000000
+DATA whalf<>+16(SB)/4, $0x3f000000
+DATA whalf<>+20(SB)/4, $0x3f000000
+DATA whalf<>+24(SB)/4, $0x3f000000
+DATA whalf<>+28(SB)/4, $0x3f000000
+DATA whalf<>+32(SB)/4, $0x3f000000
+DATA whalf<>+36(SB)/4, $0x3f000000
+DATA whalf<>+40(SB)/4, $0x3f000000
+DATA whalf<>+44(SB)/4, $0x3f000000
+DATA whalf<>+48(SB)/4, $0x3f000000
+DATA whalf<>+52(SB)/4, $0x3f000000
+DATA whalf<>+56(SB)/4, $0x3f000000
+DATA whalf<>+60(SB)/4, $0x3f000000
+GLOBL whalf<>(SB), RODATA|NOPTR, $64
+
+DATA wleast<>+0(SB)/4, $0x00200000
+DATA wleast<>+4(SB)/4, $0x00200000
+DATA wleast<>+8(SB)/4, $0x00200000
+DATA wleast<>+12(SB)/4, $0x00200000
+DATA wleast<>+16(SB)/4, $0x00200000
+DATA wleast<>+20(SB)/4, $0x00200000
+DATA wleast<>+24(SB)/4, $0x00200000
+DATA wleast<>+28(SB)/4, $0x00200000
+DATA wleast<>+32(SB)/4, $0x00200000
+DATA wleast<>+36(SB)/4, $0x00200000
+DATA wleast<>+40(SB)/4, $0x00200000
+DATA wleast<>+44(SB)/4, $0x00200000
+DATA wleast<>+48(SB)/4, $0x00200000
+DATA wleast<>+52(SB)/4, $0x00200000
+DATA wleast<>+56(SB)/4, $0x00200000
+DATA wleast<>+60(SB)/4, $0x00200000
+GLOBL wleast<>(SB), RODATA|NOPTR, $64
+
+DATA wmost<>+0(SB)/4, $0x7f000000
+DATA wmost<>+4(SB)/4, $0x7f000000
+DATA wmost<>+8(SB)/4, $0x7f000000
+DATA wmost<>+12(SB)/4, $0x7f000000
+DATA wmost<>+16(SB)/4, $0x7f000000
+DATA wmost<>+20(SB)/4, $0x7f000000
+DATA wmost<>+24(SB)/4, $0x7f000000
+DATA wmost<>+28(SB)/4, $0x7f000000
+DATA wmost<>+32(SB)/4, $0x7f000000
+DATA wmost<>+36(SB)/4, $0x7f000000
+DATA wmost<>+40(SB)/4, $0x7f000000
+DATA wmost<>+44(SB)/4, $0x7f000000
+DATA wmost<>+48(SB)/4, $0x7f000000
+DATA wmost<>+52(SB)/4, $0x7f000000
+DATA wmost<>+56(SB)/4, $0x7f000000
+DATA wmost<>+60(SB)/4, $0x7f000000
+GLOBL wmost<>(SB), RODATA|NOPTR, $64
+
+DATA wlevels<>+0(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+4(SB)/4, $0x18141210
+DATA wlevels<>+8(SB)/4, $0x090a0b0c
+DATA wlevels<>+12(SB)/4, $0x00040608
+DATA wlevels<>+16(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+20(SB)/4, $0x18141210
+DATA wlevels<>+24(SB)/4, $0x090a0b0c
+DATA wlevels<>+28(SB)/4, $0x00040608
+DATA wlevels<>+32(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+36(SB)/4, $0x18141210
+DATA wlevels<>+40(SB)/4, $0x090a0b0c
+DATA wlevels<>+44(SB)/4, $0x00040608
+DATA wlevels<>+48(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+52(SB)/4, $0x18141210
+DATA wlevels<>+56(SB)/4, $0x090a0b0c
+DATA wlevels<>+60(SB)/4, $0x00040608
+GLOBL wlevels<>(SB), RODATA|NOPTR, $64
+
+DATA wbias0<>+0(SB)/4, $0xfff4fff4
+DATA wbias0<>+4(SB)/4, $0xfff4fff4
+DATA wbias0<>+8(SB)/4, $0xfff4fff4
+DATA wbias0<>+12(SB)/4, $0xfff4fff4
+DATA wbias0<>+16(SB)/4, $0xfff4fff4
+DATA wbias0<>+20(SB)/4, $0xfff4fff4
+DATA wbias0<>+24(SB)/4, $0xfff4fff4
+DATA wbias0<>+28(SB)/4, $0xfff4fff4
+DATA wbias0<>+32(SB)/4, $0xfff4fff4
+DATA wbias0<>+36(SB)/4, $0xfff4fff4
+DATA wbias0<>+40(SB)/4, $0xfff4fff4
+DATA wbias0<>+44(SB)/4, $0xfff4fff4
+DATA wbias0<>+48(SB)/4, $0xfff4fff4
+DATA wbias0<>+52(SB)/4, $0xfff4fff4
+DATA wbias0<>+56(SB)/4, $0xfff4fff4
+DATA wbias0<>+60(SB)/4, $0xfff4fff4
+GLOBL wbias0<>(SB), RODATA|NOPTR, $64
+
+// func dotMXFP4HubAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotMXFP4HubAVX2(SB), NOSPLIT, $0-80
+	MOVQ    ahead+32(FP), SI
+	ADDQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	SHLQ    $0x03, DI
+	NEGQ    DI
+	VMOVDQU low4<>+0(SB), Y1
+	XORL    AX, AX
+
+half:
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
+
+first:
+	LEAQ  (R10)(R8*4), R11
+	MOVQ  scales+64(FP), R12
+	TESTQ AX, AX
+	JZ    scales0
+	MOVQ  scaleStride+72(FP), CX
+	LEAQ  (R12)(CX*8), R12
+
+scales0:
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   blocks+24(FP), R13
+
+block:
+	VXORPS         X2, X2, X2
+	MOVQ           R12, R14
+	VPINSRB        $0x00, (R14), X2, X2
+	ADDQ           scaleStride+72(FP), R14
+	VPINSRB        $0x01, (R14), X2, X2
+	ADDQ           scaleStride+72(FP), R14
+	VPINSRB        $0x02, (R14), X2, X2
+	ADDQ           scaleStride+72(FP), R14
+	VPINSRB        $0x03, (R14), X2, X2
+	ADDQ           scaleStride+72(FP), R14
+	VPINSRB        $0x04, (R14), X2, X2
+	ADDQ           scaleStride+72(FP), R14
+	VPINSRB        $0x05, (R14), X2, X2
+	ADDQ           scaleStride+72(FP), R14
+	VPINSRB        $0x06, (R14), X2, X2
+	ADDQ           scaleStride+72(FP), R14
+	VPINSRB        $0x07, (R14), X2, X2
+	ADDQ           scaleStride+72(FP), R14
+	VPMOVZXBD      X2, Y2
+	VPSLLD         $0x17, Y2, Y2
+	VMULPS         half<>+0(SB), Y2, Y2
+	VPMAXSD        least<>+0(SB), Y2, Y2
+	VPMINSD        most<>+0(SB), Y2, Y2
+	VMOVDQU        levels<>+0(SB), Y3
+	VBROADCASTI128 (R10), Y4
+	VINSERTI128    $0x01, (R11), Y4, Y4
+	VBROADCASTI128 (R10)(R8*1), Y5
+	VINSERTI128    $0x01, (R11)(R8*1), Y5, Y5
+	VBROADCASTI128 (R10)(R8*2), Y6
+	VINSERTI128    $0x01, (R11)(R8*2), Y6, Y6
+	VBROADCASTI128 (R10)(R9*1), Y7
+	VINSERTI128    $0x01, (R11)(R9*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y7, Y3, Y7
+	VPSHUFB        Y6, Y3, Y6
+	VPUNPCKHBW     Y6, Y7, Y9
+	VPUNPCKLBW     Y6, Y7, Y7
+	VSHUFPS        $0x88, Y9, Y7, Y6
+	PREFETCHT1     (SI)
+	PREFETCHT0     (SI)(DI*1)
+	VPBROADCASTD   (CX), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VSHUFPS        $0xdd, Y9, Y7, Y6
+	VPBROADCASTD   4(CX), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPADDW         Y10, Y7, Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y5, Y3, Y5
+	VPSHUFB        Y6, Y3, Y6
+	VPUNPCKHBW     Y6, Y5, Y9
+	VPUNPCKLBW     Y6, Y5, Y5
+	VSHUFPS        $0x88, Y9, Y5, Y6
+	VPBROADCASTD   8(CX), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPADDW         Y7, Y10, Y10
+	VSHUFPS        $0xdd, Y9, Y5, Y6
+	VPBROADCASTD   12(CX), Y5
+	VPMADDUBSW     Y5, Y6, Y5
+	VPADDW         Y10, Y5, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPSRLW         $0x04, Y8, Y6
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y8, Y3, Y8
+	VPSHUFB        Y6, Y3, Y6
+	VPUNPCKHBW     Y6, Y8, Y7
+	VPUNPCKLBW     Y6, Y8, Y8
+	VSHUFPS        $0x88, Y7, Y8, Y6
+	PREFETCHT1     64(SI)
+	PREFETCHT0     64(SI)(DI*1)
+	VPBROADCASTD   16(CX), Y9
+	VPMADDUBSW     Y9, Y6, Y9
+	VSHUFPS        $0xdd, Y7, Y8, Y6
+	VPBROADCASTD   20(CX), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPADDW         Y9, Y7, Y7
+	VPSRLW         $0x04, Y4, Y6
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y6, Y6
+	VPSHUFB        Y4, Y3, Y4
+	VPSHUFB        Y6, Y3, Y6
+	VPUNPCKHBW     Y6, Y4, Y3
+	VPUNPCKLBW     Y6, Y4, Y4
+	VSHUFPS        $0x88, Y3, Y4, Y6
+	VPBROADCASTD   24(CX), Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPADDW         Y7, Y8, Y8
+	VSHUFPS        $0xdd, Y3, Y4, Y6
+	VPBROADCASTD   28(CX), Y3
+	VPMADDUBSW     Y3, Y6, Y3
+	VPADDW         Y8, Y3, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VPBROADCASTD   (BX), Y4
+	VPMADDWD       bias0<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTSS   (DX), Y4
+	VMULPS         Y2, Y4, Y4
+	VCVTDQ2PS      Y3, Y3
+	VFMADD231PS    Y4, Y3, Y0
+	ADDQ           $0x00000080, SI
+	ADDQ           $0x20, CX
+	ADDQ           $0x04, DX
+	ADDQ           $0x04, BX
+	ADDQ           $0x00000010, R10
+	ADDQ           $0x00000010, R11
+	INCQ           R12
+	DECQ           R13
+	JNZ            block
+	MOVQ           dst+0(FP), CX
+	ADDQ           AX, CX
+	VMOVUPS        Y0, (CX)
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
@@ -202,174 +482,6 @@ DATA levels<>+24(SB)/4, $0x090a0b0c
 DATA levels<>+28(SB)/4, $0x00040608
 GLOBL levels<>(SB), RODATA|NOPTR, $32
 
-DATA bias0<>+0(SB)/4, $0xfff4fff4
-DATA bias0<>+4(SB)/4, $0xfff4fff4
-DATA bias0<>+8(SB)/4, $0xfff4fff4
-DATA bias0<>+12(SB)/4, $0xfff4fff4
-DATA bias0<>+16(SB)/4, $0xfff4fff4
-DATA bias0<>+20(SB)/4, $0xfff4fff4
-DATA bias0<>+24(SB)/4, $0xfff4fff4
-DATA bias0<>+28(SB)/4, $0xfff4fff4
-GLOBL bias0<>(SB), RODATA|NOPTR, $32
-
-// func dotMXFP4HubAVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotMXFP4HubAVX2(SB), NOSPLIT, $8-80
-	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), DI
-	ADDQ    src+8(FP), DI
-	MOVQ    stride+16(FP), R8
-	SHLQ    $0x03, R8
-	NEGQ    R8
-	XORL    AX, AX
-
-half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
-	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
-
-src0:
-	LEAQ  (R9)(R11*4), R10
-	MOVQ  scales+64(FP), R13
-	MOVQ  scaleStride+72(FP), R15
-	LEAQ  (R15)(R15*2), BP
-	TESTQ AX, AX
-	JZ    scales0
-	LEAQ  (R13)(R15*8), R13
-
-scales0:
-	LEAQ   (R13)(R15*4), R14
-	MOVQ   q+40(FP), CX
-	MOVQ   d+48(FP), DX
-	MOVQ   sums+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
-
-block:
-	VXORPS         X2, X2, X2
-	VPINSRB        $0x00, (R13), X2, X2
-	VPINSRB        $0x01, (R13)(R15*1), X2, X2
-	VPINSRB        $0x02, (R13)(R15*2), X2, X2
-	VPINSRB        $0x03, (R13)(BP*1), X2, X2
-	VPINSRB        $0x04, (R14), X2, X2
-	VPINSRB        $0x05, (R14)(R15*1), X2, X2
-	VPINSRB        $0x06, (R14)(R15*2), X2, X2
-	VPINSRB        $0x07, (R14)(BP*1), X2, X2
-	VPMOVZXBD      X2, Y2
-	VPSLLD         $0x17, Y2, Y2
-	VMULPS         half<>+0(SB), Y2, Y2
-	VPMAXSD        least<>+0(SB), Y2, Y2
-	VPMINSD        most<>+0(SB), Y2, Y2
-	VMOVDQU        levels<>+0(SB), Y3
-	VBROADCASTI128 (R9), Y4
-	VINSERTI128    $0x01, (R10), Y4, Y4
-	VBROADCASTI128 (R9)(R11*1), Y5
-	VINSERTI128    $0x01, (R10)(R11*1), Y5, Y5
-	VBROADCASTI128 (R9)(R11*2), Y6
-	VINSERTI128    $0x01, (R10)(R11*2), Y6, Y6
-	VBROADCASTI128 (R9)(R12*1), Y7
-	VINSERTI128    $0x01, (R10)(R12*1), Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLDQ     Y7, Y6, Y5
-	VPUNPCKHDQ     Y7, Y6, Y6
-	VPUNPCKLQDQ    Y5, Y8, Y7
-	VPUNPCKHQDQ    Y5, Y8, Y5
-	VPUNPCKLQDQ    Y6, Y4, Y8
-	VPUNPCKHQDQ    Y6, Y4, Y4
-	VPSRLW         $0x04, Y7, Y6
-	VPAND          Y1, Y7, Y7
-	VPAND          Y1, Y6, Y6
-	VPSHUFB        Y7, Y3, Y7
-	VPSHUFB        Y6, Y3, Y6
-	VPUNPCKHBW     Y6, Y7, Y9
-	VPUNPCKLBW     Y6, Y7, Y7
-	VSHUFPS        $0x88, Y9, Y7, Y6
-	PREFETCHT1     (DI)
-	PREFETCHT0     (DI)(R8*1)
-	VPBROADCASTD   (CX), Y10
-	VPMADDUBSW     Y10, Y6, Y10
-	VSHUFPS        $0xdd, Y9, Y7, Y6
-	VPBROADCASTD   4(CX), Y7
-	VPMADDUBSW     Y7, Y6, Y7
-	VPADDW         Y10, Y7, Y7
-	VPSRLW         $0x04, Y5, Y6
-	VPAND          Y1, Y5, Y5
-	VPAND          Y1, Y6, Y6
-	VPSHUFB        Y5, Y3, Y5
-	VPSHUFB        Y6, Y3, Y6
-	VPUNPCKHBW     Y6, Y5, Y9
-	VPUNPCKLBW     Y6, Y5, Y5
-	VSHUFPS        $0x88, Y9, Y5, Y6
-	VPBROADCASTD   8(CX), Y10
-	VPMADDUBSW     Y10, Y6, Y10
-	VPADDW         Y7, Y10, Y10
-	VSHUFPS        $0xdd, Y9, Y5, Y6
-	VPBROADCASTD   12(CX), Y5
-	VPMADDUBSW     Y5, Y6, Y5
-	VPADDW         Y10, Y5, Y5
-	VPMADDWD       ones<>+0(SB), Y5, Y5
-	VPSRLW         $0x04, Y8, Y6
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y6, Y6
-	VPSHUFB        Y8, Y3, Y8
-	VPSHUFB        Y6, Y3, Y6
-	VPUNPCKHBW     Y6, Y8, Y7
-	VPUNPCKLBW     Y6, Y8, Y8
-	VSHUFPS        $0x88, Y7, Y8, Y6
-	PREFETCHT1     64(DI)
-	PREFETCHT0     64(DI)(R8*1)
-	VPBROADCASTD   16(CX), Y9
-	VPMADDUBSW     Y9, Y6, Y9
-	VSHUFPS        $0xdd, Y7, Y8, Y6
-	VPBROADCASTD   20(CX), Y7
-	VPMADDUBSW     Y7, Y6, Y7
-	VPADDW         Y9, Y7, Y7
-	VPSRLW         $0x04, Y4, Y6
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y6, Y6
-	VPSHUFB        Y4, Y3, Y4
-	VPSHUFB        Y6, Y3, Y6
-	VPUNPCKHBW     Y6, Y4, Y3
-	VPUNPCKLBW     Y6, Y4, Y4
-	VSHUFPS        $0x88, Y3, Y4, Y6
-	VPBROADCASTD   24(CX), Y8
-	VPMADDUBSW     Y8, Y6, Y8
-	VPADDW         Y7, Y8, Y8
-	VSHUFPS        $0xdd, Y3, Y4, Y6
-	VPBROADCASTD   28(CX), Y3
-	VPMADDUBSW     Y3, Y6, Y3
-	VPADDW         Y8, Y3, Y3
-	VPMADDWD       ones<>+0(SB), Y3, Y3
-	VPADDD         Y5, Y3, Y3
-	VPBROADCASTD   (BX), Y4
-	VPMADDWD       bias0<>+0(SB), Y4, Y4
-	VPADDD         Y4, Y3, Y3
-	VBROADCASTSS   (DX), Y4
-	VMULPS         Y2, Y4, Y4
-	VCVTDQ2PS      Y3, Y3
-	VFMADD231PS    Y4, Y3, Y0
-	ADDQ           $0x20, CX
-	ADDQ           $0x04, DX
-	ADDQ           $0x04, BX
-	ADDQ           $0x00000080, DI
-	ADDQ           $0x00000010, R9
-	ADDQ           $0x00000010, R10
-	INCQ           R13
-	INCQ           R14
-	DECQ           SI
-	JNZ            block
-	MOVQ           dst+0(FP), CX
-	VMOVUPS        Y0, (CX)(AX*1)
-	ADDQ           $0x20, AX
-	CMPQ           AX, $0x40
-	JNE            half
-	VZEROUPPER
-	RET
-
 DATA ones<>+0(SB)/4, $0x00010001
 DATA ones<>+4(SB)/4, $0x00010001
 DATA ones<>+8(SB)/4, $0x00010001
@@ -379,3 +491,13 @@ DATA ones<>+20(SB)/4, $0x00010001
 DATA ones<>+24(SB)/4, $0x00010001
 DATA ones<>+28(SB)/4, $0x00010001
 GLOBL ones<>(SB), RODATA|NOPTR, $32
+
+DATA bias0<>+0(SB)/4, $0xfff4fff4
+DATA bias0<>+4(SB)/4, $0xfff4fff4
+DATA bias0<>+8(SB)/4, $0xfff4fff4
+DATA bias0<>+12(SB)/4, $0xfff4fff4
+DATA bias0<>+16(SB)/4, $0xfff4fff4
+DATA bias0<>+20(SB)/4, $0xfff4fff4
+DATA bias0<>+24(SB)/4, $0xfff4fff4
+DATA bias0<>+28(SB)/4, $0xfff4fff4
+GLOBL bias0<>(SB), RODATA|NOPTR, $32

@@ -7,95 +7,95 @@
 // func dotNVFP4AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
 TEXT ·dotNVFP4AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, CX
-	KMOVD     CX, K1
-	MOVL      $0x00000004, CX
-	KMOVD     CX, K2
-	MOVL      $0x00000008, CX
-	KMOVD     CX, K3
-	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), DI
-	ADDQ      src+8(FP), DI
-	MOVQ      stride+16(FP), R8
-	SHLQ      $0x03, R8
-	NEGQ      R8
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	MOVQ      ahead+32(FP), SI
+	ADDQ      src+8(FP), SI
+	MOVQ      stride+16(FP), DI
+	SHLQ      $0x03, DI
+	NEGQ      DI
+	VMOVDQU64 wlow4<>+0(SB), Y1
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
-	VPBROADCASTD    (R9), Y2
-	VPBROADCASTD    (R9)(R11*1), K1, X2
-	VPBROADCASTD    (R9)(R11*2), K2, X2
-	VPBROADCASTD    (R9)(R12*1), K3, X2
-	VPBROADCASTD    (R10), Y3
-	VPBROADCASTD    (R10)(R11*1), K1, X3
-	VPBROADCASTD    (R10)(R11*2), K2, X3
-	VPBROADCASTD    (R10)(R12*1), K3, X3
+	VPBROADCASTD    (R10), Y2
+	VPBROADCASTD    (R10)(R8*1), K1, X2
+	VPBROADCASTD    (R10)(R8*2), K2, X2
+	VPBROADCASTD    (R10)(R9*1), K3, X2
+	VPBROADCASTD    (R11), Y3
+	VPBROADCASTD    (R11)(R8*1), K1, X3
+	VPBROADCASTD    (R11)(R8*2), K2, X3
+	VPBROADCASTD    (R11)(R9*1), K3, X3
 	VINSERTI32X4    $0x01, X3, Y2, Y2
 	VPSLLD          $0x18, Y2, Y3
 	VPSLLD          $0x01, Y3, Y3
 	VPSRLD          $0x19, Y3, Y3
-	VPADDD          d1<>+0(SB), Y3, Y4
+	VPADDD          wd1<>+0(SB), Y3, Y4
 	VPSRLD          $0x07, Y4, Y4
 	VXORPS          Y5, Y5, Y5
 	VPSUBD          Y4, Y5, Y4
 	VPSLLD          $0x14, Y3, Y3
-	VMULPS          scale<>+0(SB), Y3, Y3
+	VMULPS          wscale<>+0(SB), Y3, Y3
 	VPORD           Y4, Y3, Y3
 	VPSLLD          $0x10, Y2, Y4
 	VPSLLD          $0x01, Y4, Y4
 	VPSRLD          $0x19, Y4, Y4
-	VPADDD          d1<>+0(SB), Y4, Y5
+	VPADDD          wd1<>+0(SB), Y4, Y5
 	VPSRLD          $0x07, Y5, Y5
 	VXORPS          Y6, Y6, Y6
 	VPSUBD          Y5, Y6, Y5
 	VPSLLD          $0x14, Y4, Y4
-	VMULPS          scale<>+0(SB), Y4, Y4
+	VMULPS          wscale<>+0(SB), Y4, Y4
 	VPORD           Y5, Y4, Y4
 	VPSLLD          $0x08, Y2, Y5
 	VPSLLD          $0x01, Y5, Y5
 	VPSRLD          $0x19, Y5, Y5
-	VPADDD          d1<>+0(SB), Y5, Y6
+	VPADDD          wd1<>+0(SB), Y5, Y6
 	VPSRLD          $0x07, Y6, Y6
 	VXORPS          Y7, Y7, Y7
 	VPSUBD          Y6, Y7, Y6
 	VPSLLD          $0x14, Y5, Y5
-	VMULPS          scale<>+0(SB), Y5, Y5
+	VMULPS          wscale<>+0(SB), Y5, Y5
 	VPORD           Y6, Y5, Y5
 	VPSLLD          $0x00, Y2, Y2
 	VPSLLD          $0x01, Y2, Y2
 	VPSRLD          $0x19, Y2, Y2
-	VPADDD          d1<>+0(SB), Y2, Y6
+	VPADDD          wd1<>+0(SB), Y2, Y6
 	VPSRLD          $0x07, Y6, Y6
 	VXORPS          Y7, Y7, Y7
 	VPSUBD          Y6, Y7, Y6
 	VPSLLD          $0x14, Y2, Y2
-	VMULPS          scale<>+0(SB), Y2, Y2
+	VMULPS          wscale<>+0(SB), Y2, Y2
 	VPORD           Y6, Y2, Y2
-	VMOVDQU64       levels<>+0(SB), Y6
-	VBROADCASTI32X4 4(R9), Y7
-	VINSERTI32X4    $0x01, 4(R10), Y7, Y7
-	VBROADCASTI32X4 4(R9)(R11*1), Y8
-	VINSERTI32X4    $0x01, 4(R10)(R11*1), Y8, Y8
-	VBROADCASTI32X4 4(R9)(R11*2), Y9
-	VINSERTI32X4    $0x01, 4(R10)(R11*2), Y9, Y9
-	VBROADCASTI32X4 4(R9)(R12*1), Y10
-	VINSERTI32X4    $0x01, 4(R10)(R12*1), Y10, Y10
+	VMOVDQU64       wlevels<>+0(SB), Y6
+	VBROADCASTI32X4 4(R10), Y7
+	VINSERTI32X4    $0x01, 4(R11), Y7, Y7
+	VBROADCASTI32X4 4(R10)(R8*1), Y8
+	VINSERTI32X4    $0x01, 4(R11)(R8*1), Y8, Y8
+	VBROADCASTI32X4 4(R10)(R8*2), Y9
+	VINSERTI32X4    $0x01, 4(R11)(R8*2), Y9, Y9
+	VBROADCASTI32X4 4(R10)(R9*1), Y10
+	VINSERTI32X4    $0x01, 4(R11)(R9*1), Y10, Y10
 	VPUNPCKLDQ      Y8, Y7, Y11
 	VPUNPCKHDQ      Y8, Y7, Y7
 	VPUNPCKLDQ      Y10, Y9, Y8
@@ -109,8 +109,8 @@ block:
 	VPANDD          Y1, Y9, Y9
 	VPSHUFB         Y10, Y6, Y10
 	VPSHUFB         Y9, Y6, Y9
-	PREFETCHT1      (DI)
-	PREFETCHT0      (DI)(R8*1)
+	PREFETCHT1      (SI)
+	PREFETCHT0      (SI)(DI*1)
 	VXORPS          Y12, Y12, Y12
 	VPDPBUSD.BCST   (CX), Y10, Y12
 	VXORPS          Y10, Y10, Y10
@@ -123,7 +123,7 @@ block:
 	VPDPBUSD.BCST   4(CX), Y8, Y12
 	VPDPBUSD.BCST   12(CX), Y9, Y10
 	VPADDD          Y10, Y12, Y12
-	VMOVDQU64       bias0<>+0(SB), Y8
+	VMOVDQU64       wbias0<>+0(SB), Y8
 	VPDPWSSD.BCST   (BX), Y8, Y12
 	VMULPS.BCST     (DX), Y3, Y3
 	VCVTDQ2PS       Y12, Y12
@@ -133,8 +133,8 @@ block:
 	VPANDD          Y1, Y3, Y3
 	VPSHUFB         Y11, Y6, Y11
 	VPSHUFB         Y3, Y6, Y3
-	PREFETCHT1      64(DI)
-	PREFETCHT0      64(DI)(R8*1)
+	PREFETCHT1      64(SI)
+	PREFETCHT0      64(SI)(DI*1)
 	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   16(CX), Y11, Y8
 	VXORPS          Y9, Y9, Y9
@@ -145,23 +145,23 @@ block:
 	VPSHUFB         Y7, Y6, Y7
 	VPSHUFB         Y3, Y6, Y3
 	VPDPBUSD.BCST   20(CX), Y7, Y8
-	PREFETCHT1      128(DI)
-	PREFETCHT0      128(DI)(R8*1)
+	PREFETCHT1      128(SI)
+	PREFETCHT0      128(SI)(DI*1)
 	VPDPBUSD.BCST   28(CX), Y3, Y9
 	VPADDD          Y9, Y8, Y8
-	VMOVDQU64       bias1<>+0(SB), Y3
+	VMOVDQU64       wbias1<>+0(SB), Y3
 	VPDPWSSD.BCST   (BX), Y3, Y8
 	VMULPS.BCST     (DX), Y4, Y3
 	VCVTDQ2PS       Y8, Y8
 	VFMADD231PS     Y3, Y8, Y0
-	VBROADCASTI32X4 20(R9), Y3
-	VINSERTI32X4    $0x01, 20(R10), Y3, Y3
-	VBROADCASTI32X4 20(R9)(R11*1), Y4
-	VINSERTI32X4    $0x01, 20(R10)(R11*1), Y4, Y4
-	VBROADCASTI32X4 20(R9)(R11*2), Y7
-	VINSERTI32X4    $0x01, 20(R10)(R11*2), Y7, Y7
-	VBROADCASTI32X4 20(R9)(R12*1), Y8
-	VINSERTI32X4    $0x01, 20(R10)(R12*1), Y8, Y8
+	VBROADCASTI32X4 20(R10), Y3
+	VINSERTI32X4    $0x01, 20(R11), Y3, Y3
+	VBROADCASTI32X4 20(R10)(R8*1), Y4
+	VINSERTI32X4    $0x01, 20(R11)(R8*1), Y4, Y4
+	VBROADCASTI32X4 20(R10)(R8*2), Y7
+	VINSERTI32X4    $0x01, 20(R11)(R8*2), Y7, Y7
+	VBROADCASTI32X4 20(R10)(R9*1), Y8
+	VINSERTI32X4    $0x01, 20(R11)(R9*1), Y8, Y8
 	VPUNPCKLDQ      Y4, Y3, Y9
 	VPUNPCKHDQ      Y4, Y3, Y3
 	VPUNPCKLDQ      Y8, Y7, Y4
@@ -184,12 +184,12 @@ block:
 	VPANDD          Y1, Y7, Y7
 	VPSHUFB         Y4, Y6, Y4
 	VPSHUFB         Y7, Y6, Y7
-	PREFETCHT1      192(DI)
-	PREFETCHT0      192(DI)(R8*1)
+	PREFETCHT1      192(SI)
+	PREFETCHT0      192(SI)(DI*1)
 	VPDPBUSD.BCST   36(CX), Y4, Y10
 	VPDPBUSD.BCST   44(CX), Y7, Y8
 	VPADDD          Y8, Y10, Y10
-	VMOVDQU64       bias0<>+0(SB), Y4
+	VMOVDQU64       wbias0<>+0(SB), Y4
 	VPDPWSSD.BCST   4(BX), Y4, Y10
 	VMULPS.BCST     4(DX), Y5, Y4
 	VCVTDQ2PS       Y10, Y10
@@ -201,8 +201,8 @@ block:
 	VPSHUFB         Y4, Y6, Y4
 	VXORPS          Y5, Y5, Y5
 	VPDPBUSD.BCST   48(CX), Y9, Y5
-	PREFETCHT1      256(DI)
-	PREFETCHT0      256(DI)(R8*1)
+	PREFETCHT1      256(SI)
+	PREFETCHT0      256(SI)(DI*1)
 	VXORPS          Y7, Y7, Y7
 	VPDPBUSD.BCST   56(CX), Y4, Y7
 	VPSRLW          $0x04, Y3, Y4
@@ -213,24 +213,386 @@ block:
 	VPDPBUSD.BCST   52(CX), Y3, Y5
 	VPDPBUSD.BCST   60(CX), Y4, Y7
 	VPADDD          Y7, Y5, Y5
-	VMOVDQU64       bias1<>+0(SB), Y3
+	VMOVDQU64       wbias1<>+0(SB), Y3
 	VPDPWSSD.BCST   4(BX), Y3, Y5
 	VMULPS.BCST     4(DX), Y2, Y2
 	VCVTDQ2PS       Y5, Y5
 	VFMADD231PS     Y2, Y5, Y0
+	ADDQ            $0x00000120, SI
 	ADDQ            $0x40, CX
 	ADDQ            $0x08, DX
 	ADDQ            $0x08, BX
-	ADDQ            $0x00000120, DI
-	ADDQ            $0x00000024, R9
 	ADDQ            $0x00000024, R10
-	DECQ            SI
+	ADDQ            $0x00000024, R11
+	DECQ            R12
 	JNZ             block
 	MOVQ            dst+0(FP), CX
-	VMOVUPS         Y0, (CX)(AX*1)
+	ADDQ            AX, CX
+	VMOVUPS         Y0, (CX)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
+	VZEROUPPER
+	RET
+
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
+
+DATA wd1<>+0(SB)/4, $0x00000001
+DATA wd1<>+4(SB)/4, $0x00000001
+DATA wd1<>+8(SB)/4, $0x00000001
+DATA wd1<>+12(SB)/4, $0x00000001
+DATA wd1<>+16(SB)/4, $0x00000001
+DATA wd1<>+20(SB)/4, $0x00000001
+DATA wd1<>+24(SB)/4, $0x00000001
+DATA wd1<>+28(SB)/4, $0x00000001
+DATA wd1<>+32(SB)/4, $0x00000001
+DATA wd1<>+36(SB)/4, $0x00000001
+DATA wd1<>+40(SB)/4, $0x00000001
+DATA wd1<>+44(SB)/4, $0x00000001
+DATA wd1<>+48(SB)/4, $0x00000001
+DATA wd1<>+52(SB)/4, $0x00000001
+DATA wd1<>+56(SB)/4, $0x00000001
+DATA wd1<>+60(SB)/4, $0x00000001
+GLOBL wd1<>(SB), RODATA|NOPTR, $64
+
+DATA wscale<>+0(SB)/4, $0x7b000000
+DATA wscale<>+4(SB)/4, $0x7b000000
+DATA wscale<>+8(SB)/4, $0x7b000000
+DATA wscale<>+12(SB)/4, $0x7b000000
+DATA wscale<>+16(SB)/4, $0x7b000000
+DATA wscale<>+20(SB)/4, $0x7b000000
+DATA wscale<>+24(SB)/4, $0x7b000000
+DATA wscale<>+28(SB)/4, $0x7b000000
+DATA wscale<>+32(SB)/4, $0x7b000000
+DATA wscale<>+36(SB)/4, $0x7b000000
+DATA wscale<>+40(SB)/4, $0x7b000000
+DATA wscale<>+44(SB)/4, $0x7b000000
+DATA wscale<>+48(SB)/4, $0x7b000000
+DATA wscale<>+52(SB)/4, $0x7b000000
+DATA wscale<>+56(SB)/4, $0x7b000000
+DATA wscale<>+60(SB)/4, $0x7b000000
+GLOBL wscale<>(SB), RODATA|NOPTR, $64
+
+DATA wlevels<>+0(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+4(SB)/4, $0x18141210
+DATA wlevels<>+8(SB)/4, $0x090a0b0c
+DATA wlevels<>+12(SB)/4, $0x00040608
+DATA wlevels<>+16(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+20(SB)/4, $0x18141210
+DATA wlevels<>+24(SB)/4, $0x090a0b0c
+DATA wlevels<>+28(SB)/4, $0x00040608
+DATA wlevels<>+32(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+36(SB)/4, $0x18141210
+DATA wlevels<>+40(SB)/4, $0x090a0b0c
+DATA wlevels<>+44(SB)/4, $0x00040608
+DATA wlevels<>+48(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+52(SB)/4, $0x18141210
+DATA wlevels<>+56(SB)/4, $0x090a0b0c
+DATA wlevels<>+60(SB)/4, $0x00040608
+GLOBL wlevels<>(SB), RODATA|NOPTR, $64
+
+DATA wbias0<>+0(SB)/4, $0x0000fff4
+DATA wbias0<>+4(SB)/4, $0x0000fff4
+DATA wbias0<>+8(SB)/4, $0x0000fff4
+DATA wbias0<>+12(SB)/4, $0x0000fff4
+DATA wbias0<>+16(SB)/4, $0x0000fff4
+DATA wbias0<>+20(SB)/4, $0x0000fff4
+DATA wbias0<>+24(SB)/4, $0x0000fff4
+DATA wbias0<>+28(SB)/4, $0x0000fff4
+DATA wbias0<>+32(SB)/4, $0x0000fff4
+DATA wbias0<>+36(SB)/4, $0x0000fff4
+DATA wbias0<>+40(SB)/4, $0x0000fff4
+DATA wbias0<>+44(SB)/4, $0x0000fff4
+DATA wbias0<>+48(SB)/4, $0x0000fff4
+DATA wbias0<>+52(SB)/4, $0x0000fff4
+DATA wbias0<>+56(SB)/4, $0x0000fff4
+DATA wbias0<>+60(SB)/4, $0x0000fff4
+GLOBL wbias0<>(SB), RODATA|NOPTR, $64
+
+DATA wbias1<>+0(SB)/4, $0xfff40000
+DATA wbias1<>+4(SB)/4, $0xfff40000
+DATA wbias1<>+8(SB)/4, $0xfff40000
+DATA wbias1<>+12(SB)/4, $0xfff40000
+DATA wbias1<>+16(SB)/4, $0xfff40000
+DATA wbias1<>+20(SB)/4, $0xfff40000
+DATA wbias1<>+24(SB)/4, $0xfff40000
+DATA wbias1<>+28(SB)/4, $0xfff40000
+DATA wbias1<>+32(SB)/4, $0xfff40000
+DATA wbias1<>+36(SB)/4, $0xfff40000
+DATA wbias1<>+40(SB)/4, $0xfff40000
+DATA wbias1<>+44(SB)/4, $0xfff40000
+DATA wbias1<>+48(SB)/4, $0xfff40000
+DATA wbias1<>+52(SB)/4, $0xfff40000
+DATA wbias1<>+56(SB)/4, $0xfff40000
+DATA wbias1<>+60(SB)/4, $0xfff40000
+GLOBL wbias1<>(SB), RODATA|NOPTR, $64
+
+// func dotNVFP4AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotNVFP4AVX2(SB), NOSPLIT, $0-64
+	MOVQ    ahead+32(FP), SI
+	ADDQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	SHLQ    $0x03, DI
+	NEGQ    DI
+	VMOVDQU low4<>+0(SB), Y1
+	XORL    AX, AX
+
+half:
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
+
+first:
+	LEAQ   (R10)(R8*4), R11
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   blocks+24(FP), R12
+
+block:
+	VPBROADCASTD   (R10), Y2
+	VPINSRD        $0x01, (R10)(R8*1), X2, X2
+	VPINSRD        $0x02, (R10)(R8*2), X2, X2
+	VPINSRD        $0x03, (R10)(R9*1), X2, X2
+	VPBROADCASTD   (R11), Y3
+	VPINSRD        $0x01, (R11)(R8*1), X3, X3
+	VPINSRD        $0x02, (R11)(R8*2), X3, X3
+	VPINSRD        $0x03, (R11)(R9*1), X3, X3
+	VINSERTI128    $0x01, X3, Y2, Y2
+	VPSLLD         $0x18, Y2, Y3
+	VPSLLD         $0x01, Y3, Y3
+	VPSRLD         $0x19, Y3, Y3
+	VPADDD         d1<>+0(SB), Y3, Y4
+	VPSRLD         $0x07, Y4, Y4
+	VXORPS         Y5, Y5, Y5
+	VPSUBD         Y4, Y5, Y4
+	VPSLLD         $0x14, Y3, Y3
+	VMULPS         scale<>+0(SB), Y3, Y3
+	VPOR           Y4, Y3, Y3
+	VPSLLD         $0x10, Y2, Y4
+	VPSLLD         $0x01, Y4, Y4
+	VPSRLD         $0x19, Y4, Y4
+	VPADDD         d1<>+0(SB), Y4, Y5
+	VPSRLD         $0x07, Y5, Y5
+	VXORPS         Y6, Y6, Y6
+	VPSUBD         Y5, Y6, Y5
+	VPSLLD         $0x14, Y4, Y4
+	VMULPS         scale<>+0(SB), Y4, Y4
+	VPOR           Y5, Y4, Y4
+	VPSLLD         $0x08, Y2, Y5
+	VPSLLD         $0x01, Y5, Y5
+	VPSRLD         $0x19, Y5, Y5
+	VPADDD         d1<>+0(SB), Y5, Y6
+	VPSRLD         $0x07, Y6, Y6
+	VXORPS         Y7, Y7, Y7
+	VPSUBD         Y6, Y7, Y6
+	VPSLLD         $0x14, Y5, Y5
+	VMULPS         scale<>+0(SB), Y5, Y5
+	VPOR           Y6, Y5, Y5
+	VPSLLD         $0x00, Y2, Y2
+	VPSLLD         $0x01, Y2, Y2
+	VPSRLD         $0x19, Y2, Y2
+	VPADDD         d1<>+0(SB), Y2, Y6
+	VPSRLD         $0x07, Y6, Y6
+	VXORPS         Y7, Y7, Y7
+	VPSUBD         Y6, Y7, Y6
+	VPSLLD         $0x14, Y2, Y2
+	VMULPS         scale<>+0(SB), Y2, Y2
+	VPOR           Y6, Y2, Y2
+	VMOVDQU        levels<>+0(SB), Y6
+	VBROADCASTI128 4(R10), Y7
+	VINSERTI128    $0x01, 4(R11), Y7, Y7
+	VBROADCASTI128 4(R10)(R8*1), Y8
+	VINSERTI128    $0x01, 4(R11)(R8*1), Y8, Y8
+	VBROADCASTI128 4(R10)(R8*2), Y9
+	VINSERTI128    $0x01, 4(R11)(R8*2), Y9, Y9
+	VBROADCASTI128 4(R10)(R9*1), Y10
+	VINSERTI128    $0x01, 4(R11)(R9*1), Y10, Y10
+	VPUNPCKLDQ     Y8, Y7, Y11
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLDQ     Y10, Y9, Y8
+	VPUNPCKHDQ     Y10, Y9, Y9
+	VPUNPCKLQDQ    Y8, Y11, Y10
+	VPUNPCKHQDQ    Y8, Y11, Y8
+	VPUNPCKLQDQ    Y9, Y7, Y11
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPSRLW         $0x04, Y10, Y9
+	VPAND          Y1, Y10, Y10
+	VPAND          Y1, Y9, Y9
+	VPSHUFB        Y10, Y6, Y10
+	VPSHUFB        Y9, Y6, Y9
+	PREFETCHT1     (SI)
+	PREFETCHT0     (SI)(DI*1)
+	VPBROADCASTD   (CX), Y12
+	VPMADDUBSW     Y12, Y10, Y12
+	VPBROADCASTD   8(CX), Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPADDW         Y12, Y10, Y10
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y9, Y9
+	VPSHUFB        Y8, Y6, Y8
+	VPSHUFB        Y9, Y6, Y9
+	VPBROADCASTD   4(CX), Y12
+	VPMADDUBSW     Y12, Y8, Y12
+	VPADDW         Y10, Y12, Y12
+	VPBROADCASTD   12(CX), Y8
+	VPMADDUBSW     Y8, Y9, Y8
+	VPADDW         Y12, Y8, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPBROADCASTD   (BX), Y9
+	VPMADDWD       bias0<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VBROADCASTSS   (DX), Y9
+	VMULPS         Y3, Y9, Y9
+	VCVTDQ2PS      Y8, Y8
+	VFMADD231PS    Y9, Y8, Y0
+	VPSRLW         $0x04, Y11, Y3
+	VPAND          Y1, Y11, Y11
+	VPAND          Y1, Y3, Y3
+	VPSHUFB        Y11, Y6, Y11
+	VPSHUFB        Y3, Y6, Y3
+	PREFETCHT1     64(SI)
+	PREFETCHT0     64(SI)(DI*1)
+	VPBROADCASTD   16(CX), Y8
+	VPMADDUBSW     Y8, Y11, Y8
+	VPBROADCASTD   24(CX), Y9
+	VPMADDUBSW     Y9, Y3, Y9
+	VPADDW         Y8, Y9, Y9
+	VPSRLW         $0x04, Y7, Y3
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y3, Y3
+	VPSHUFB        Y7, Y6, Y7
+	VPSHUFB        Y3, Y6, Y3
+	VPBROADCASTD   20(CX), Y8
+	VPMADDUBSW     Y8, Y7, Y8
+	VPADDW         Y9, Y8, Y8
+	PREFETCHT1     128(SI)
+	PREFETCHT0     128(SI)(DI*1)
+	VPBROADCASTD   28(CX), Y7
+	VPMADDUBSW     Y7, Y3, Y7
+	VPADDW         Y8, Y7, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPBROADCASTD   (BX), Y3
+	VPMADDWD       bias1<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y7, Y7
+	VBROADCASTSS   (DX), Y3
+	VMULPS         Y4, Y3, Y3
+	VCVTDQ2PS      Y7, Y7
+	VFMADD231PS    Y3, Y7, Y0
+	VBROADCASTI128 20(R10), Y3
+	VINSERTI128    $0x01, 20(R11), Y3, Y3
+	VBROADCASTI128 20(R10)(R8*1), Y4
+	VINSERTI128    $0x01, 20(R11)(R8*1), Y4, Y4
+	VBROADCASTI128 20(R10)(R8*2), Y7
+	VINSERTI128    $0x01, 20(R11)(R8*2), Y7, Y7
+	VBROADCASTI128 20(R10)(R9*1), Y8
+	VINSERTI128    $0x01, 20(R11)(R9*1), Y8, Y8
+	VPUNPCKLDQ     Y4, Y3, Y9
+	VPUNPCKHDQ     Y4, Y3, Y3
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y7
+	VPUNPCKLQDQ    Y4, Y9, Y8
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y7, Y3, Y9
+	VPUNPCKHQDQ    Y7, Y3, Y3
+	VPSRLW         $0x04, Y8, Y7
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y7, Y7
+	VPSHUFB        Y8, Y6, Y8
+	VPSHUFB        Y7, Y6, Y7
+	VPBROADCASTD   32(CX), Y10
+	VPMADDUBSW     Y10, Y8, Y10
+	VPBROADCASTD   40(CX), Y8
+	VPMADDUBSW     Y8, Y7, Y8
+	VPADDW         Y10, Y8, Y8
+	VPSRLW         $0x04, Y4, Y7
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y7, Y7
+	VPSHUFB        Y4, Y6, Y4
+	VPSHUFB        Y7, Y6, Y7
+	PREFETCHT1     192(SI)
+	PREFETCHT0     192(SI)(DI*1)
+	VPBROADCASTD   36(CX), Y10
+	VPMADDUBSW     Y10, Y4, Y10
+	VPADDW         Y8, Y10, Y10
+	VPBROADCASTD   44(CX), Y4
+	VPMADDUBSW     Y4, Y7, Y4
+	VPADDW         Y10, Y4, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPBROADCASTD   4(BX), Y7
+	VPMADDWD       bias0<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y4, Y4
+	VBROADCASTSS   4(DX), Y7
+	VMULPS         Y5, Y7, Y7
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y7, Y4, Y0
+	VPSRLW         $0x04, Y9, Y4
+	VPAND          Y1, Y9, Y9
+	VPAND          Y1, Y4, Y4
+	VPSHUFB        Y9, Y6, Y9
+	VPSHUFB        Y4, Y6, Y4
+	VPBROADCASTD   48(CX), Y5
+	VPMADDUBSW     Y5, Y9, Y5
+	PREFETCHT1     256(SI)
+	PREFETCHT0     256(SI)(DI*1)
+	VPBROADCASTD   56(CX), Y7
+	VPMADDUBSW     Y7, Y4, Y7
+	VPADDW         Y5, Y7, Y7
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          Y1, Y3, Y3
+	VPAND          Y1, Y4, Y4
+	VPSHUFB        Y3, Y6, Y3
+	VPSHUFB        Y4, Y6, Y4
+	VPBROADCASTD   52(CX), Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPADDW         Y7, Y5, Y5
+	VPBROADCASTD   60(CX), Y3
+	VPMADDUBSW     Y3, Y4, Y3
+	VPADDW         Y5, Y3, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPBROADCASTD   4(BX), Y4
+	VPMADDWD       bias1<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y3, Y3
+	VBROADCASTSS   4(DX), Y4
+	VMULPS         Y2, Y4, Y4
+	VCVTDQ2PS      Y3, Y3
+	VFMADD231PS    Y4, Y3, Y0
+	ADDQ           $0x00000120, SI
+	ADDQ           $0x40, CX
+	ADDQ           $0x08, DX
+	ADDQ           $0x08, BX
+	ADDQ           $0x00000024, R10
+	ADDQ           $0x00000024, R11
+	DECQ           R12
+	JNZ            block
+	MOVQ           dst+0(FP), CX
+	ADDQ           AX, CX
+	VMOVUPS        Y0, (CX)
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
@@ -274,6 +636,16 @@ DATA levels<>+24(SB)/4, $0x090a0b0c
 DATA levels<>+28(SB)/4, $0x00040608
 GLOBL levels<>(SB), RODATA|NOPTR, $32
 
+DATA ones<>+0(SB)/4, $0x00010001
+DATA ones<>+4(SB)/4, $0x00010001
+DATA ones<>+8(SB)/4, $0x00010001
+DATA ones<>+12(SB)/4, $0x00010001
+DATA ones<>+16(SB)/4, $0x00010001
+DATA ones<>+20(SB)/4, $0x00010001
+DATA ones<>+24(SB)/4, $0x00010001
+DATA ones<>+28(SB)/4, $0x00010001
+GLOBL ones<>(SB), RODATA|NOPTR, $32
+
 DATA bias0<>+0(SB)/4, $0x0000fff4
 DATA bias0<>+4(SB)/4, $0x0000fff4
 DATA bias0<>+8(SB)/4, $0x0000fff4
@@ -293,265 +665,3 @@ DATA bias1<>+20(SB)/4, $0xfff40000
 DATA bias1<>+24(SB)/4, $0xfff40000
 DATA bias1<>+28(SB)/4, $0xfff40000
 GLOBL bias1<>(SB), RODATA|NOPTR, $32
-
-// func dotNVFP4AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotNVFP4AVX2(SB), NOSPLIT, $0-64
-	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), DI
-	ADDQ    src+8(FP), DI
-	MOVQ    stride+16(FP), R8
-	SHLQ    $0x03, R8
-	NEGQ    R8
-	XORL    AX, AX
-
-half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
-	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
-
-src0:
-	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), CX
-	MOVQ   d+48(FP), DX
-	MOVQ   sums+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
-
-block:
-	VPBROADCASTD   (R9), Y2
-	VPINSRD        $0x01, (R9)(R11*1), X2, X2
-	VPINSRD        $0x02, (R9)(R11*2), X2, X2
-	VPINSRD        $0x03, (R9)(R12*1), X2, X2
-	VPBROADCASTD   (R10), Y3
-	VPINSRD        $0x01, (R10)(R11*1), X3, X3
-	VPINSRD        $0x02, (R10)(R11*2), X3, X3
-	VPINSRD        $0x03, (R10)(R12*1), X3, X3
-	VINSERTI128    $0x01, X3, Y2, Y2
-	VPSLLD         $0x18, Y2, Y3
-	VPSLLD         $0x01, Y3, Y3
-	VPSRLD         $0x19, Y3, Y3
-	VPADDD         d1<>+0(SB), Y3, Y4
-	VPSRLD         $0x07, Y4, Y4
-	VXORPS         Y5, Y5, Y5
-	VPSUBD         Y4, Y5, Y4
-	VPSLLD         $0x14, Y3, Y3
-	VMULPS         scale<>+0(SB), Y3, Y3
-	VPOR           Y4, Y3, Y3
-	VPSLLD         $0x10, Y2, Y4
-	VPSLLD         $0x01, Y4, Y4
-	VPSRLD         $0x19, Y4, Y4
-	VPADDD         d1<>+0(SB), Y4, Y5
-	VPSRLD         $0x07, Y5, Y5
-	VXORPS         Y6, Y6, Y6
-	VPSUBD         Y5, Y6, Y5
-	VPSLLD         $0x14, Y4, Y4
-	VMULPS         scale<>+0(SB), Y4, Y4
-	VPOR           Y5, Y4, Y4
-	VPSLLD         $0x08, Y2, Y5
-	VPSLLD         $0x01, Y5, Y5
-	VPSRLD         $0x19, Y5, Y5
-	VPADDD         d1<>+0(SB), Y5, Y6
-	VPSRLD         $0x07, Y6, Y6
-	VXORPS         Y7, Y7, Y7
-	VPSUBD         Y6, Y7, Y6
-	VPSLLD         $0x14, Y5, Y5
-	VMULPS         scale<>+0(SB), Y5, Y5
-	VPOR           Y6, Y5, Y5
-	VPSLLD         $0x00, Y2, Y2
-	VPSLLD         $0x01, Y2, Y2
-	VPSRLD         $0x19, Y2, Y2
-	VPADDD         d1<>+0(SB), Y2, Y6
-	VPSRLD         $0x07, Y6, Y6
-	VXORPS         Y7, Y7, Y7
-	VPSUBD         Y6, Y7, Y6
-	VPSLLD         $0x14, Y2, Y2
-	VMULPS         scale<>+0(SB), Y2, Y2
-	VPOR           Y6, Y2, Y2
-	VMOVDQU        levels<>+0(SB), Y6
-	VBROADCASTI128 4(R9), Y7
-	VINSERTI128    $0x01, 4(R10), Y7, Y7
-	VBROADCASTI128 4(R9)(R11*1), Y8
-	VINSERTI128    $0x01, 4(R10)(R11*1), Y8, Y8
-	VBROADCASTI128 4(R9)(R11*2), Y9
-	VINSERTI128    $0x01, 4(R10)(R11*2), Y9, Y9
-	VBROADCASTI128 4(R9)(R12*1), Y10
-	VINSERTI128    $0x01, 4(R10)(R12*1), Y10, Y10
-	VPUNPCKLDQ     Y8, Y7, Y11
-	VPUNPCKHDQ     Y8, Y7, Y7
-	VPUNPCKLDQ     Y10, Y9, Y8
-	VPUNPCKHDQ     Y10, Y9, Y9
-	VPUNPCKLQDQ    Y8, Y11, Y10
-	VPUNPCKHQDQ    Y8, Y11, Y8
-	VPUNPCKLQDQ    Y9, Y7, Y11
-	VPUNPCKHQDQ    Y9, Y7, Y7
-	VPSRLW         $0x04, Y10, Y9
-	VPAND          Y1, Y10, Y10
-	VPAND          Y1, Y9, Y9
-	VPSHUFB        Y10, Y6, Y10
-	VPSHUFB        Y9, Y6, Y9
-	PREFETCHT1     (DI)
-	PREFETCHT0     (DI)(R8*1)
-	VPBROADCASTD   (CX), Y12
-	VPMADDUBSW     Y12, Y10, Y12
-	VPBROADCASTD   8(CX), Y10
-	VPMADDUBSW     Y10, Y9, Y10
-	VPADDW         Y12, Y10, Y10
-	VPSRLW         $0x04, Y8, Y9
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y9, Y9
-	VPSHUFB        Y8, Y6, Y8
-	VPSHUFB        Y9, Y6, Y9
-	VPBROADCASTD   4(CX), Y12
-	VPMADDUBSW     Y12, Y8, Y12
-	VPADDW         Y10, Y12, Y12
-	VPBROADCASTD   12(CX), Y8
-	VPMADDUBSW     Y8, Y9, Y8
-	VPADDW         Y12, Y8, Y8
-	VPMADDWD       ones<>+0(SB), Y8, Y8
-	VPBROADCASTD   (BX), Y9
-	VPMADDWD       bias0<>+0(SB), Y9, Y9
-	VPADDD         Y9, Y8, Y8
-	VBROADCASTSS   (DX), Y9
-	VMULPS         Y3, Y9, Y9
-	VCVTDQ2PS      Y8, Y8
-	VFMADD231PS    Y9, Y8, Y0
-	VPSRLW         $0x04, Y11, Y3
-	VPAND          Y1, Y11, Y11
-	VPAND          Y1, Y3, Y3
-	VPSHUFB        Y11, Y6, Y11
-	VPSHUFB        Y3, Y6, Y3
-	PREFETCHT1     64(DI)
-	PREFETCHT0     64(DI)(R8*1)
-	VPBROADCASTD   16(CX), Y8
-	VPMADDUBSW     Y8, Y11, Y8
-	VPBROADCASTD   24(CX), Y9
-	VPMADDUBSW     Y9, Y3, Y9
-	VPADDW         Y8, Y9, Y9
-	VPSRLW         $0x04, Y7, Y3
-	VPAND          Y1, Y7, Y7
-	VPAND          Y1, Y3, Y3
-	VPSHUFB        Y7, Y6, Y7
-	VPSHUFB        Y3, Y6, Y3
-	VPBROADCASTD   20(CX), Y8
-	VPMADDUBSW     Y8, Y7, Y8
-	VPADDW         Y9, Y8, Y8
-	PREFETCHT1     128(DI)
-	PREFETCHT0     128(DI)(R8*1)
-	VPBROADCASTD   28(CX), Y7
-	VPMADDUBSW     Y7, Y3, Y7
-	VPADDW         Y8, Y7, Y7
-	VPMADDWD       ones<>+0(SB), Y7, Y7
-	VPBROADCASTD   (BX), Y3
-	VPMADDWD       bias1<>+0(SB), Y3, Y3
-	VPADDD         Y3, Y7, Y7
-	VBROADCASTSS   (DX), Y3
-	VMULPS         Y4, Y3, Y3
-	VCVTDQ2PS      Y7, Y7
-	VFMADD231PS    Y3, Y7, Y0
-	VBROADCASTI128 20(R9), Y3
-	VINSERTI128    $0x01, 20(R10), Y3, Y3
-	VBROADCASTI128 20(R9)(R11*1), Y4
-	VINSERTI128    $0x01, 20(R10)(R11*1), Y4, Y4
-	VBROADCASTI128 20(R9)(R11*2), Y7
-	VINSERTI128    $0x01, 20(R10)(R11*2), Y7, Y7
-	VBROADCASTI128 20(R9)(R12*1), Y8
-	VINSERTI128    $0x01, 20(R10)(R12*1), Y8, Y8
-	VPUNPCKLDQ     Y4, Y3, Y9
-	VPUNPCKHDQ     Y4, Y3, Y3
-	VPUNPCKLDQ     Y8, Y7, Y4
-	VPUNPCKHDQ     Y8, Y7, Y7
-	VPUNPCKLQDQ    Y4, Y9, Y8
-	VPUNPCKHQDQ    Y4, Y9, Y4
-	VPUNPCKLQDQ    Y7, Y3, Y9
-	VPUNPCKHQDQ    Y7, Y3, Y3
-	VPSRLW         $0x04, Y8, Y7
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y7, Y7
-	VPSHUFB        Y8, Y6, Y8
-	VPSHUFB        Y7, Y6, Y7
-	VPBROADCASTD   32(CX), Y10
-	VPMADDUBSW     Y10, Y8, Y10
-	VPBROADCASTD   40(CX), Y8
-	VPMADDUBSW     Y8, Y7, Y8
-	VPADDW         Y10, Y8, Y8
-	VPSRLW         $0x04, Y4, Y7
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y7, Y7
-	VPSHUFB        Y4, Y6, Y4
-	VPSHUFB        Y7, Y6, Y7
-	PREFETCHT1     192(DI)
-	PREFETCHT0     192(DI)(R8*1)
-	VPBROADCASTD   36(CX), Y10
-	VPMADDUBSW     Y10, Y4, Y10
-	VPADDW         Y8, Y10, Y10
-	VPBROADCASTD   44(CX), Y4
-	VPMADDUBSW     Y4, Y7, Y4
-	VPADDW         Y10, Y4, Y4
-	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPBROADCASTD   4(BX), Y7
-	VPMADDWD       bias0<>+0(SB), Y7, Y7
-	VPADDD         Y7, Y4, Y4
-	VBROADCASTSS   4(DX), Y7
-	VMULPS         Y5, Y7, Y7
-	VCVTDQ2PS      Y4, Y4
-	VFMADD231PS    Y7, Y4, Y0
-	VPSRLW         $0x04, Y9, Y4
-	VPAND          Y1, Y9, Y9
-	VPAND          Y1, Y4, Y4
-	VPSHUFB        Y9, Y6, Y9
-	VPSHUFB        Y4, Y6, Y4
-	VPBROADCASTD   48(CX), Y5
-	VPMADDUBSW     Y5, Y9, Y5
-	PREFETCHT1     256(DI)
-	PREFETCHT0     256(DI)(R8*1)
-	VPBROADCASTD   56(CX), Y7
-	VPMADDUBSW     Y7, Y4, Y7
-	VPADDW         Y5, Y7, Y7
-	VPSRLW         $0x04, Y3, Y4
-	VPAND          Y1, Y3, Y3
-	VPAND          Y1, Y4, Y4
-	VPSHUFB        Y3, Y6, Y3
-	VPSHUFB        Y4, Y6, Y4
-	VPBROADCASTD   52(CX), Y5
-	VPMADDUBSW     Y5, Y3, Y5
-	VPADDW         Y7, Y5, Y5
-	VPBROADCASTD   60(CX), Y3
-	VPMADDUBSW     Y3, Y4, Y3
-	VPADDW         Y5, Y3, Y3
-	VPMADDWD       ones<>+0(SB), Y3, Y3
-	VPBROADCASTD   4(BX), Y4
-	VPMADDWD       bias1<>+0(SB), Y4, Y4
-	VPADDD         Y4, Y3, Y3
-	VBROADCASTSS   4(DX), Y4
-	VMULPS         Y2, Y4, Y4
-	VCVTDQ2PS      Y3, Y3
-	VFMADD231PS    Y4, Y3, Y0
-	ADDQ           $0x40, CX
-	ADDQ           $0x08, DX
-	ADDQ           $0x08, BX
-	ADDQ           $0x00000120, DI
-	ADDQ           $0x00000024, R9
-	ADDQ           $0x00000024, R10
-	DECQ           SI
-	JNZ            block
-	MOVQ           dst+0(FP), CX
-	VMOVUPS        Y0, (CX)(AX*1)
-	ADDQ           $0x20, AX
-	CMPQ           AX, $0x40
-	JNE            half
-	VZEROUPPER
-	RET
-
-DATA ones<>+0(SB)/4, $0x00010001
-DATA ones<>+4(SB)/4, $0x00010001
-DATA ones<>+8(SB)/4, $0x00010001
-DATA ones<>+12(SB)/4, $0x00010001
-DATA ones<>+16(SB)/4, $0x00010001
-DATA ones<>+20(SB)/4, $0x00010001
-DATA ones<>+24(SB)/4, $0x00010001
-DATA ones<>+28(SB)/4, $0x00010001
-GLOBL ones<>(SB), RODATA|NOPTR, $32

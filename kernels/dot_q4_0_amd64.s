@@ -7,56 +7,56 @@
 // func dotQ4_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ4_0AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, CX
-	KMOVD     CX, K1
-	MOVL      $0x00000004, CX
-	KMOVD     CX, K2
-	MOVL      $0x00000008, CX
-	KMOVD     CX, K3
-	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), DI
-	ADDQ      src+8(FP), DI
-	MOVQ      stride+16(FP), R8
-	SHLQ      $0x03, R8
-	NEGQ      R8
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	MOVQ      ahead+32(FP), SI
+	ADDQ      src+8(FP), SI
+	MOVQ      stride+16(FP), DI
+	SHLQ      $0x03, DI
+	NEGQ      DI
+	VMOVDQU64 wlow4<>+0(SB), Y1
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
-	VPBROADCASTD    (R9), Y2
-	VPBROADCASTD    (R9)(R11*1), K1, X2
-	VPBROADCASTD    (R9)(R11*2), K2, X2
-	VPBROADCASTD    (R9)(R12*1), K3, X2
-	VPBROADCASTD    (R10), Y3
-	VPBROADCASTD    (R10)(R11*1), K1, X3
-	VPBROADCASTD    (R10)(R11*2), K2, X3
-	VPBROADCASTD    (R10)(R12*1), K3, X3
+	VPBROADCASTD    (R10), Y2
+	VPBROADCASTD    (R10)(R8*1), K1, X2
+	VPBROADCASTD    (R10)(R8*2), K2, X2
+	VPBROADCASTD    (R10)(R9*1), K3, X2
+	VPBROADCASTD    (R11), Y3
+	VPBROADCASTD    (R11)(R8*1), K1, X3
+	VPBROADCASTD    (R11)(R8*2), K2, X3
+	VPBROADCASTD    (R11)(R9*1), K3, X3
 	VINSERTI32X4    $0x01, X3, Y2, Y2
 	VPMOVDW         Y2, X2
 	VCVTPH2PS       X2, Y2
-	VBROADCASTI32X4 2(R9), Y3
-	VINSERTI32X4    $0x01, 2(R10), Y3, Y3
-	VBROADCASTI32X4 2(R9)(R11*1), Y4
-	VINSERTI32X4    $0x01, 2(R10)(R11*1), Y4, Y4
-	VBROADCASTI32X4 2(R9)(R11*2), Y5
-	VINSERTI32X4    $0x01, 2(R10)(R11*2), Y5, Y5
-	VBROADCASTI32X4 2(R9)(R12*1), Y6
-	VINSERTI32X4    $0x01, 2(R10)(R12*1), Y6, Y6
+	VBROADCASTI32X4 2(R10), Y3
+	VINSERTI32X4    $0x01, 2(R11), Y3, Y3
+	VBROADCASTI32X4 2(R10)(R8*1), Y4
+	VINSERTI32X4    $0x01, 2(R11)(R8*1), Y4, Y4
+	VBROADCASTI32X4 2(R10)(R8*2), Y5
+	VINSERTI32X4    $0x01, 2(R11)(R8*2), Y5, Y5
+	VBROADCASTI32X4 2(R10)(R9*1), Y6
+	VINSERTI32X4    $0x01, 2(R11)(R9*1), Y6, Y6
 	VPUNPCKLDQ      Y4, Y3, Y7
 	VPUNPCKHDQ      Y4, Y3, Y3
 	VPUNPCKLDQ      Y6, Y5, Y4
@@ -68,8 +68,8 @@ block:
 	VPSRLW          $0x04, Y6, Y5
 	VPANDD          Y1, Y6, Y6
 	VPANDD          Y1, Y5, Y5
-	PREFETCHT1      (DI)
-	PREFETCHT0      (DI)(R8*1)
+	PREFETCHT1      (SI)
+	PREFETCHT0      (SI)(DI*1)
 	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   (CX), Y6, Y8
 	VXORPS          Y6, Y6, Y6
@@ -78,8 +78,8 @@ block:
 	VPANDD          Y1, Y4, Y4
 	VPANDD          Y1, Y5, Y5
 	VPDPBUSD.BCST   4(CX), Y4, Y8
-	PREFETCHT1      64(DI)
-	PREFETCHT0      64(DI)(R8*1)
+	PREFETCHT1      64(SI)
+	PREFETCHT0      64(SI)(DI*1)
 	VPDPBUSD.BCST   20(CX), Y5, Y6
 	VPSRLW          $0x04, Y7, Y4
 	VPANDD          Y1, Y7, Y7
@@ -89,98 +89,115 @@ block:
 	VPSRLW          $0x04, Y3, Y4
 	VPANDD          Y1, Y3, Y3
 	VPANDD          Y1, Y4, Y4
-	PREFETCHT1      128(DI)
-	PREFETCHT0      128(DI)(R8*1)
+	PREFETCHT1      128(SI)
+	PREFETCHT0      128(SI)(DI*1)
 	VPDPBUSD.BCST   12(CX), Y3, Y8
 	VPDPBUSD.BCST   28(CX), Y4, Y6
 	VPADDD          Y6, Y8, Y8
-	VMOVDQU64       bias0<>+0(SB), Y3
+	VMOVDQU64       wbias0<>+0(SB), Y3
 	VPDPWSSD.BCST   (BX), Y3, Y8
 	VMULPS.BCST     (DX), Y2, Y2
 	VCVTDQ2PS       Y8, Y8
 	VFMADD231PS     Y2, Y8, Y0
+	ADDQ            $0x00000090, SI
 	ADDQ            $0x20, CX
 	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x00000090, DI
-	ADDQ            $0x00000012, R9
 	ADDQ            $0x00000012, R10
-	DECQ            SI
+	ADDQ            $0x00000012, R11
+	DECQ            R12
 	JNZ             block
 	MOVQ            dst+0(FP), CX
-	VMOVUPS         Y0, (CX)(AX*1)
+	ADDQ            AX, CX
+	VMOVUPS         Y0, (CX)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
 	VZEROUPPER
 	RET
 
-DATA low4<>+0(SB)/4, $0x0f0f0f0f
-DATA low4<>+4(SB)/4, $0x0f0f0f0f
-DATA low4<>+8(SB)/4, $0x0f0f0f0f
-DATA low4<>+12(SB)/4, $0x0f0f0f0f
-DATA low4<>+16(SB)/4, $0x0f0f0f0f
-DATA low4<>+20(SB)/4, $0x0f0f0f0f
-DATA low4<>+24(SB)/4, $0x0f0f0f0f
-DATA low4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL low4<>(SB), RODATA|NOPTR, $32
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
 
-DATA bias0<>+0(SB)/4, $0xfff8fff8
-DATA bias0<>+4(SB)/4, $0xfff8fff8
-DATA bias0<>+8(SB)/4, $0xfff8fff8
-DATA bias0<>+12(SB)/4, $0xfff8fff8
-DATA bias0<>+16(SB)/4, $0xfff8fff8
-DATA bias0<>+20(SB)/4, $0xfff8fff8
-DATA bias0<>+24(SB)/4, $0xfff8fff8
-DATA bias0<>+28(SB)/4, $0xfff8fff8
-GLOBL bias0<>(SB), RODATA|NOPTR, $32
+DATA wbias0<>+0(SB)/4, $0xfff8fff8
+DATA wbias0<>+4(SB)/4, $0xfff8fff8
+DATA wbias0<>+8(SB)/4, $0xfff8fff8
+DATA wbias0<>+12(SB)/4, $0xfff8fff8
+DATA wbias0<>+16(SB)/4, $0xfff8fff8
+DATA wbias0<>+20(SB)/4, $0xfff8fff8
+DATA wbias0<>+24(SB)/4, $0xfff8fff8
+DATA wbias0<>+28(SB)/4, $0xfff8fff8
+DATA wbias0<>+32(SB)/4, $0xfff8fff8
+DATA wbias0<>+36(SB)/4, $0xfff8fff8
+DATA wbias0<>+40(SB)/4, $0xfff8fff8
+DATA wbias0<>+44(SB)/4, $0xfff8fff8
+DATA wbias0<>+48(SB)/4, $0xfff8fff8
+DATA wbias0<>+52(SB)/4, $0xfff8fff8
+DATA wbias0<>+56(SB)/4, $0xfff8fff8
+DATA wbias0<>+60(SB)/4, $0xfff8fff8
+GLOBL wbias0<>(SB), RODATA|NOPTR, $64
 
 // func dotQ4_0AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ4_0AVX2(SB), NOSPLIT, $0-64
+	MOVQ    ahead+32(FP), SI
+	ADDQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	SHLQ    $0x03, DI
+	NEGQ    DI
 	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), DI
-	ADDQ    src+8(FP), DI
-	MOVQ    stride+16(FP), R8
-	SHLQ    $0x03, R8
-	NEGQ    R8
 	XORL    AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
 	VXORPS         X2, X2, X2
-	VPINSRW        $0x00, (R9), X2, X2
-	VPINSRW        $0x01, (R9)(R11*1), X2, X2
-	VPINSRW        $0x02, (R9)(R11*2), X2, X2
-	VPINSRW        $0x03, (R9)(R12*1), X2, X2
-	VPINSRW        $0x04, (R10), X2, X2
-	VPINSRW        $0x05, (R10)(R11*1), X2, X2
-	VPINSRW        $0x06, (R10)(R11*2), X2, X2
-	VPINSRW        $0x07, (R10)(R12*1), X2, X2
+	VPINSRW        $0x00, (R10), X2, X2
+	VPINSRW        $0x01, (R10)(R8*1), X2, X2
+	VPINSRW        $0x02, (R10)(R8*2), X2, X2
+	VPINSRW        $0x03, (R10)(R9*1), X2, X2
+	VPINSRW        $0x04, (R11), X2, X2
+	VPINSRW        $0x05, (R11)(R8*1), X2, X2
+	VPINSRW        $0x06, (R11)(R8*2), X2, X2
+	VPINSRW        $0x07, (R11)(R9*1), X2, X2
 	VCVTPH2PS      X2, Y2
-	VBROADCASTI128 2(R9), Y3
-	VINSERTI128    $0x01, 2(R10), Y3, Y3
-	VBROADCASTI128 2(R9)(R11*1), Y4
-	VINSERTI128    $0x01, 2(R10)(R11*1), Y4, Y4
-	VBROADCASTI128 2(R9)(R11*2), Y5
-	VINSERTI128    $0x01, 2(R10)(R11*2), Y5, Y5
-	VBROADCASTI128 2(R9)(R12*1), Y6
-	VINSERTI128    $0x01, 2(R10)(R12*1), Y6, Y6
+	VBROADCASTI128 2(R10), Y3
+	VINSERTI128    $0x01, 2(R11), Y3, Y3
+	VBROADCASTI128 2(R10)(R8*1), Y4
+	VINSERTI128    $0x01, 2(R11)(R8*1), Y4, Y4
+	VBROADCASTI128 2(R10)(R8*2), Y5
+	VINSERTI128    $0x01, 2(R11)(R8*2), Y5, Y5
+	VBROADCASTI128 2(R10)(R9*1), Y6
+	VINSERTI128    $0x01, 2(R11)(R9*1), Y6, Y6
 	VPUNPCKLDQ     Y4, Y3, Y7
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPUNPCKLDQ     Y6, Y5, Y4
@@ -192,8 +209,8 @@ block:
 	VPSRLW         $0x04, Y6, Y5
 	VPAND          Y1, Y6, Y6
 	VPAND          Y1, Y5, Y5
-	PREFETCHT1     (DI)
-	PREFETCHT0     (DI)(R8*1)
+	PREFETCHT1     (SI)
+	PREFETCHT0     (SI)(DI*1)
 	VPBROADCASTD   (CX), Y8
 	VPMADDUBSW     Y8, Y6, Y8
 	VPBROADCASTD   16(CX), Y6
@@ -205,8 +222,8 @@ block:
 	VPBROADCASTD   4(CX), Y8
 	VPMADDUBSW     Y8, Y4, Y8
 	VPADDW         Y6, Y8, Y8
-	PREFETCHT1     64(DI)
-	PREFETCHT0     64(DI)(R8*1)
+	PREFETCHT1     64(SI)
+	PREFETCHT0     64(SI)(DI*1)
 	VPBROADCASTD   20(CX), Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPADDW         Y8, Y4, Y4
@@ -222,8 +239,8 @@ block:
 	VPSRLW         $0x04, Y3, Y5
 	VPAND          Y1, Y3, Y3
 	VPAND          Y1, Y5, Y5
-	PREFETCHT1     128(DI)
-	PREFETCHT0     128(DI)(R8*1)
+	PREFETCHT1     128(SI)
+	PREFETCHT0     128(SI)(DI*1)
 	VPBROADCASTD   12(CX), Y6
 	VPMADDUBSW     Y6, Y3, Y6
 	VPADDW         Y4, Y6, Y6
@@ -238,21 +255,32 @@ block:
 	VMULPS         Y2, Y4, Y4
 	VCVTDQ2PS      Y3, Y3
 	VFMADD231PS    Y4, Y3, Y0
+	ADDQ           $0x00000090, SI
 	ADDQ           $0x20, CX
 	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x00000090, DI
-	ADDQ           $0x00000012, R9
 	ADDQ           $0x00000012, R10
-	DECQ           SI
+	ADDQ           $0x00000012, R11
+	DECQ           R12
 	JNZ            block
 	MOVQ           dst+0(FP), CX
-	VMOVUPS        Y0, (CX)(AX*1)
+	ADDQ           AX, CX
+	VMOVUPS        Y0, (CX)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half
 	VZEROUPPER
 	RET
+
+DATA low4<>+0(SB)/4, $0x0f0f0f0f
+DATA low4<>+4(SB)/4, $0x0f0f0f0f
+DATA low4<>+8(SB)/4, $0x0f0f0f0f
+DATA low4<>+12(SB)/4, $0x0f0f0f0f
+DATA low4<>+16(SB)/4, $0x0f0f0f0f
+DATA low4<>+20(SB)/4, $0x0f0f0f0f
+DATA low4<>+24(SB)/4, $0x0f0f0f0f
+DATA low4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL low4<>(SB), RODATA|NOPTR, $32
 
 DATA ones<>+0(SB)/4, $0x00010001
 DATA ones<>+4(SB)/4, $0x00010001
@@ -263,3 +291,13 @@ DATA ones<>+20(SB)/4, $0x00010001
 DATA ones<>+24(SB)/4, $0x00010001
 DATA ones<>+28(SB)/4, $0x00010001
 GLOBL ones<>(SB), RODATA|NOPTR, $32
+
+DATA bias0<>+0(SB)/4, $0xfff8fff8
+DATA bias0<>+4(SB)/4, $0xfff8fff8
+DATA bias0<>+8(SB)/4, $0xfff8fff8
+DATA bias0<>+12(SB)/4, $0xfff8fff8
+DATA bias0<>+16(SB)/4, $0xfff8fff8
+DATA bias0<>+20(SB)/4, $0xfff8fff8
+DATA bias0<>+24(SB)/4, $0xfff8fff8
+DATA bias0<>+28(SB)/4, $0xfff8fff8
+GLOBL bias0<>(SB), RODATA|NOPTR, $32

@@ -7,59 +7,59 @@
 // func dotQ4_1AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ4_1AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, CX
-	KMOVD     CX, K1
-	MOVL      $0x00000004, CX
-	KMOVD     CX, K2
-	MOVL      $0x00000008, CX
-	KMOVD     CX, K3
-	VMOVDQU64 low4<>+0(SB), Y1
-	MOVQ      ahead+32(FP), DI
-	ADDQ      src+8(FP), DI
-	MOVQ      stride+16(FP), R8
-	SHLQ      $0x03, R8
-	NEGQ      R8
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	MOVQ      ahead+32(FP), SI
+	ADDQ      src+8(FP), SI
+	MOVQ      stride+16(FP), DI
+	SHLQ      $0x03, DI
+	NEGQ      DI
+	VMOVDQU64 wlow4<>+0(SB), Y1
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
-	VPBROADCASTD    (R9), Y2
-	VPBROADCASTD    (R9)(R11*1), K1, X2
-	VPBROADCASTD    (R9)(R11*2), K2, X2
-	VPBROADCASTD    (R9)(R12*1), K3, X2
-	VPBROADCASTD    (R10), Y3
-	VPBROADCASTD    (R10)(R11*1), K1, X3
-	VPBROADCASTD    (R10)(R11*2), K2, X3
-	VPBROADCASTD    (R10)(R12*1), K3, X3
+	VPBROADCASTD    (R10), Y2
+	VPBROADCASTD    (R10)(R8*1), K1, X2
+	VPBROADCASTD    (R10)(R8*2), K2, X2
+	VPBROADCASTD    (R10)(R9*1), K3, X2
+	VPBROADCASTD    (R11), Y3
+	VPBROADCASTD    (R11)(R8*1), K1, X3
+	VPBROADCASTD    (R11)(R8*2), K2, X3
+	VPBROADCASTD    (R11)(R9*1), K3, X3
 	VINSERTI32X4    $0x01, X3, Y2, Y2
-	VPSHUFB         unzip<>+0(SB), Y2, Y2
+	VPSHUFB         wunzip<>+0(SB), Y2, Y2
 	VPERMQ          $0xd8, Y2, Y2
 	VEXTRACTI32X4   $0x01, Y2, X3
 	VCVTPH2PS       X2, Y2
 	VCVTPH2PS       X3, Y3
-	VBROADCASTI32X4 4(R9), Y4
-	VINSERTI32X4    $0x01, 4(R10), Y4, Y4
-	VBROADCASTI32X4 4(R9)(R11*1), Y5
-	VINSERTI32X4    $0x01, 4(R10)(R11*1), Y5, Y5
-	VBROADCASTI32X4 4(R9)(R11*2), Y6
-	VINSERTI32X4    $0x01, 4(R10)(R11*2), Y6, Y6
-	VBROADCASTI32X4 4(R9)(R12*1), Y7
-	VINSERTI32X4    $0x01, 4(R10)(R12*1), Y7, Y7
+	VBROADCASTI32X4 4(R10), Y4
+	VINSERTI32X4    $0x01, 4(R11), Y4, Y4
+	VBROADCASTI32X4 4(R10)(R8*1), Y5
+	VINSERTI32X4    $0x01, 4(R11)(R8*1), Y5, Y5
+	VBROADCASTI32X4 4(R10)(R8*2), Y6
+	VINSERTI32X4    $0x01, 4(R11)(R8*2), Y6, Y6
+	VBROADCASTI32X4 4(R10)(R9*1), Y7
+	VINSERTI32X4    $0x01, 4(R11)(R9*1), Y7, Y7
 	VPUNPCKLDQ      Y5, Y4, Y8
 	VPUNPCKHDQ      Y5, Y4, Y4
 	VPUNPCKLDQ      Y7, Y6, Y5
@@ -71,8 +71,8 @@ block:
 	VPSRLW          $0x04, Y7, Y6
 	VPANDD          Y1, Y7, Y7
 	VPANDD          Y1, Y6, Y6
-	PREFETCHT1      (DI)
-	PREFETCHT0      (DI)(R8*1)
+	PREFETCHT1      (SI)
+	PREFETCHT0      (SI)(DI*1)
 	VXORPS          Y9, Y9, Y9
 	VPDPBUSD.BCST   (CX), Y7, Y9
 	VXORPS          Y7, Y7, Y7
@@ -81,8 +81,8 @@ block:
 	VPANDD          Y1, Y5, Y5
 	VPANDD          Y1, Y6, Y6
 	VPDPBUSD.BCST   4(CX), Y5, Y9
-	PREFETCHT1      64(DI)
-	PREFETCHT0      64(DI)(R8*1)
+	PREFETCHT1      64(SI)
+	PREFETCHT0      64(SI)(DI*1)
 	VPDPBUSD.BCST   20(CX), Y6, Y7
 	VPSRLW          $0x04, Y8, Y5
 	VPANDD          Y1, Y8, Y8
@@ -92,16 +92,17 @@ block:
 	VPSRLW          $0x04, Y4, Y5
 	VPANDD          Y1, Y4, Y4
 	VPANDD          Y1, Y5, Y5
-	PREFETCHT1      128(DI)
-	PREFETCHT0      128(DI)(R8*1)
+	PREFETCHT1      128(SI)
+	PREFETCHT0      128(SI)(DI*1)
 	VPDPBUSD.BCST   12(CX), Y4, Y9
 	VPDPBUSD.BCST   28(CX), Y5, Y7
 	VPADDD          Y7, Y9, Y9
 	VMULPS.BCST     (DX), Y2, Y2
 	VCVTDQ2PS       Y9, Y9
 	VFMADD231PS     Y2, Y9, Y0
+	ADDQ            $0x000000a0, SI
 	VXORPS          Y2, Y2, Y2
-	VMOVDQU64       ones<>+0(SB), Y4
+	VMOVDQU64       wones<>+0(SB), Y4
 	VPDPWSSD.BCST   (BX), Y4, Y2
 	VMULPS.BCST     (DX), Y3, Y3
 	VCVTDQ2PS       Y2, Y2
@@ -109,16 +110,199 @@ block:
 	ADDQ            $0x20, CX
 	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x000000a0, DI
-	ADDQ            $0x00000014, R9
 	ADDQ            $0x00000014, R10
-	DECQ            SI
+	ADDQ            $0x00000014, R11
+	DECQ            R12
 	JNZ             block
 	MOVQ            dst+0(FP), CX
-	VMOVUPS         Y0, (CX)(AX*1)
+	ADDQ            AX, CX
+	VMOVUPS         Y0, (CX)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
+	VZEROUPPER
+	RET
+
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
+
+DATA wunzip<>+0(SB)/4, $0x05040100
+DATA wunzip<>+4(SB)/4, $0x0d0c0908
+DATA wunzip<>+8(SB)/4, $0x07060302
+DATA wunzip<>+12(SB)/4, $0x0f0e0b0a
+DATA wunzip<>+16(SB)/4, $0x05040100
+DATA wunzip<>+20(SB)/4, $0x0d0c0908
+DATA wunzip<>+24(SB)/4, $0x07060302
+DATA wunzip<>+28(SB)/4, $0x0f0e0b0a
+DATA wunzip<>+32(SB)/4, $0x05040100
+DATA wunzip<>+36(SB)/4, $0x0d0c0908
+DATA wunzip<>+40(SB)/4, $0x07060302
+DATA wunzip<>+44(SB)/4, $0x0f0e0b0a
+DATA wunzip<>+48(SB)/4, $0x05040100
+DATA wunzip<>+52(SB)/4, $0x0d0c0908
+DATA wunzip<>+56(SB)/4, $0x07060302
+DATA wunzip<>+60(SB)/4, $0x0f0e0b0a
+GLOBL wunzip<>(SB), RODATA|NOPTR, $64
+
+DATA wones<>+0(SB)/4, $0x00010001
+DATA wones<>+4(SB)/4, $0x00010001
+DATA wones<>+8(SB)/4, $0x00010001
+DATA wones<>+12(SB)/4, $0x00010001
+DATA wones<>+16(SB)/4, $0x00010001
+DATA wones<>+20(SB)/4, $0x00010001
+DATA wones<>+24(SB)/4, $0x00010001
+DATA wones<>+28(SB)/4, $0x00010001
+DATA wones<>+32(SB)/4, $0x00010001
+DATA wones<>+36(SB)/4, $0x00010001
+DATA wones<>+40(SB)/4, $0x00010001
+DATA wones<>+44(SB)/4, $0x00010001
+DATA wones<>+48(SB)/4, $0x00010001
+DATA wones<>+52(SB)/4, $0x00010001
+DATA wones<>+56(SB)/4, $0x00010001
+DATA wones<>+60(SB)/4, $0x00010001
+GLOBL wones<>(SB), RODATA|NOPTR, $64
+
+// func dotQ4_1AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·dotQ4_1AVX2(SB), NOSPLIT, $0-64
+	MOVQ    ahead+32(FP), SI
+	ADDQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	SHLQ    $0x03, DI
+	NEGQ    DI
+	VMOVDQU low4<>+0(SB), Y1
+	XORL    AX, AX
+
+half:
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
+	TESTQ AX, AX
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
+
+first:
+	LEAQ   (R10)(R8*4), R11
+	MOVQ   q+40(FP), CX
+	MOVQ   d+48(FP), DX
+	MOVQ   sums+56(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   blocks+24(FP), R12
+
+block:
+	VPBROADCASTD   (R10), Y2
+	VPINSRD        $0x01, (R10)(R8*1), X2, X2
+	VPINSRD        $0x02, (R10)(R8*2), X2, X2
+	VPINSRD        $0x03, (R10)(R9*1), X2, X2
+	VPBROADCASTD   (R11), Y3
+	VPINSRD        $0x01, (R11)(R8*1), X3, X3
+	VPINSRD        $0x02, (R11)(R8*2), X3, X3
+	VPINSRD        $0x03, (R11)(R9*1), X3, X3
+	VINSERTI128    $0x01, X3, Y2, Y2
+	VPSHUFB        unzip<>+0(SB), Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VEXTRACTI128   $0x01, Y2, X3
+	VCVTPH2PS      X2, Y2
+	VCVTPH2PS      X3, Y3
+	VBROADCASTI128 4(R10), Y4
+	VINSERTI128    $0x01, 4(R11), Y4, Y4
+	VBROADCASTI128 4(R10)(R8*1), Y5
+	VINSERTI128    $0x01, 4(R11)(R8*1), Y5, Y5
+	VBROADCASTI128 4(R10)(R8*2), Y6
+	VINSERTI128    $0x01, 4(R11)(R8*2), Y6, Y6
+	VBROADCASTI128 4(R10)(R9*1), Y7
+	VINSERTI128    $0x01, 4(R11)(R9*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y4
+	VPUNPCKLDQ     Y7, Y6, Y5
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKLQDQ    Y5, Y8, Y7
+	VPUNPCKHQDQ    Y5, Y8, Y5
+	VPUNPCKLQDQ    Y6, Y4, Y8
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLW         $0x04, Y7, Y6
+	VPAND          Y1, Y7, Y7
+	VPAND          Y1, Y6, Y6
+	PREFETCHT1     (SI)
+	PREFETCHT0     (SI)(DI*1)
+	VPBROADCASTD   (CX), Y9
+	VPMADDUBSW     Y9, Y7, Y9
+	VPBROADCASTD   16(CX), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPADDW         Y9, Y7, Y7
+	VPSRLW         $0x04, Y5, Y6
+	VPAND          Y1, Y5, Y5
+	VPAND          Y1, Y6, Y6
+	VPBROADCASTD   4(CX), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPADDW         Y7, Y9, Y9
+	PREFETCHT1     64(SI)
+	PREFETCHT0     64(SI)(DI*1)
+	VPBROADCASTD   20(CX), Y5
+	VPMADDUBSW     Y5, Y6, Y5
+	VPADDW         Y9, Y5, Y5
+	VPSRLW         $0x04, Y8, Y6
+	VPAND          Y1, Y8, Y8
+	VPAND          Y1, Y6, Y6
+	VPBROADCASTD   8(CX), Y7
+	VPMADDUBSW     Y7, Y8, Y7
+	VPADDW         Y5, Y7, Y7
+	VPBROADCASTD   24(CX), Y5
+	VPMADDUBSW     Y5, Y6, Y5
+	VPADDW         Y7, Y5, Y5
+	VPSRLW         $0x04, Y4, Y6
+	VPAND          Y1, Y4, Y4
+	VPAND          Y1, Y6, Y6
+	PREFETCHT1     128(SI)
+	PREFETCHT0     128(SI)(DI*1)
+	VPBROADCASTD   12(CX), Y7
+	VPMADDUBSW     Y7, Y4, Y7
+	VPADDW         Y5, Y7, Y7
+	VPBROADCASTD   28(CX), Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPADDW         Y7, Y4, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VBROADCASTSS   (DX), Y5
+	VMULPS         Y2, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y5, Y4, Y0
+	ADDQ           $0x000000a0, SI
+	VXORPS         Y2, Y2, Y2
+	VPBROADCASTD   (BX), Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VBROADCASTSS   (DX), Y4
+	VMULPS         Y3, Y4, Y4
+	VCVTDQ2PS      Y2, Y2
+	VFMADD231PS    Y4, Y2, Y0
+	ADDQ           $0x20, CX
+	ADDQ           $0x04, DX
+	ADDQ           $0x04, BX
+	ADDQ           $0x00000014, R10
+	ADDQ           $0x00000014, R11
+	DECQ           R12
+	JNZ            block
+	MOVQ           dst+0(FP), CX
+	ADDQ           AX, CX
+	VMOVUPS        Y0, (CX)
+	ADDQ           $0x20, AX
+	CMPQ           AX, $0x40
+	JNE            half
 	VZEROUPPER
 	RET
 
@@ -151,131 +335,3 @@ DATA ones<>+20(SB)/4, $0x00010001
 DATA ones<>+24(SB)/4, $0x00010001
 DATA ones<>+28(SB)/4, $0x00010001
 GLOBL ones<>(SB), RODATA|NOPTR, $32
-
-// func dotQ4_1AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·dotQ4_1AVX2(SB), NOSPLIT, $0-64
-	VMOVDQU low4<>+0(SB), Y1
-	MOVQ    ahead+32(FP), DI
-	ADDQ    src+8(FP), DI
-	MOVQ    stride+16(FP), R8
-	SHLQ    $0x03, R8
-	NEGQ    R8
-	XORL    AX, AX
-
-half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
-	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
-
-src0:
-	LEAQ   (R9)(R11*4), R10
-	MOVQ   q+40(FP), CX
-	MOVQ   d+48(FP), DX
-	MOVQ   sums+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
-
-block:
-	VPBROADCASTD   (R9), Y2
-	VPINSRD        $0x01, (R9)(R11*1), X2, X2
-	VPINSRD        $0x02, (R9)(R11*2), X2, X2
-	VPINSRD        $0x03, (R9)(R12*1), X2, X2
-	VPBROADCASTD   (R10), Y3
-	VPINSRD        $0x01, (R10)(R11*1), X3, X3
-	VPINSRD        $0x02, (R10)(R11*2), X3, X3
-	VPINSRD        $0x03, (R10)(R12*1), X3, X3
-	VINSERTI128    $0x01, X3, Y2, Y2
-	VPSHUFB        unzip<>+0(SB), Y2, Y2
-	VPERMQ         $0xd8, Y2, Y2
-	VEXTRACTI128   $0x01, Y2, X3
-	VCVTPH2PS      X2, Y2
-	VCVTPH2PS      X3, Y3
-	VBROADCASTI128 4(R9), Y4
-	VINSERTI128    $0x01, 4(R10), Y4, Y4
-	VBROADCASTI128 4(R9)(R11*1), Y5
-	VINSERTI128    $0x01, 4(R10)(R11*1), Y5, Y5
-	VBROADCASTI128 4(R9)(R11*2), Y6
-	VINSERTI128    $0x01, 4(R10)(R11*2), Y6, Y6
-	VBROADCASTI128 4(R9)(R12*1), Y7
-	VINSERTI128    $0x01, 4(R10)(R12*1), Y7, Y7
-	VPUNPCKLDQ     Y5, Y4, Y8
-	VPUNPCKHDQ     Y5, Y4, Y4
-	VPUNPCKLDQ     Y7, Y6, Y5
-	VPUNPCKHDQ     Y7, Y6, Y6
-	VPUNPCKLQDQ    Y5, Y8, Y7
-	VPUNPCKHQDQ    Y5, Y8, Y5
-	VPUNPCKLQDQ    Y6, Y4, Y8
-	VPUNPCKHQDQ    Y6, Y4, Y4
-	VPSRLW         $0x04, Y7, Y6
-	VPAND          Y1, Y7, Y7
-	VPAND          Y1, Y6, Y6
-	PREFETCHT1     (DI)
-	PREFETCHT0     (DI)(R8*1)
-	VPBROADCASTD   (CX), Y9
-	VPMADDUBSW     Y9, Y7, Y9
-	VPBROADCASTD   16(CX), Y7
-	VPMADDUBSW     Y7, Y6, Y7
-	VPADDW         Y9, Y7, Y7
-	VPSRLW         $0x04, Y5, Y6
-	VPAND          Y1, Y5, Y5
-	VPAND          Y1, Y6, Y6
-	VPBROADCASTD   4(CX), Y9
-	VPMADDUBSW     Y9, Y5, Y9
-	VPADDW         Y7, Y9, Y9
-	PREFETCHT1     64(DI)
-	PREFETCHT0     64(DI)(R8*1)
-	VPBROADCASTD   20(CX), Y5
-	VPMADDUBSW     Y5, Y6, Y5
-	VPADDW         Y9, Y5, Y5
-	VPSRLW         $0x04, Y8, Y6
-	VPAND          Y1, Y8, Y8
-	VPAND          Y1, Y6, Y6
-	VPBROADCASTD   8(CX), Y7
-	VPMADDUBSW     Y7, Y8, Y7
-	VPADDW         Y5, Y7, Y7
-	VPBROADCASTD   24(CX), Y5
-	VPMADDUBSW     Y5, Y6, Y5
-	VPADDW         Y7, Y5, Y5
-	VPSRLW         $0x04, Y4, Y6
-	VPAND          Y1, Y4, Y4
-	VPAND          Y1, Y6, Y6
-	PREFETCHT1     128(DI)
-	PREFETCHT0     128(DI)(R8*1)
-	VPBROADCASTD   12(CX), Y7
-	VPMADDUBSW     Y7, Y4, Y7
-	VPADDW         Y5, Y7, Y7
-	VPBROADCASTD   28(CX), Y4
-	VPMADDUBSW     Y4, Y6, Y4
-	VPADDW         Y7, Y4, Y4
-	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VBROADCASTSS   (DX), Y5
-	VMULPS         Y2, Y5, Y5
-	VCVTDQ2PS      Y4, Y4
-	VFMADD231PS    Y5, Y4, Y0
-	VXORPS         Y2, Y2, Y2
-	VPBROADCASTD   (BX), Y4
-	VPMADDWD       ones<>+0(SB), Y4, Y4
-	VPADDD         Y4, Y2, Y2
-	VBROADCASTSS   (DX), Y4
-	VMULPS         Y3, Y4, Y4
-	VCVTDQ2PS      Y2, Y2
-	VFMADD231PS    Y4, Y2, Y0
-	ADDQ           $0x20, CX
-	ADDQ           $0x04, DX
-	ADDQ           $0x04, BX
-	ADDQ           $0x000000a0, DI
-	ADDQ           $0x00000014, R9
-	ADDQ           $0x00000014, R10
-	DECQ           SI
-	JNZ            block
-	MOVQ           dst+0(FP), CX
-	VMOVUPS        Y0, (CX)(AX*1)
-	ADDQ           $0x20, AX
-	CMPQ           AX, $0x40
-	JNE            half
-	VZEROUPPER
-	RET

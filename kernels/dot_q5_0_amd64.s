@@ -7,66 +7,66 @@
 // func dotQ5_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, CX
-	KMOVD     CX, K1
-	MOVL      $0x00000004, CX
-	KMOVD     CX, K2
-	MOVL      $0x00000008, CX
-	KMOVD     CX, K3
-	VMOVDQU64 low4<>+0(SB), Y1
-	VMOVDQU64 bit0<>+0(SB), Y2
-	VMOVDQU64 sixteen<>+0(SB), Y3
-	VMOVDQU64 bit1<>+0(SB), Y4
-	MOVQ      ahead+32(FP), DI
-	ADDQ      src+8(FP), DI
-	MOVQ      stride+16(FP), R8
-	SHLQ      $0x03, R8
-	NEGQ      R8
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	MOVQ      ahead+32(FP), SI
+	ADDQ      src+8(FP), SI
+	MOVQ      stride+16(FP), DI
+	SHLQ      $0x03, DI
+	NEGQ      DI
+	VMOVDQU64 wlow4<>+0(SB), Y1
+	VMOVDQU64 wbit0<>+0(SB), Y2
+	VMOVDQU64 wsixteen<>+0(SB), Y3
+	VMOVDQU64 wbit1<>+0(SB), Y4
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
-	VPBROADCASTQ    (R9), Y5
-	VPBROADCASTQ    (R9)(R11*1), K1, Y5
-	VPBROADCASTQ    (R10), K2, Y5
-	VPBROADCASTQ    (R10)(R11*1), K3, Y5
-	VPBROADCASTQ    (R9)(R11*2), Y6
-	VPBROADCASTQ    (R9)(R12*1), K1, Y6
-	VPBROADCASTQ    (R10)(R11*2), K2, Y6
-	VPBROADCASTQ    (R10)(R12*1), K3, Y6
+	VPBROADCASTQ    (R10), Y5
+	VPBROADCASTQ    (R10)(R8*1), K1, Y5
+	VPBROADCASTQ    (R11), K2, Y5
+	VPBROADCASTQ    (R11)(R8*1), K3, Y5
+	VPBROADCASTQ    (R10)(R8*2), Y6
+	VPBROADCASTQ    (R10)(R9*1), K1, Y6
+	VPBROADCASTQ    (R11)(R8*2), K2, Y6
+	VPBROADCASTQ    (R11)(R9*1), K3, Y6
 	VSHUFPS         $0x88, Y6, Y5, Y7
 	VPSRLQ          $0x10, Y5, Y5
 	VPSRLQ          $0x10, Y6, Y6
 	VSHUFPS         $0x88, Y6, Y5, Y5
 	VPMOVDW         Y7, X6
 	VCVTPH2PS       X6, Y6
-	VPSHUFB         byte0<>+0(SB), Y5, Y7
-	VPSHUFB         byte1<>+0(SB), Y5, Y8
-	VPSHUFB         byte2<>+0(SB), Y5, Y9
-	VPSHUFB         byte3<>+0(SB), Y5, Y5
-	VBROADCASTI32X4 6(R9), Y10
-	VINSERTI32X4    $0x01, 6(R10), Y10, Y10
-	VBROADCASTI32X4 6(R9)(R11*1), Y11
-	VINSERTI32X4    $0x01, 6(R10)(R11*1), Y11, Y11
-	VBROADCASTI32X4 6(R9)(R11*2), Y12
-	VINSERTI32X4    $0x01, 6(R10)(R11*2), Y12, Y12
-	VBROADCASTI32X4 6(R9)(R12*1), Y13
-	VINSERTI32X4    $0x01, 6(R10)(R12*1), Y13, Y13
+	VPSHUFB         wbyte0<>+0(SB), Y5, Y7
+	VPSHUFB         wbyte1<>+0(SB), Y5, Y8
+	VPSHUFB         wbyte2<>+0(SB), Y5, Y9
+	VPSHUFB         wbyte3<>+0(SB), Y5, Y5
+	VBROADCASTI32X4 6(R10), Y10
+	VINSERTI32X4    $0x01, 6(R11), Y10, Y10
+	VBROADCASTI32X4 6(R10)(R8*1), Y11
+	VINSERTI32X4    $0x01, 6(R11)(R8*1), Y11, Y11
+	VBROADCASTI32X4 6(R10)(R8*2), Y12
+	VINSERTI32X4    $0x01, 6(R11)(R8*2), Y12, Y12
+	VBROADCASTI32X4 6(R10)(R9*1), Y13
+	VINSERTI32X4    $0x01, 6(R11)(R9*1), Y13, Y13
 	VPUNPCKLDQ      Y11, Y10, Y14
 	VPUNPCKHDQ      Y11, Y10, Y10
 	VPUNPCKLDQ      Y13, Y12, Y11
@@ -82,8 +82,8 @@ block:
 	VPADDB          Y3, Y13, K4, Y13
 	VPTESTMB        Y2, Y9, K4
 	VPADDB          Y3, Y12, K4, Y12
-	PREFETCHT1      (DI)
-	PREFETCHT0      (DI)(R8*1)
+	PREFETCHT1      (SI)
+	PREFETCHT0      (SI)(DI*1)
 	VXORPS          Y15, Y15, Y15
 	VPDPBUSD.BCST   (CX), Y13, Y15
 	VXORPS          Y13, Y13, Y13
@@ -96,8 +96,8 @@ block:
 	VPTESTMB        Y4, Y9, K4
 	VPADDB          Y3, Y12, K4, Y12
 	VPDPBUSD.BCST   4(CX), Y11, Y15
-	PREFETCHT1      64(DI)
-	PREFETCHT0      64(DI)(R8*1)
+	PREFETCHT1      64(SI)
+	PREFETCHT0      64(SI)(DI*1)
 	VPDPBUSD.BCST   20(CX), Y12, Y13
 	VPSRLW          $0x04, Y14, Y7
 	VPANDD          Y1, Y14, Y14
@@ -115,180 +115,251 @@ block:
 	VPADDB          Y3, Y10, K4, Y10
 	VPTESTMB        Y4, Y5, K4
 	VPADDB          Y3, Y7, K4, Y7
-	PREFETCHT1      128(DI)
-	PREFETCHT0      128(DI)(R8*1)
+	PREFETCHT1      128(SI)
+	PREFETCHT0      128(SI)(DI*1)
 	VPDPBUSD.BCST   12(CX), Y10, Y15
 	VPDPBUSD.BCST   28(CX), Y7, Y13
 	VPADDD          Y13, Y15, Y15
-	VMOVDQU64       bias0<>+0(SB), Y5
+	VMOVDQU64       wbias0<>+0(SB), Y5
 	VPDPWSSD.BCST   (BX), Y5, Y15
 	VMULPS.BCST     (DX), Y6, Y5
 	VCVTDQ2PS       Y15, Y15
 	VFMADD231PS     Y5, Y15, Y0
+	ADDQ            $0x000000b0, SI
 	ADDQ            $0x20, CX
 	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x000000b0, DI
-	ADDQ            $0x00000016, R9
 	ADDQ            $0x00000016, R10
-	DECQ            SI
+	ADDQ            $0x00000016, R11
+	DECQ            R12
 	JNZ             block
 	MOVQ            dst+0(FP), CX
-	VMOVUPS         Y0, (CX)(AX*1)
+	ADDQ            AX, CX
+	VMOVUPS         Y0, (CX)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
 	VZEROUPPER
 	RET
 
-DATA low4<>+0(SB)/4, $0x0f0f0f0f
-DATA low4<>+4(SB)/4, $0x0f0f0f0f
-DATA low4<>+8(SB)/4, $0x0f0f0f0f
-DATA low4<>+12(SB)/4, $0x0f0f0f0f
-DATA low4<>+16(SB)/4, $0x0f0f0f0f
-DATA low4<>+20(SB)/4, $0x0f0f0f0f
-DATA low4<>+24(SB)/4, $0x0f0f0f0f
-DATA low4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL low4<>(SB), RODATA|NOPTR, $32
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
 
-DATA bit0<>+0(SB)/4, $0x08040201
-DATA bit0<>+4(SB)/4, $0x08040201
-DATA bit0<>+8(SB)/4, $0x08040201
-DATA bit0<>+12(SB)/4, $0x08040201
-DATA bit0<>+16(SB)/4, $0x08040201
-DATA bit0<>+20(SB)/4, $0x08040201
-DATA bit0<>+24(SB)/4, $0x08040201
-DATA bit0<>+28(SB)/4, $0x08040201
-GLOBL bit0<>(SB), RODATA|NOPTR, $32
+DATA wbit0<>+0(SB)/4, $0x08040201
+DATA wbit0<>+4(SB)/4, $0x08040201
+DATA wbit0<>+8(SB)/4, $0x08040201
+DATA wbit0<>+12(SB)/4, $0x08040201
+DATA wbit0<>+16(SB)/4, $0x08040201
+DATA wbit0<>+20(SB)/4, $0x08040201
+DATA wbit0<>+24(SB)/4, $0x08040201
+DATA wbit0<>+28(SB)/4, $0x08040201
+DATA wbit0<>+32(SB)/4, $0x08040201
+DATA wbit0<>+36(SB)/4, $0x08040201
+DATA wbit0<>+40(SB)/4, $0x08040201
+DATA wbit0<>+44(SB)/4, $0x08040201
+DATA wbit0<>+48(SB)/4, $0x08040201
+DATA wbit0<>+52(SB)/4, $0x08040201
+DATA wbit0<>+56(SB)/4, $0x08040201
+DATA wbit0<>+60(SB)/4, $0x08040201
+GLOBL wbit0<>(SB), RODATA|NOPTR, $64
 
-DATA sixteen<>+0(SB)/4, $0x10101010
-DATA sixteen<>+4(SB)/4, $0x10101010
-DATA sixteen<>+8(SB)/4, $0x10101010
-DATA sixteen<>+12(SB)/4, $0x10101010
-DATA sixteen<>+16(SB)/4, $0x10101010
-DATA sixteen<>+20(SB)/4, $0x10101010
-DATA sixteen<>+24(SB)/4, $0x10101010
-DATA sixteen<>+28(SB)/4, $0x10101010
-GLOBL sixteen<>(SB), RODATA|NOPTR, $32
+DATA wsixteen<>+0(SB)/4, $0x10101010
+DATA wsixteen<>+4(SB)/4, $0x10101010
+DATA wsixteen<>+8(SB)/4, $0x10101010
+DATA wsixteen<>+12(SB)/4, $0x10101010
+DATA wsixteen<>+16(SB)/4, $0x10101010
+DATA wsixteen<>+20(SB)/4, $0x10101010
+DATA wsixteen<>+24(SB)/4, $0x10101010
+DATA wsixteen<>+28(SB)/4, $0x10101010
+DATA wsixteen<>+32(SB)/4, $0x10101010
+DATA wsixteen<>+36(SB)/4, $0x10101010
+DATA wsixteen<>+40(SB)/4, $0x10101010
+DATA wsixteen<>+44(SB)/4, $0x10101010
+DATA wsixteen<>+48(SB)/4, $0x10101010
+DATA wsixteen<>+52(SB)/4, $0x10101010
+DATA wsixteen<>+56(SB)/4, $0x10101010
+DATA wsixteen<>+60(SB)/4, $0x10101010
+GLOBL wsixteen<>(SB), RODATA|NOPTR, $64
 
-DATA bit1<>+0(SB)/4, $0x80402010
-DATA bit1<>+4(SB)/4, $0x80402010
-DATA bit1<>+8(SB)/4, $0x80402010
-DATA bit1<>+12(SB)/4, $0x80402010
-DATA bit1<>+16(SB)/4, $0x80402010
-DATA bit1<>+20(SB)/4, $0x80402010
-DATA bit1<>+24(SB)/4, $0x80402010
-DATA bit1<>+28(SB)/4, $0x80402010
-GLOBL bit1<>(SB), RODATA|NOPTR, $32
+DATA wbit1<>+0(SB)/4, $0x80402010
+DATA wbit1<>+4(SB)/4, $0x80402010
+DATA wbit1<>+8(SB)/4, $0x80402010
+DATA wbit1<>+12(SB)/4, $0x80402010
+DATA wbit1<>+16(SB)/4, $0x80402010
+DATA wbit1<>+20(SB)/4, $0x80402010
+DATA wbit1<>+24(SB)/4, $0x80402010
+DATA wbit1<>+28(SB)/4, $0x80402010
+DATA wbit1<>+32(SB)/4, $0x80402010
+DATA wbit1<>+36(SB)/4, $0x80402010
+DATA wbit1<>+40(SB)/4, $0x80402010
+DATA wbit1<>+44(SB)/4, $0x80402010
+DATA wbit1<>+48(SB)/4, $0x80402010
+DATA wbit1<>+52(SB)/4, $0x80402010
+DATA wbit1<>+56(SB)/4, $0x80402010
+DATA wbit1<>+60(SB)/4, $0x80402010
+GLOBL wbit1<>(SB), RODATA|NOPTR, $64
 
-DATA byte0<>+0(SB)/4, $0x00000000
-DATA byte0<>+4(SB)/4, $0x04040404
-DATA byte0<>+8(SB)/4, $0x08080808
-DATA byte0<>+12(SB)/4, $0x0c0c0c0c
-DATA byte0<>+16(SB)/4, $0x00000000
-DATA byte0<>+20(SB)/4, $0x04040404
-DATA byte0<>+24(SB)/4, $0x08080808
-DATA byte0<>+28(SB)/4, $0x0c0c0c0c
-GLOBL byte0<>(SB), RODATA|NOPTR, $32
+DATA wbyte0<>+0(SB)/4, $0x00000000
+DATA wbyte0<>+4(SB)/4, $0x04040404
+DATA wbyte0<>+8(SB)/4, $0x08080808
+DATA wbyte0<>+12(SB)/4, $0x0c0c0c0c
+DATA wbyte0<>+16(SB)/4, $0x00000000
+DATA wbyte0<>+20(SB)/4, $0x04040404
+DATA wbyte0<>+24(SB)/4, $0x08080808
+DATA wbyte0<>+28(SB)/4, $0x0c0c0c0c
+DATA wbyte0<>+32(SB)/4, $0x00000000
+DATA wbyte0<>+36(SB)/4, $0x04040404
+DATA wbyte0<>+40(SB)/4, $0x08080808
+DATA wbyte0<>+44(SB)/4, $0x0c0c0c0c
+DATA wbyte0<>+48(SB)/4, $0x00000000
+DATA wbyte0<>+52(SB)/4, $0x04040404
+DATA wbyte0<>+56(SB)/4, $0x08080808
+DATA wbyte0<>+60(SB)/4, $0x0c0c0c0c
+GLOBL wbyte0<>(SB), RODATA|NOPTR, $64
 
-DATA byte1<>+0(SB)/4, $0x01010101
-DATA byte1<>+4(SB)/4, $0x05050505
-DATA byte1<>+8(SB)/4, $0x09090909
-DATA byte1<>+12(SB)/4, $0x0d0d0d0d
-DATA byte1<>+16(SB)/4, $0x01010101
-DATA byte1<>+20(SB)/4, $0x05050505
-DATA byte1<>+24(SB)/4, $0x09090909
-DATA byte1<>+28(SB)/4, $0x0d0d0d0d
-GLOBL byte1<>(SB), RODATA|NOPTR, $32
+DATA wbyte1<>+0(SB)/4, $0x01010101
+DATA wbyte1<>+4(SB)/4, $0x05050505
+DATA wbyte1<>+8(SB)/4, $0x09090909
+DATA wbyte1<>+12(SB)/4, $0x0d0d0d0d
+DATA wbyte1<>+16(SB)/4, $0x01010101
+DATA wbyte1<>+20(SB)/4, $0x05050505
+DATA wbyte1<>+24(SB)/4, $0x09090909
+DATA wbyte1<>+28(SB)/4, $0x0d0d0d0d
+DATA wbyte1<>+32(SB)/4, $0x01010101
+DATA wbyte1<>+36(SB)/4, $0x05050505
+DATA wbyte1<>+40(SB)/4, $0x09090909
+DATA wbyte1<>+44(SB)/4, $0x0d0d0d0d
+DATA wbyte1<>+48(SB)/4, $0x01010101
+DATA wbyte1<>+52(SB)/4, $0x05050505
+DATA wbyte1<>+56(SB)/4, $0x09090909
+DATA wbyte1<>+60(SB)/4, $0x0d0d0d0d
+GLOBL wbyte1<>(SB), RODATA|NOPTR, $64
 
-DATA byte2<>+0(SB)/4, $0x02020202
-DATA byte2<>+4(SB)/4, $0x06060606
-DATA byte2<>+8(SB)/4, $0x0a0a0a0a
-DATA byte2<>+12(SB)/4, $0x0e0e0e0e
-DATA byte2<>+16(SB)/4, $0x02020202
-DATA byte2<>+20(SB)/4, $0x06060606
-DATA byte2<>+24(SB)/4, $0x0a0a0a0a
-DATA byte2<>+28(SB)/4, $0x0e0e0e0e
-GLOBL byte2<>(SB), RODATA|NOPTR, $32
+DATA wbyte2<>+0(SB)/4, $0x02020202
+DATA wbyte2<>+4(SB)/4, $0x06060606
+DATA wbyte2<>+8(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+12(SB)/4, $0x0e0e0e0e
+DATA wbyte2<>+16(SB)/4, $0x02020202
+DATA wbyte2<>+20(SB)/4, $0x06060606
+DATA wbyte2<>+24(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+28(SB)/4, $0x0e0e0e0e
+DATA wbyte2<>+32(SB)/4, $0x02020202
+DATA wbyte2<>+36(SB)/4, $0x06060606
+DATA wbyte2<>+40(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+44(SB)/4, $0x0e0e0e0e
+DATA wbyte2<>+48(SB)/4, $0x02020202
+DATA wbyte2<>+52(SB)/4, $0x06060606
+DATA wbyte2<>+56(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+60(SB)/4, $0x0e0e0e0e
+GLOBL wbyte2<>(SB), RODATA|NOPTR, $64
 
-DATA byte3<>+0(SB)/4, $0x03030303
-DATA byte3<>+4(SB)/4, $0x07070707
-DATA byte3<>+8(SB)/4, $0x0b0b0b0b
-DATA byte3<>+12(SB)/4, $0x0f0f0f0f
-DATA byte3<>+16(SB)/4, $0x03030303
-DATA byte3<>+20(SB)/4, $0x07070707
-DATA byte3<>+24(SB)/4, $0x0b0b0b0b
-DATA byte3<>+28(SB)/4, $0x0f0f0f0f
-GLOBL byte3<>(SB), RODATA|NOPTR, $32
+DATA wbyte3<>+0(SB)/4, $0x03030303
+DATA wbyte3<>+4(SB)/4, $0x07070707
+DATA wbyte3<>+8(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+12(SB)/4, $0x0f0f0f0f
+DATA wbyte3<>+16(SB)/4, $0x03030303
+DATA wbyte3<>+20(SB)/4, $0x07070707
+DATA wbyte3<>+24(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+28(SB)/4, $0x0f0f0f0f
+DATA wbyte3<>+32(SB)/4, $0x03030303
+DATA wbyte3<>+36(SB)/4, $0x07070707
+DATA wbyte3<>+40(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+44(SB)/4, $0x0f0f0f0f
+DATA wbyte3<>+48(SB)/4, $0x03030303
+DATA wbyte3<>+52(SB)/4, $0x07070707
+DATA wbyte3<>+56(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wbyte3<>(SB), RODATA|NOPTR, $64
 
-DATA bias0<>+0(SB)/4, $0xfff0fff0
-DATA bias0<>+4(SB)/4, $0xfff0fff0
-DATA bias0<>+8(SB)/4, $0xfff0fff0
-DATA bias0<>+12(SB)/4, $0xfff0fff0
-DATA bias0<>+16(SB)/4, $0xfff0fff0
-DATA bias0<>+20(SB)/4, $0xfff0fff0
-DATA bias0<>+24(SB)/4, $0xfff0fff0
-DATA bias0<>+28(SB)/4, $0xfff0fff0
-GLOBL bias0<>(SB), RODATA|NOPTR, $32
+DATA wbias0<>+0(SB)/4, $0xfff0fff0
+DATA wbias0<>+4(SB)/4, $0xfff0fff0
+DATA wbias0<>+8(SB)/4, $0xfff0fff0
+DATA wbias0<>+12(SB)/4, $0xfff0fff0
+DATA wbias0<>+16(SB)/4, $0xfff0fff0
+DATA wbias0<>+20(SB)/4, $0xfff0fff0
+DATA wbias0<>+24(SB)/4, $0xfff0fff0
+DATA wbias0<>+28(SB)/4, $0xfff0fff0
+DATA wbias0<>+32(SB)/4, $0xfff0fff0
+DATA wbias0<>+36(SB)/4, $0xfff0fff0
+DATA wbias0<>+40(SB)/4, $0xfff0fff0
+DATA wbias0<>+44(SB)/4, $0xfff0fff0
+DATA wbias0<>+48(SB)/4, $0xfff0fff0
+DATA wbias0<>+52(SB)/4, $0xfff0fff0
+DATA wbias0<>+56(SB)/4, $0xfff0fff0
+DATA wbias0<>+60(SB)/4, $0xfff0fff0
+GLOBL wbias0<>(SB), RODATA|NOPTR, $64
 
 // func dotQ5_0AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ5_0AVX2(SB), NOSPLIT, $0-64
+	MOVQ    ahead+32(FP), SI
+	ADDQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	SHLQ    $0x03, DI
+	NEGQ    DI
 	VMOVDQU low4<>+0(SB), Y1
-	VMOVDQU bit0<>+0(SB), Y0
 	VMOVDQU sixteen<>+0(SB), Y2
-	VMOVDQU bit1<>+0(SB), Y0
-	MOVQ    ahead+32(FP), DI
-	ADDQ    src+8(FP), DI
-	MOVQ    stride+16(FP), R8
-	SHLQ    $0x03, R8
-	NEGQ    R8
 	XORL    AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
 	VXORPS         X3, X3, X3
-	VPINSRW        $0x00, (R9), X3, X3
-	VPINSRW        $0x01, (R9)(R11*1), X3, X3
-	VPINSRW        $0x02, (R9)(R11*2), X3, X3
-	VPINSRW        $0x03, (R9)(R12*1), X3, X3
-	VPINSRW        $0x04, (R10), X3, X3
-	VPINSRW        $0x05, (R10)(R11*1), X3, X3
-	VPINSRW        $0x06, (R10)(R11*2), X3, X3
-	VPINSRW        $0x07, (R10)(R12*1), X3, X3
+	VPINSRW        $0x00, (R10), X3, X3
+	VPINSRW        $0x01, (R10)(R8*1), X3, X3
+	VPINSRW        $0x02, (R10)(R8*2), X3, X3
+	VPINSRW        $0x03, (R10)(R9*1), X3, X3
+	VPINSRW        $0x04, (R11), X3, X3
+	VPINSRW        $0x05, (R11)(R8*1), X3, X3
+	VPINSRW        $0x06, (R11)(R8*2), X3, X3
+	VPINSRW        $0x07, (R11)(R9*1), X3, X3
 	VCVTPH2PS      X3, Y3
-	VPBROADCASTD   2(R9), Y4
-	VPINSRD        $0x01, 2(R9)(R11*1), X4, X4
-	VPINSRD        $0x02, 2(R9)(R11*2), X4, X4
-	VPINSRD        $0x03, 2(R9)(R12*1), X4, X4
-	VPBROADCASTD   2(R10), Y5
-	VPINSRD        $0x01, 2(R10)(R11*1), X5, X5
-	VPINSRD        $0x02, 2(R10)(R11*2), X5, X5
-	VPINSRD        $0x03, 2(R10)(R12*1), X5, X5
+	VPBROADCASTD   2(R10), Y4
+	VPINSRD        $0x01, 2(R10)(R8*1), X4, X4
+	VPINSRD        $0x02, 2(R10)(R8*2), X4, X4
+	VPINSRD        $0x03, 2(R10)(R9*1), X4, X4
+	VPBROADCASTD   2(R11), Y5
+	VPINSRD        $0x01, 2(R11)(R8*1), X5, X5
+	VPINSRD        $0x02, 2(R11)(R8*2), X5, X5
+	VPINSRD        $0x03, 2(R11)(R9*1), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
-	VBROADCASTI128 6(R9), Y5
-	VINSERTI128    $0x01, 6(R10), Y5, Y5
-	VBROADCASTI128 6(R9)(R11*1), Y6
-	VINSERTI128    $0x01, 6(R10)(R11*1), Y6, Y6
-	VBROADCASTI128 6(R9)(R11*2), Y7
-	VINSERTI128    $0x01, 6(R10)(R11*2), Y7, Y7
-	VBROADCASTI128 6(R9)(R12*1), Y8
-	VINSERTI128    $0x01, 6(R10)(R12*1), Y8, Y8
+	VBROADCASTI128 6(R10), Y5
+	VINSERTI128    $0x01, 6(R11), Y5, Y5
+	VBROADCASTI128 6(R10)(R8*1), Y6
+	VINSERTI128    $0x01, 6(R11)(R8*1), Y6, Y6
+	VBROADCASTI128 6(R10)(R8*2), Y7
+	VINSERTI128    $0x01, 6(R11)(R8*2), Y7, Y7
+	VBROADCASTI128 6(R10)(R9*1), Y8
+	VINSERTI128    $0x01, 6(R11)(R9*1), Y8, Y8
 	VPUNPCKLDQ     Y6, Y5, Y9
 	VPUNPCKHDQ     Y6, Y5, Y5
 	VPUNPCKLDQ     Y8, Y7, Y6
@@ -310,8 +381,8 @@ block:
 	VPAND          top4<>+0(SB), Y10, Y10
 	VPMINUB        Y2, Y10, Y10
 	VPOR           Y10, Y7, Y7
-	PREFETCHT1     (DI)
-	PREFETCHT0     (DI)(R8*1)
+	PREFETCHT1     (SI)
+	PREFETCHT0     (SI)(DI*1)
 	VPBROADCASTD   (CX), Y10
 	VPMADDUBSW     Y10, Y8, Y10
 	VPBROADCASTD   16(CX), Y8
@@ -331,8 +402,8 @@ block:
 	VPBROADCASTD   4(CX), Y10
 	VPMADDUBSW     Y10, Y6, Y10
 	VPADDW         Y8, Y10, Y10
-	PREFETCHT1     64(DI)
-	PREFETCHT0     64(DI)(R8*1)
+	PREFETCHT1     64(SI)
+	PREFETCHT0     64(SI)(DI*1)
 	VPBROADCASTD   20(CX), Y6
 	VPMADDUBSW     Y6, Y7, Y6
 	VPADDW         Y10, Y6, Y6
@@ -366,8 +437,8 @@ block:
 	VPAND          top4<>+0(SB), Y4, Y4
 	VPMINUB        Y2, Y4, Y4
 	VPOR           Y4, Y7, Y7
-	PREFETCHT1     128(DI)
-	PREFETCHT0     128(DI)(R8*1)
+	PREFETCHT1     128(SI)
+	PREFETCHT0     128(SI)(DI*1)
 	VPBROADCASTD   12(CX), Y4
 	VPMADDUBSW     Y4, Y5, Y4
 	VPADDW         Y9, Y4, Y4
@@ -383,21 +454,52 @@ block:
 	VMULPS         Y3, Y4, Y4
 	VCVTDQ2PS      Y5, Y5
 	VFMADD231PS    Y4, Y5, Y0
+	ADDQ           $0x000000b0, SI
 	ADDQ           $0x20, CX
 	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x000000b0, DI
-	ADDQ           $0x00000016, R9
 	ADDQ           $0x00000016, R10
-	DECQ           SI
+	ADDQ           $0x00000016, R11
+	DECQ           R12
 	JNZ            block
 	MOVQ           dst+0(FP), CX
-	VMOVUPS        Y0, (CX)(AX*1)
+	ADDQ           AX, CX
+	VMOVUPS        Y0, (CX)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half
 	VZEROUPPER
 	RET
+
+DATA low4<>+0(SB)/4, $0x0f0f0f0f
+DATA low4<>+4(SB)/4, $0x0f0f0f0f
+DATA low4<>+8(SB)/4, $0x0f0f0f0f
+DATA low4<>+12(SB)/4, $0x0f0f0f0f
+DATA low4<>+16(SB)/4, $0x0f0f0f0f
+DATA low4<>+20(SB)/4, $0x0f0f0f0f
+DATA low4<>+24(SB)/4, $0x0f0f0f0f
+DATA low4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL low4<>(SB), RODATA|NOPTR, $32
+
+DATA sixteen<>+0(SB)/4, $0x10101010
+DATA sixteen<>+4(SB)/4, $0x10101010
+DATA sixteen<>+8(SB)/4, $0x10101010
+DATA sixteen<>+12(SB)/4, $0x10101010
+DATA sixteen<>+16(SB)/4, $0x10101010
+DATA sixteen<>+20(SB)/4, $0x10101010
+DATA sixteen<>+24(SB)/4, $0x10101010
+DATA sixteen<>+28(SB)/4, $0x10101010
+GLOBL sixteen<>(SB), RODATA|NOPTR, $32
+
+DATA byte0<>+0(SB)/4, $0x00000000
+DATA byte0<>+4(SB)/4, $0x04040404
+DATA byte0<>+8(SB)/4, $0x08080808
+DATA byte0<>+12(SB)/4, $0x0c0c0c0c
+DATA byte0<>+16(SB)/4, $0x00000000
+DATA byte0<>+20(SB)/4, $0x04040404
+DATA byte0<>+24(SB)/4, $0x08080808
+DATA byte0<>+28(SB)/4, $0x0c0c0c0c
+GLOBL byte0<>(SB), RODATA|NOPTR, $32
 
 DATA top4<>+0(SB)/4, $0x80402010
 DATA top4<>+4(SB)/4, $0x80402010
@@ -409,6 +511,16 @@ DATA top4<>+24(SB)/4, $0x80402010
 DATA top4<>+28(SB)/4, $0x80402010
 GLOBL top4<>(SB), RODATA|NOPTR, $32
 
+DATA byte2<>+0(SB)/4, $0x02020202
+DATA byte2<>+4(SB)/4, $0x06060606
+DATA byte2<>+8(SB)/4, $0x0a0a0a0a
+DATA byte2<>+12(SB)/4, $0x0e0e0e0e
+DATA byte2<>+16(SB)/4, $0x02020202
+DATA byte2<>+20(SB)/4, $0x06060606
+DATA byte2<>+24(SB)/4, $0x0a0a0a0a
+DATA byte2<>+28(SB)/4, $0x0e0e0e0e
+GLOBL byte2<>(SB), RODATA|NOPTR, $32
+
 DATA ones<>+0(SB)/4, $0x00010001
 DATA ones<>+4(SB)/4, $0x00010001
 DATA ones<>+8(SB)/4, $0x00010001
@@ -418,3 +530,33 @@ DATA ones<>+20(SB)/4, $0x00010001
 DATA ones<>+24(SB)/4, $0x00010001
 DATA ones<>+28(SB)/4, $0x00010001
 GLOBL ones<>(SB), RODATA|NOPTR, $32
+
+DATA byte1<>+0(SB)/4, $0x01010101
+DATA byte1<>+4(SB)/4, $0x05050505
+DATA byte1<>+8(SB)/4, $0x09090909
+DATA byte1<>+12(SB)/4, $0x0d0d0d0d
+DATA byte1<>+16(SB)/4, $0x01010101
+DATA byte1<>+20(SB)/4, $0x05050505
+DATA byte1<>+24(SB)/4, $0x09090909
+DATA byte1<>+28(SB)/4, $0x0d0d0d0d
+GLOBL byte1<>(SB), RODATA|NOPTR, $32
+
+DATA byte3<>+0(SB)/4, $0x03030303
+DATA byte3<>+4(SB)/4, $0x07070707
+DATA byte3<>+8(SB)/4, $0x0b0b0b0b
+DATA byte3<>+12(SB)/4, $0x0f0f0f0f
+DATA byte3<>+16(SB)/4, $0x03030303
+DATA byte3<>+20(SB)/4, $0x07070707
+DATA byte3<>+24(SB)/4, $0x0b0b0b0b
+DATA byte3<>+28(SB)/4, $0x0f0f0f0f
+GLOBL byte3<>(SB), RODATA|NOPTR, $32
+
+DATA bias0<>+0(SB)/4, $0xfff0fff0
+DATA bias0<>+4(SB)/4, $0xfff0fff0
+DATA bias0<>+8(SB)/4, $0xfff0fff0
+DATA bias0<>+12(SB)/4, $0xfff0fff0
+DATA bias0<>+16(SB)/4, $0xfff0fff0
+DATA bias0<>+20(SB)/4, $0xfff0fff0
+DATA bias0<>+24(SB)/4, $0xfff0fff0
+DATA bias0<>+28(SB)/4, $0xfff0fff0
+GLOBL bias0<>(SB), RODATA|NOPTR, $32

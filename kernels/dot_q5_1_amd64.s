@@ -7,67 +7,67 @@
 // func dotQ5_1AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotQ5_1AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, CX
-	KMOVD     CX, K1
-	MOVL      $0x00000004, CX
-	KMOVD     CX, K2
-	MOVL      $0x00000008, CX
-	KMOVD     CX, K3
-	VMOVDQU64 low4<>+0(SB), Y1
-	VMOVDQU64 bit0<>+0(SB), Y2
-	VMOVDQU64 sixteen<>+0(SB), Y3
-	VMOVDQU64 bit1<>+0(SB), Y4
-	MOVQ      ahead+32(FP), DI
-	ADDQ      src+8(FP), DI
-	MOVQ      stride+16(FP), R8
-	SHLQ      $0x03, R8
-	NEGQ      R8
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	MOVQ      ahead+32(FP), SI
+	ADDQ      src+8(FP), SI
+	MOVQ      stride+16(FP), DI
+	SHLQ      $0x03, DI
+	NEGQ      DI
+	VMOVDQU64 wlow4<>+0(SB), Y1
+	VMOVDQU64 wbit0<>+0(SB), Y2
+	VMOVDQU64 wsixteen<>+0(SB), Y3
+	VMOVDQU64 wbit1<>+0(SB), Y4
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
-	VPBROADCASTQ    (R9), Y5
-	VPBROADCASTQ    (R9)(R11*1), K1, Y5
-	VPBROADCASTQ    (R10), K2, Y5
-	VPBROADCASTQ    (R10)(R11*1), K3, Y5
-	VPBROADCASTQ    (R9)(R11*2), Y6
-	VPBROADCASTQ    (R9)(R12*1), K1, Y6
-	VPBROADCASTQ    (R10)(R11*2), K2, Y6
-	VPBROADCASTQ    (R10)(R12*1), K3, Y6
+	VPBROADCASTQ    (R10), Y5
+	VPBROADCASTQ    (R10)(R8*1), K1, Y5
+	VPBROADCASTQ    (R11), K2, Y5
+	VPBROADCASTQ    (R11)(R8*1), K3, Y5
+	VPBROADCASTQ    (R10)(R8*2), Y6
+	VPBROADCASTQ    (R10)(R9*1), K1, Y6
+	VPBROADCASTQ    (R11)(R8*2), K2, Y6
+	VPBROADCASTQ    (R11)(R9*1), K3, Y6
 	VSHUFPS         $0x88, Y6, Y5, Y7
 	VSHUFPS         $0xdd, Y6, Y5, Y5
-	VPSHUFB         unzip<>+0(SB), Y7, Y6
+	VPSHUFB         wunzip<>+0(SB), Y7, Y6
 	VPERMQ          $0xd8, Y6, Y6
 	VEXTRACTI32X4   $0x01, Y6, X7
 	VCVTPH2PS       X6, Y6
 	VCVTPH2PS       X7, Y7
-	VPSHUFB         byte0<>+0(SB), Y5, Y8
-	VPSHUFB         byte1<>+0(SB), Y5, Y9
-	VPSHUFB         byte2<>+0(SB), Y5, Y10
-	VPSHUFB         byte3<>+0(SB), Y5, Y5
-	VBROADCASTI32X4 8(R9), Y11
-	VINSERTI32X4    $0x01, 8(R10), Y11, Y11
-	VBROADCASTI32X4 8(R9)(R11*1), Y12
-	VINSERTI32X4    $0x01, 8(R10)(R11*1), Y12, Y12
-	VBROADCASTI32X4 8(R9)(R11*2), Y13
-	VINSERTI32X4    $0x01, 8(R10)(R11*2), Y13, Y13
-	VBROADCASTI32X4 8(R9)(R12*1), Y14
-	VINSERTI32X4    $0x01, 8(R10)(R12*1), Y14, Y14
+	VPSHUFB         wbyte0<>+0(SB), Y5, Y8
+	VPSHUFB         wbyte1<>+0(SB), Y5, Y9
+	VPSHUFB         wbyte2<>+0(SB), Y5, Y10
+	VPSHUFB         wbyte3<>+0(SB), Y5, Y5
+	VBROADCASTI32X4 8(R10), Y11
+	VINSERTI32X4    $0x01, 8(R11), Y11, Y11
+	VBROADCASTI32X4 8(R10)(R8*1), Y12
+	VINSERTI32X4    $0x01, 8(R11)(R8*1), Y12, Y12
+	VBROADCASTI32X4 8(R10)(R8*2), Y13
+	VINSERTI32X4    $0x01, 8(R11)(R8*2), Y13, Y13
+	VBROADCASTI32X4 8(R10)(R9*1), Y14
+	VINSERTI32X4    $0x01, 8(R11)(R9*1), Y14, Y14
 	VPUNPCKLDQ      Y12, Y11, Y15
 	VPUNPCKHDQ      Y12, Y11, Y11
 	VPUNPCKLDQ      Y14, Y13, Y12
@@ -83,8 +83,8 @@ block:
 	VPADDB          Y3, Y14, K4, Y14
 	VPTESTMB        Y2, Y10, K4
 	VPADDB          Y3, Y13, K4, Y13
-	PREFETCHT1      (DI)
-	PREFETCHT0      (DI)(R8*1)
+	PREFETCHT1      (SI)
+	PREFETCHT0      (SI)(DI*1)
 	VXORPS          Y16, Y16, Y16
 	VPDPBUSD.BCST   (CX), Y14, Y16
 	VXORPS          Y14, Y14, Y14
@@ -97,8 +97,8 @@ block:
 	VPTESTMB        Y4, Y10, K4
 	VPADDB          Y3, Y13, K4, Y13
 	VPDPBUSD.BCST   4(CX), Y12, Y16
-	PREFETCHT1      64(DI)
-	PREFETCHT0      64(DI)(R8*1)
+	PREFETCHT1      64(SI)
+	PREFETCHT0      64(SI)(DI*1)
 	VPDPBUSD.BCST   20(CX), Y13, Y14
 	VPSRLW          $0x04, Y15, Y8
 	VPANDD          Y1, Y15, Y15
@@ -116,16 +116,17 @@ block:
 	VPADDB          Y3, Y11, K4, Y11
 	VPTESTMB        Y4, Y5, K4
 	VPADDB          Y3, Y8, K4, Y8
-	PREFETCHT1      128(DI)
-	PREFETCHT0      128(DI)(R8*1)
+	PREFETCHT1      128(SI)
+	PREFETCHT0      128(SI)(DI*1)
 	VPDPBUSD.BCST   12(CX), Y11, Y16
 	VPDPBUSD.BCST   28(CX), Y8, Y14
 	VPADDD          Y14, Y16, Y16
 	VMULPS.BCST     (DX), Y6, Y5
 	VCVTDQ2PS       Y16, Y16
 	VFMADD231PS     Y5, Y16, Y0
+	ADDQ            $0x000000c0, SI
 	VXORPS          Y5, Y5, Y5
-	VMOVDQU64       ones<>+0(SB), Y6
+	VMOVDQU64       wones<>+0(SB), Y6
 	VPDPWSSD.BCST   (BX), Y6, Y5
 	VMULPS.BCST     (DX), Y7, Y6
 	VCVTDQ2PS       Y5, Y5
@@ -133,181 +134,259 @@ block:
 	ADDQ            $0x20, CX
 	ADDQ            $0x04, DX
 	ADDQ            $0x04, BX
-	ADDQ            $0x000000c0, DI
-	ADDQ            $0x00000018, R9
 	ADDQ            $0x00000018, R10
-	DECQ            SI
+	ADDQ            $0x00000018, R11
+	DECQ            R12
 	JNZ             block
 	MOVQ            dst+0(FP), CX
-	VMOVUPS         Y0, (CX)(AX*1)
+	ADDQ            AX, CX
+	VMOVUPS         Y0, (CX)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
 	VZEROUPPER
 	RET
 
-DATA low4<>+0(SB)/4, $0x0f0f0f0f
-DATA low4<>+4(SB)/4, $0x0f0f0f0f
-DATA low4<>+8(SB)/4, $0x0f0f0f0f
-DATA low4<>+12(SB)/4, $0x0f0f0f0f
-DATA low4<>+16(SB)/4, $0x0f0f0f0f
-DATA low4<>+20(SB)/4, $0x0f0f0f0f
-DATA low4<>+24(SB)/4, $0x0f0f0f0f
-DATA low4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL low4<>(SB), RODATA|NOPTR, $32
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
 
-DATA bit0<>+0(SB)/4, $0x08040201
-DATA bit0<>+4(SB)/4, $0x08040201
-DATA bit0<>+8(SB)/4, $0x08040201
-DATA bit0<>+12(SB)/4, $0x08040201
-DATA bit0<>+16(SB)/4, $0x08040201
-DATA bit0<>+20(SB)/4, $0x08040201
-DATA bit0<>+24(SB)/4, $0x08040201
-DATA bit0<>+28(SB)/4, $0x08040201
-GLOBL bit0<>(SB), RODATA|NOPTR, $32
+DATA wbit0<>+0(SB)/4, $0x08040201
+DATA wbit0<>+4(SB)/4, $0x08040201
+DATA wbit0<>+8(SB)/4, $0x08040201
+DATA wbit0<>+12(SB)/4, $0x08040201
+DATA wbit0<>+16(SB)/4, $0x08040201
+DATA wbit0<>+20(SB)/4, $0x08040201
+DATA wbit0<>+24(SB)/4, $0x08040201
+DATA wbit0<>+28(SB)/4, $0x08040201
+DATA wbit0<>+32(SB)/4, $0x08040201
+DATA wbit0<>+36(SB)/4, $0x08040201
+DATA wbit0<>+40(SB)/4, $0x08040201
+DATA wbit0<>+44(SB)/4, $0x08040201
+DATA wbit0<>+48(SB)/4, $0x08040201
+DATA wbit0<>+52(SB)/4, $0x08040201
+DATA wbit0<>+56(SB)/4, $0x08040201
+DATA wbit0<>+60(SB)/4, $0x08040201
+GLOBL wbit0<>(SB), RODATA|NOPTR, $64
 
-DATA sixteen<>+0(SB)/4, $0x10101010
-DATA sixteen<>+4(SB)/4, $0x10101010
-DATA sixteen<>+8(SB)/4, $0x10101010
-DATA sixteen<>+12(SB)/4, $0x10101010
-DATA sixteen<>+16(SB)/4, $0x10101010
-DATA sixteen<>+20(SB)/4, $0x10101010
-DATA sixteen<>+24(SB)/4, $0x10101010
-DATA sixteen<>+28(SB)/4, $0x10101010
-GLOBL sixteen<>(SB), RODATA|NOPTR, $32
+DATA wsixteen<>+0(SB)/4, $0x10101010
+DATA wsixteen<>+4(SB)/4, $0x10101010
+DATA wsixteen<>+8(SB)/4, $0x10101010
+DATA wsixteen<>+12(SB)/4, $0x10101010
+DATA wsixteen<>+16(SB)/4, $0x10101010
+DATA wsixteen<>+20(SB)/4, $0x10101010
+DATA wsixteen<>+24(SB)/4, $0x10101010
+DATA wsixteen<>+28(SB)/4, $0x10101010
+DATA wsixteen<>+32(SB)/4, $0x10101010
+DATA wsixteen<>+36(SB)/4, $0x10101010
+DATA wsixteen<>+40(SB)/4, $0x10101010
+DATA wsixteen<>+44(SB)/4, $0x10101010
+DATA wsixteen<>+48(SB)/4, $0x10101010
+DATA wsixteen<>+52(SB)/4, $0x10101010
+DATA wsixteen<>+56(SB)/4, $0x10101010
+DATA wsixteen<>+60(SB)/4, $0x10101010
+GLOBL wsixteen<>(SB), RODATA|NOPTR, $64
 
-DATA bit1<>+0(SB)/4, $0x80402010
-DATA bit1<>+4(SB)/4, $0x80402010
-DATA bit1<>+8(SB)/4, $0x80402010
-DATA bit1<>+12(SB)/4, $0x80402010
-DATA bit1<>+16(SB)/4, $0x80402010
-DATA bit1<>+20(SB)/4, $0x80402010
-DATA bit1<>+24(SB)/4, $0x80402010
-DATA bit1<>+28(SB)/4, $0x80402010
-GLOBL bit1<>(SB), RODATA|NOPTR, $32
+DATA wbit1<>+0(SB)/4, $0x80402010
+DATA wbit1<>+4(SB)/4, $0x80402010
+DATA wbit1<>+8(SB)/4, $0x80402010
+DATA wbit1<>+12(SB)/4, $0x80402010
+DATA wbit1<>+16(SB)/4, $0x80402010
+DATA wbit1<>+20(SB)/4, $0x80402010
+DATA wbit1<>+24(SB)/4, $0x80402010
+DATA wbit1<>+28(SB)/4, $0x80402010
+DATA wbit1<>+32(SB)/4, $0x80402010
+DATA wbit1<>+36(SB)/4, $0x80402010
+DATA wbit1<>+40(SB)/4, $0x80402010
+DATA wbit1<>+44(SB)/4, $0x80402010
+DATA wbit1<>+48(SB)/4, $0x80402010
+DATA wbit1<>+52(SB)/4, $0x80402010
+DATA wbit1<>+56(SB)/4, $0x80402010
+DATA wbit1<>+60(SB)/4, $0x80402010
+GLOBL wbit1<>(SB), RODATA|NOPTR, $64
 
-DATA unzip<>+0(SB)/4, $0x05040100
-DATA unzip<>+4(SB)/4, $0x0d0c0908
-DATA unzip<>+8(SB)/4, $0x07060302
-DATA unzip<>+12(SB)/4, $0x0f0e0b0a
-DATA unzip<>+16(SB)/4, $0x05040100
-DATA unzip<>+20(SB)/4, $0x0d0c0908
-DATA unzip<>+24(SB)/4, $0x07060302
-DATA unzip<>+28(SB)/4, $0x0f0e0b0a
-GLOBL unzip<>(SB), RODATA|NOPTR, $32
+DATA wunzip<>+0(SB)/4, $0x05040100
+DATA wunzip<>+4(SB)/4, $0x0d0c0908
+DATA wunzip<>+8(SB)/4, $0x07060302
+DATA wunzip<>+12(SB)/4, $0x0f0e0b0a
+DATA wunzip<>+16(SB)/4, $0x05040100
+DATA wunzip<>+20(SB)/4, $0x0d0c0908
+DATA wunzip<>+24(SB)/4, $0x07060302
+DATA wunzip<>+28(SB)/4, $0x0f0e0b0a
+DATA wunzip<>+32(SB)/4, $0x05040100
+DATA wunzip<>+36(SB)/4, $0x0d0c0908
+DATA wunzip<>+40(SB)/4, $0x07060302
+DATA wunzip<>+44(SB)/4, $0x0f0e0b0a
+DATA wunzip<>+48(SB)/4, $0x05040100
+DATA wunzip<>+52(SB)/4, $0x0d0c0908
+DATA wunzip<>+56(SB)/4, $0x07060302
+DATA wunzip<>+60(SB)/4, $0x0f0e0b0a
+GLOBL wunzip<>(SB), RODATA|NOPTR, $64
 
-DATA byte0<>+0(SB)/4, $0x00000000
-DATA byte0<>+4(SB)/4, $0x04040404
-DATA byte0<>+8(SB)/4, $0x08080808
-DATA byte0<>+12(SB)/4, $0x0c0c0c0c
-DATA byte0<>+16(SB)/4, $0x00000000
-DATA byte0<>+20(SB)/4, $0x04040404
-DATA byte0<>+24(SB)/4, $0x08080808
-DATA byte0<>+28(SB)/4, $0x0c0c0c0c
-GLOBL byte0<>(SB), RODATA|NOPTR, $32
+DATA wbyte0<>+0(SB)/4, $0x00000000
+DATA wbyte0<>+4(SB)/4, $0x04040404
+DATA wbyte0<>+8(SB)/4, $0x08080808
+DATA wbyte0<>+12(SB)/4, $0x0c0c0c0c
+DATA wbyte0<>+16(SB)/4, $0x00000000
+DATA wbyte0<>+20(SB)/4, $0x04040404
+DATA wbyte0<>+24(SB)/4, $0x08080808
+DATA wbyte0<>+28(SB)/4, $0x0c0c0c0c
+DATA wbyte0<>+32(SB)/4, $0x00000000
+DATA wbyte0<>+36(SB)/4, $0x04040404
+DATA wbyte0<>+40(SB)/4, $0x08080808
+DATA wbyte0<>+44(SB)/4, $0x0c0c0c0c
+DATA wbyte0<>+48(SB)/4, $0x00000000
+DATA wbyte0<>+52(SB)/4, $0x04040404
+DATA wbyte0<>+56(SB)/4, $0x08080808
+DATA wbyte0<>+60(SB)/4, $0x0c0c0c0c
+GLOBL wbyte0<>(SB), RODATA|NOPTR, $64
 
-DATA byte1<>+0(SB)/4, $0x01010101
-DATA byte1<>+4(SB)/4, $0x05050505
-DATA byte1<>+8(SB)/4, $0x09090909
-DATA byte1<>+12(SB)/4, $0x0d0d0d0d
-DATA byte1<>+16(SB)/4, $0x01010101
-DATA byte1<>+20(SB)/4, $0x05050505
-DATA byte1<>+24(SB)/4, $0x09090909
-DATA byte1<>+28(SB)/4, $0x0d0d0d0d
-GLOBL byte1<>(SB), RODATA|NOPTR, $32
+DATA wbyte1<>+0(SB)/4, $0x01010101
+DATA wbyte1<>+4(SB)/4, $0x05050505
+DATA wbyte1<>+8(SB)/4, $0x09090909
+DATA wbyte1<>+12(SB)/4, $0x0d0d0d0d
+DATA wbyte1<>+16(SB)/4, $0x01010101
+DATA wbyte1<>+20(SB)/4, $0x05050505
+DATA wbyte1<>+24(SB)/4, $0x09090909
+DATA wbyte1<>+28(SB)/4, $0x0d0d0d0d
+DATA wbyte1<>+32(SB)/4, $0x01010101
+DATA wbyte1<>+36(SB)/4, $0x05050505
+DATA wbyte1<>+40(SB)/4, $0x09090909
+DATA wbyte1<>+44(SB)/4, $0x0d0d0d0d
+DATA wbyte1<>+48(SB)/4, $0x01010101
+DATA wbyte1<>+52(SB)/4, $0x05050505
+DATA wbyte1<>+56(SB)/4, $0x09090909
+DATA wbyte1<>+60(SB)/4, $0x0d0d0d0d
+GLOBL wbyte1<>(SB), RODATA|NOPTR, $64
 
-DATA byte2<>+0(SB)/4, $0x02020202
-DATA byte2<>+4(SB)/4, $0x06060606
-DATA byte2<>+8(SB)/4, $0x0a0a0a0a
-DATA byte2<>+12(SB)/4, $0x0e0e0e0e
-DATA byte2<>+16(SB)/4, $0x02020202
-DATA byte2<>+20(SB)/4, $0x06060606
-DATA byte2<>+24(SB)/4, $0x0a0a0a0a
-DATA byte2<>+28(SB)/4, $0x0e0e0e0e
-GLOBL byte2<>(SB), RODATA|NOPTR, $32
+DATA wbyte2<>+0(SB)/4, $0x02020202
+DATA wbyte2<>+4(SB)/4, $0x06060606
+DATA wbyte2<>+8(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+12(SB)/4, $0x0e0e0e0e
+DATA wbyte2<>+16(SB)/4, $0x02020202
+DATA wbyte2<>+20(SB)/4, $0x06060606
+DATA wbyte2<>+24(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+28(SB)/4, $0x0e0e0e0e
+DATA wbyte2<>+32(SB)/4, $0x02020202
+DATA wbyte2<>+36(SB)/4, $0x06060606
+DATA wbyte2<>+40(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+44(SB)/4, $0x0e0e0e0e
+DATA wbyte2<>+48(SB)/4, $0x02020202
+DATA wbyte2<>+52(SB)/4, $0x06060606
+DATA wbyte2<>+56(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+60(SB)/4, $0x0e0e0e0e
+GLOBL wbyte2<>(SB), RODATA|NOPTR, $64
 
-DATA byte3<>+0(SB)/4, $0x03030303
-DATA byte3<>+4(SB)/4, $0x07070707
-DATA byte3<>+8(SB)/4, $0x0b0b0b0b
-DATA byte3<>+12(SB)/4, $0x0f0f0f0f
-DATA byte3<>+16(SB)/4, $0x03030303
-DATA byte3<>+20(SB)/4, $0x07070707
-DATA byte3<>+24(SB)/4, $0x0b0b0b0b
-DATA byte3<>+28(SB)/4, $0x0f0f0f0f
-GLOBL byte3<>(SB), RODATA|NOPTR, $32
+DATA wbyte3<>+0(SB)/4, $0x03030303
+DATA wbyte3<>+4(SB)/4, $0x07070707
+DATA wbyte3<>+8(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+12(SB)/4, $0x0f0f0f0f
+DATA wbyte3<>+16(SB)/4, $0x03030303
+DATA wbyte3<>+20(SB)/4, $0x07070707
+DATA wbyte3<>+24(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+28(SB)/4, $0x0f0f0f0f
+DATA wbyte3<>+32(SB)/4, $0x03030303
+DATA wbyte3<>+36(SB)/4, $0x07070707
+DATA wbyte3<>+40(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+44(SB)/4, $0x0f0f0f0f
+DATA wbyte3<>+48(SB)/4, $0x03030303
+DATA wbyte3<>+52(SB)/4, $0x07070707
+DATA wbyte3<>+56(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wbyte3<>(SB), RODATA|NOPTR, $64
 
-DATA ones<>+0(SB)/4, $0x00010001
-DATA ones<>+4(SB)/4, $0x00010001
-DATA ones<>+8(SB)/4, $0x00010001
-DATA ones<>+12(SB)/4, $0x00010001
-DATA ones<>+16(SB)/4, $0x00010001
-DATA ones<>+20(SB)/4, $0x00010001
-DATA ones<>+24(SB)/4, $0x00010001
-DATA ones<>+28(SB)/4, $0x00010001
-GLOBL ones<>(SB), RODATA|NOPTR, $32
+DATA wones<>+0(SB)/4, $0x00010001
+DATA wones<>+4(SB)/4, $0x00010001
+DATA wones<>+8(SB)/4, $0x00010001
+DATA wones<>+12(SB)/4, $0x00010001
+DATA wones<>+16(SB)/4, $0x00010001
+DATA wones<>+20(SB)/4, $0x00010001
+DATA wones<>+24(SB)/4, $0x00010001
+DATA wones<>+28(SB)/4, $0x00010001
+DATA wones<>+32(SB)/4, $0x00010001
+DATA wones<>+36(SB)/4, $0x00010001
+DATA wones<>+40(SB)/4, $0x00010001
+DATA wones<>+44(SB)/4, $0x00010001
+DATA wones<>+48(SB)/4, $0x00010001
+DATA wones<>+52(SB)/4, $0x00010001
+DATA wones<>+56(SB)/4, $0x00010001
+DATA wones<>+60(SB)/4, $0x00010001
+GLOBL wones<>(SB), RODATA|NOPTR, $64
 
 // func dotQ5_1AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ5_1AVX2(SB), NOSPLIT, $0-64
+	MOVQ    ahead+32(FP), SI
+	ADDQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	SHLQ    $0x03, DI
+	NEGQ    DI
 	VMOVDQU low4<>+0(SB), Y1
-	VMOVDQU bit0<>+0(SB), Y0
 	VMOVDQU sixteen<>+0(SB), Y2
-	VMOVDQU bit1<>+0(SB), Y0
-	MOVQ    ahead+32(FP), DI
-	ADDQ    src+8(FP), DI
-	MOVQ    stride+16(FP), R8
-	SHLQ    $0x03, R8
-	NEGQ    R8
 	XORL    AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
-	VPBROADCASTD   (R9), Y3
-	VPINSRD        $0x01, (R9)(R11*1), X3, X3
-	VPINSRD        $0x02, (R9)(R11*2), X3, X3
-	VPINSRD        $0x03, (R9)(R12*1), X3, X3
-	VPBROADCASTD   (R10), Y4
-	VPINSRD        $0x01, (R10)(R11*1), X4, X4
-	VPINSRD        $0x02, (R10)(R11*2), X4, X4
-	VPINSRD        $0x03, (R10)(R12*1), X4, X4
+	VPBROADCASTD   (R10), Y3
+	VPINSRD        $0x01, (R10)(R8*1), X3, X3
+	VPINSRD        $0x02, (R10)(R8*2), X3, X3
+	VPINSRD        $0x03, (R10)(R9*1), X3, X3
+	VPBROADCASTD   (R11), Y4
+	VPINSRD        $0x01, (R11)(R8*1), X4, X4
+	VPINSRD        $0x02, (R11)(R8*2), X4, X4
+	VPINSRD        $0x03, (R11)(R9*1), X4, X4
 	VINSERTI128    $0x01, X4, Y3, Y3
 	VPSHUFB        unzip<>+0(SB), Y3, Y3
 	VPERMQ         $0xd8, Y3, Y3
 	VEXTRACTI128   $0x01, Y3, X4
 	VCVTPH2PS      X3, Y3
 	VCVTPH2PS      X4, Y4
-	VPBROADCASTD   4(R9), Y5
-	VPINSRD        $0x01, 4(R9)(R11*1), X5, X5
-	VPINSRD        $0x02, 4(R9)(R11*2), X5, X5
-	VPINSRD        $0x03, 4(R9)(R12*1), X5, X5
-	VPBROADCASTD   4(R10), Y6
-	VPINSRD        $0x01, 4(R10)(R11*1), X6, X6
-	VPINSRD        $0x02, 4(R10)(R11*2), X6, X6
-	VPINSRD        $0x03, 4(R10)(R12*1), X6, X6
+	VPBROADCASTD   4(R10), Y5
+	VPINSRD        $0x01, 4(R10)(R8*1), X5, X5
+	VPINSRD        $0x02, 4(R10)(R8*2), X5, X5
+	VPINSRD        $0x03, 4(R10)(R9*1), X5, X5
+	VPBROADCASTD   4(R11), Y6
+	VPINSRD        $0x01, 4(R11)(R8*1), X6, X6
+	VPINSRD        $0x02, 4(R11)(R8*2), X6, X6
+	VPINSRD        $0x03, 4(R11)(R9*1), X6, X6
 	VINSERTI128    $0x01, X6, Y5, Y5
-	VBROADCASTI128 8(R9), Y6
-	VINSERTI128    $0x01, 8(R10), Y6, Y6
-	VBROADCASTI128 8(R9)(R11*1), Y7
-	VINSERTI128    $0x01, 8(R10)(R11*1), Y7, Y7
-	VBROADCASTI128 8(R9)(R11*2), Y8
-	VINSERTI128    $0x01, 8(R10)(R11*2), Y8, Y8
-	VBROADCASTI128 8(R9)(R12*1), Y9
-	VINSERTI128    $0x01, 8(R10)(R12*1), Y9, Y9
+	VBROADCASTI128 8(R10), Y6
+	VINSERTI128    $0x01, 8(R11), Y6, Y6
+	VBROADCASTI128 8(R10)(R8*1), Y7
+	VINSERTI128    $0x01, 8(R11)(R8*1), Y7, Y7
+	VBROADCASTI128 8(R10)(R8*2), Y8
+	VINSERTI128    $0x01, 8(R11)(R8*2), Y8, Y8
+	VBROADCASTI128 8(R10)(R9*1), Y9
+	VINSERTI128    $0x01, 8(R11)(R9*1), Y9, Y9
 	VPUNPCKLDQ     Y7, Y6, Y10
 	VPUNPCKHDQ     Y7, Y6, Y6
 	VPUNPCKLDQ     Y9, Y8, Y7
@@ -329,8 +408,8 @@ block:
 	VPAND          top4<>+0(SB), Y11, Y11
 	VPMINUB        Y2, Y11, Y11
 	VPOR           Y11, Y8, Y8
-	PREFETCHT1     (DI)
-	PREFETCHT0     (DI)(R8*1)
+	PREFETCHT1     (SI)
+	PREFETCHT0     (SI)(DI*1)
 	VPBROADCASTD   (CX), Y11
 	VPMADDUBSW     Y11, Y9, Y11
 	VPBROADCASTD   16(CX), Y9
@@ -350,8 +429,8 @@ block:
 	VPBROADCASTD   4(CX), Y11
 	VPMADDUBSW     Y11, Y7, Y11
 	VPADDW         Y9, Y11, Y11
-	PREFETCHT1     64(DI)
-	PREFETCHT0     64(DI)(R8*1)
+	PREFETCHT1     64(SI)
+	PREFETCHT0     64(SI)(DI*1)
 	VPBROADCASTD   20(CX), Y7
 	VPMADDUBSW     Y7, Y8, Y7
 	VPADDW         Y11, Y7, Y7
@@ -385,8 +464,8 @@ block:
 	VPAND          top4<>+0(SB), Y5, Y5
 	VPMINUB        Y2, Y5, Y5
 	VPOR           Y5, Y8, Y8
-	PREFETCHT1     128(DI)
-	PREFETCHT0     128(DI)(R8*1)
+	PREFETCHT1     128(SI)
+	PREFETCHT0     128(SI)(DI*1)
 	VPBROADCASTD   12(CX), Y5
 	VPMADDUBSW     Y5, Y6, Y5
 	VPADDW         Y10, Y5, Y5
@@ -399,6 +478,7 @@ block:
 	VMULPS         Y3, Y5, Y5
 	VCVTDQ2PS      Y6, Y6
 	VFMADD231PS    Y5, Y6, Y0
+	ADDQ           $0x000000c0, SI
 	VXORPS         Y3, Y3, Y3
 	VPBROADCASTD   (BX), Y5
 	VPMADDWD       ones<>+0(SB), Y5, Y5
@@ -410,18 +490,58 @@ block:
 	ADDQ           $0x20, CX
 	ADDQ           $0x04, DX
 	ADDQ           $0x04, BX
-	ADDQ           $0x000000c0, DI
-	ADDQ           $0x00000018, R9
 	ADDQ           $0x00000018, R10
-	DECQ           SI
+	ADDQ           $0x00000018, R11
+	DECQ           R12
 	JNZ            block
 	MOVQ           dst+0(FP), CX
-	VMOVUPS        Y0, (CX)(AX*1)
+	ADDQ           AX, CX
+	VMOVUPS        Y0, (CX)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half
 	VZEROUPPER
 	RET
+
+DATA low4<>+0(SB)/4, $0x0f0f0f0f
+DATA low4<>+4(SB)/4, $0x0f0f0f0f
+DATA low4<>+8(SB)/4, $0x0f0f0f0f
+DATA low4<>+12(SB)/4, $0x0f0f0f0f
+DATA low4<>+16(SB)/4, $0x0f0f0f0f
+DATA low4<>+20(SB)/4, $0x0f0f0f0f
+DATA low4<>+24(SB)/4, $0x0f0f0f0f
+DATA low4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL low4<>(SB), RODATA|NOPTR, $32
+
+DATA sixteen<>+0(SB)/4, $0x10101010
+DATA sixteen<>+4(SB)/4, $0x10101010
+DATA sixteen<>+8(SB)/4, $0x10101010
+DATA sixteen<>+12(SB)/4, $0x10101010
+DATA sixteen<>+16(SB)/4, $0x10101010
+DATA sixteen<>+20(SB)/4, $0x10101010
+DATA sixteen<>+24(SB)/4, $0x10101010
+DATA sixteen<>+28(SB)/4, $0x10101010
+GLOBL sixteen<>(SB), RODATA|NOPTR, $32
+
+DATA unzip<>+0(SB)/4, $0x05040100
+DATA unzip<>+4(SB)/4, $0x0d0c0908
+DATA unzip<>+8(SB)/4, $0x07060302
+DATA unzip<>+12(SB)/4, $0x0f0e0b0a
+DATA unzip<>+16(SB)/4, $0x05040100
+DATA unzip<>+20(SB)/4, $0x0d0c0908
+DATA unzip<>+24(SB)/4, $0x07060302
+DATA unzip<>+28(SB)/4, $0x0f0e0b0a
+GLOBL unzip<>(SB), RODATA|NOPTR, $32
+
+DATA byte0<>+0(SB)/4, $0x00000000
+DATA byte0<>+4(SB)/4, $0x04040404
+DATA byte0<>+8(SB)/4, $0x08080808
+DATA byte0<>+12(SB)/4, $0x0c0c0c0c
+DATA byte0<>+16(SB)/4, $0x00000000
+DATA byte0<>+20(SB)/4, $0x04040404
+DATA byte0<>+24(SB)/4, $0x08080808
+DATA byte0<>+28(SB)/4, $0x0c0c0c0c
+GLOBL byte0<>(SB), RODATA|NOPTR, $32
 
 DATA top4<>+0(SB)/4, $0x80402010
 DATA top4<>+4(SB)/4, $0x80402010
@@ -432,3 +552,43 @@ DATA top4<>+20(SB)/4, $0x80402010
 DATA top4<>+24(SB)/4, $0x80402010
 DATA top4<>+28(SB)/4, $0x80402010
 GLOBL top4<>(SB), RODATA|NOPTR, $32
+
+DATA byte2<>+0(SB)/4, $0x02020202
+DATA byte2<>+4(SB)/4, $0x06060606
+DATA byte2<>+8(SB)/4, $0x0a0a0a0a
+DATA byte2<>+12(SB)/4, $0x0e0e0e0e
+DATA byte2<>+16(SB)/4, $0x02020202
+DATA byte2<>+20(SB)/4, $0x06060606
+DATA byte2<>+24(SB)/4, $0x0a0a0a0a
+DATA byte2<>+28(SB)/4, $0x0e0e0e0e
+GLOBL byte2<>(SB), RODATA|NOPTR, $32
+
+DATA ones<>+0(SB)/4, $0x00010001
+DATA ones<>+4(SB)/4, $0x00010001
+DATA ones<>+8(SB)/4, $0x00010001
+DATA ones<>+12(SB)/4, $0x00010001
+DATA ones<>+16(SB)/4, $0x00010001
+DATA ones<>+20(SB)/4, $0x00010001
+DATA ones<>+24(SB)/4, $0x00010001
+DATA ones<>+28(SB)/4, $0x00010001
+GLOBL ones<>(SB), RODATA|NOPTR, $32
+
+DATA byte1<>+0(SB)/4, $0x01010101
+DATA byte1<>+4(SB)/4, $0x05050505
+DATA byte1<>+8(SB)/4, $0x09090909
+DATA byte1<>+12(SB)/4, $0x0d0d0d0d
+DATA byte1<>+16(SB)/4, $0x01010101
+DATA byte1<>+20(SB)/4, $0x05050505
+DATA byte1<>+24(SB)/4, $0x09090909
+DATA byte1<>+28(SB)/4, $0x0d0d0d0d
+GLOBL byte1<>(SB), RODATA|NOPTR, $32
+
+DATA byte3<>+0(SB)/4, $0x03030303
+DATA byte3<>+4(SB)/4, $0x07070707
+DATA byte3<>+8(SB)/4, $0x0b0b0b0b
+DATA byte3<>+12(SB)/4, $0x0f0f0f0f
+DATA byte3<>+16(SB)/4, $0x03030303
+DATA byte3<>+20(SB)/4, $0x07070707
+DATA byte3<>+24(SB)/4, $0x0b0b0b0b
+DATA byte3<>+28(SB)/4, $0x0f0f0f0f
+GLOBL byte3<>(SB), RODATA|NOPTR, $32

@@ -4,10 +4,10 @@
 
 package kernels
 
-// dotQ6KAVX512 sets dst to the products of 16 rows of q6_K blocks with one column. It asks for the cache lines that many bytes ahead.
+// dotQ6KAVX512 adds the products of 8 rows of q6_K blocks with one column to dst. Meanwhile it asks for as many cache lines as it reads, from ask on; beyond askEnd jump bytes later.
 //
 //go:noescape
-func dotQ6KAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
+func dotQ6KAVX512(dst *float32, src *byte, stride int, blocks int, ask uintptr, askEnd uintptr, jump int, q *int8, d *float32, sums *int16, room *byte)
 
 // dotQ6KAVX2 sets dst to the products of 16 rows of q6_K blocks with one column. It asks for the cache lines that many bytes ahead.
 //

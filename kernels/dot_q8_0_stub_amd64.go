@@ -4,10 +4,10 @@
 
 package kernels
 
-// dotQ8_0AVX512 sets dst to the products of 16 rows of q8_0 blocks with one column. It asks for the cache lines that many bytes ahead.
+// dotQ8_0AVX512 sets dst to the products of 16 rows of at least 16 q8_0 blocks with one column. Meanwhile it asks for as many cache lines as it reads, from ask on; beyond askEnd jump bytes later.
 //
 //go:noescape
-func dotQ8_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
+func dotQ8_0AVX512(dst *float32, src *byte, stride int, blocks int, ask uintptr, askEnd uintptr, jump int, q *int8, d *float32, sums *int16, room *byte)
 
 // dotQ8_0AVX2 sets dst to the products of 16 rows of q8_0 blocks with one column. It asks for the cache lines that many bytes ahead.
 //

@@ -7,768 +7,828 @@
 // func dotTQ1_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
 TEXT ·dotTQ1_0AVX512(SB), NOSPLIT, $0-64
-	MOVL      $0x00000002, CX
-	KMOVD     CX, K1
-	MOVL      $0x00000004, CX
-	KMOVD     CX, K2
-	MOVL      $0x00000008, CX
-	KMOVD     CX, K3
-	VMOVDQU64 b1<>+0(SB), Y1
-	MOVQ      ahead+32(FP), DI
-	ADDQ      src+8(FP), DI
-	MOVQ      stride+16(FP), R8
-	SHLQ      $0x03, R8
-	NEGQ      R8
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	MOVQ      ahead+32(FP), SI
+	ADDQ      src+8(FP), SI
+	MOVQ      stride+16(FP), DI
+	SHLQ      $0x03, DI
+	NEGQ      DI
+	VMOVDQU64 wb1<>+0(SB), Y1
 	XORL      AX, AX
 
 half:
-	MOVQ  src+8(FP), R9
-	MOVQ  stride+16(FP), R11
-	LEAQ  (R11)(R11*2), R12
+	MOVQ  src+8(FP), R10
+	MOVQ  stride+16(FP), R8
+	LEAQ  (R8)(R8*2), R9
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R9)(R11*8), R9
+	JZ    first
+	LEAQ  (R10)(R8*8), R10
 
-src0:
-	LEAQ   (R9)(R11*4), R10
+first:
+	LEAQ   (R10)(R8*4), R11
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), SI
+	MOVQ   blocks+24(FP), R12
 
 block:
 	VXORPS          Y2, Y2, Y2
-	VPBROADCASTD    50(R9), Y3
-	VPBROADCASTD    50(R9)(R11*1), K1, X3
-	VPBROADCASTD    50(R9)(R11*2), K2, X3
-	VPBROADCASTD    50(R9)(R12*1), K3, X3
-	VPBROADCASTD    50(R10), Y4
-	VPBROADCASTD    50(R10)(R11*1), K1, X4
-	VPBROADCASTD    50(R10)(R11*2), K2, X4
-	VPBROADCASTD    50(R10)(R12*1), K3, X4
+	VPBROADCASTD    50(R10), Y3
+	VPBROADCASTD    50(R10)(R8*1), K1, X3
+	VPBROADCASTD    50(R10)(R8*2), K2, X3
+	VPBROADCASTD    50(R10)(R9*1), K3, X3
+	VPBROADCASTD    50(R11), Y4
+	VPBROADCASTD    50(R11)(R8*1), K1, X4
+	VPBROADCASTD    50(R11)(R8*2), K2, X4
+	VPBROADCASTD    50(R11)(R9*1), K3, X4
 	VINSERTI32X4    $0x01, X4, Y3, Y3
 	VPSRLD          $0x10, Y3, Y3
 	VPMOVDW         Y3, X3
 	VCVTPH2PS       X3, Y3
-	VMOVDQU64       plus1<>+0(SB), Y4
-	VMOVDQU64       minus<>+0(SB), Y5
-	VPDPWSSD.BCST   (BX), Y5, Y2
-	VPDPWSSD.BCST   4(BX), Y5, Y2
-	VPDPWSSD.BCST   8(BX), Y5, Y2
-	VPDPWSSD.BCST   12(BX), Y5, Y2
-	VPDPWSSD.BCST   16(BX), Y5, Y2
-	VPDPWSSD.BCST   20(BX), Y5, Y2
-	VPDPWSSD.BCST   24(BX), Y5, Y2
-	VPDPWSSD.BCST   28(BX), Y5, Y2
-	VBROADCASTI32X4 (R9), Y5
-	VINSERTI32X4    $0x01, (R10), Y5, Y5
-	VBROADCASTI32X4 (R9)(R11*1), Y6
-	VINSERTI32X4    $0x01, (R10)(R11*1), Y6, Y6
-	VBROADCASTI32X4 (R9)(R11*2), Y7
-	VINSERTI32X4    $0x01, (R10)(R11*2), Y7, Y7
-	VBROADCASTI32X4 (R9)(R12*1), Y8
-	VINSERTI32X4    $0x01, (R10)(R12*1), Y8, Y8
-	VPUNPCKLDQ      Y6, Y5, Y9
-	VPUNPCKHDQ      Y6, Y5, Y5
+	VMOVDQU64       wplus1<>+0(SB), Y4
+	VMOVDQU64       wplus<>+0(SB), Y5
+	VMOVDQU64       wminus<>+0(SB), Y4
+	VPDPWSSD.BCST   (BX), Y4, Y2
+	VPDPWSSD.BCST   4(BX), Y4, Y2
+	VPDPWSSD.BCST   8(BX), Y4, Y2
+	VPDPWSSD.BCST   12(BX), Y4, Y2
+	VPDPWSSD.BCST   16(BX), Y4, Y2
+	VPDPWSSD.BCST   20(BX), Y4, Y2
+	VPDPWSSD.BCST   24(BX), Y4, Y2
+	VPDPWSSD.BCST   28(BX), Y4, Y2
+	VBROADCASTI32X4 (R10), Y4
+	VINSERTI32X4    $0x01, (R11), Y4, Y4
+	VBROADCASTI32X4 (R10)(R8*1), Y6
+	VINSERTI32X4    $0x01, (R11)(R8*1), Y6, Y6
+	VBROADCASTI32X4 (R10)(R8*2), Y7
+	VINSERTI32X4    $0x01, (R11)(R8*2), Y7, Y7
+	VBROADCASTI32X4 (R10)(R9*1), Y8
+	VINSERTI32X4    $0x01, (R11)(R9*1), Y8, Y8
+	VPUNPCKLDQ      Y6, Y4, Y9
+	VPUNPCKHDQ      Y6, Y4, Y4
 	VPUNPCKLDQ      Y8, Y7, Y6
 	VPUNPCKHDQ      Y8, Y7, Y7
 	VPUNPCKLQDQ     Y6, Y9, Y8
 	VPUNPCKHQDQ     Y6, Y9, Y6
-	VPUNPCKLQDQ     Y7, Y5, Y9
-	VPUNPCKHQDQ     Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPUNPCKLQDQ     Y7, Y4, Y9
+	VPUNPCKHQDQ     Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	PREFETCHT1      (DI)
-	PREFETCHT0      (DI)(R8*1)
+	PREFETCHT1      (SI)
+	PREFETCHT0      (SI)(DI*1)
 	VXORPS          Y11, Y11, Y11
 	VPDPBUSD.BCST   (CX), Y7, Y11
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VXORPS          Y12, Y12, Y12
 	VPDPBUSD.BCST   32(CX), Y7, Y12
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VXORPS          Y13, Y13, Y13
 	VPDPBUSD.BCST   64(CX), Y7, Y13
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VXORPS          Y14, Y14, Y14
 	VPDPBUSD.BCST   96(CX), Y7, Y14
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y8, Y8
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y8
 	VPMINUB         Y1, Y8, Y8
 	VPADDB          Y7, Y8, Y7
 	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   128(CX), Y7, Y8
-	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VPDPBUSD.BCST   4(CX), Y7, Y11
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VPDPBUSD.BCST   36(CX), Y7, Y12
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VPDPBUSD.BCST   68(CX), Y7, Y13
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VPDPBUSD.BCST   100(CX), Y7, Y14
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPADDB          Y7, Y6, Y7
 	VPDPBUSD.BCST   132(CX), Y7, Y8
-	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	PREFETCHT1      64(DI)
-	PREFETCHT0      64(DI)(R8*1)
+	PREFETCHT1      64(SI)
+	PREFETCHT0      64(SI)(DI*1)
 	VPDPBUSD.BCST   8(CX), Y6, Y11
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   40(CX), Y6, Y12
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   72(CX), Y6, Y13
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   104(CX), Y6, Y14
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   136(CX), Y6, Y8
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   12(CX), Y6, Y11
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPDPWSSD        Y5, Y11, Y2
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   44(CX), Y6, Y12
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPDPWSSD        Y5, Y12, Y2
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   76(CX), Y6, Y13
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPDPWSSD        Y5, Y13, Y2
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   108(CX), Y6, Y14
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPDPWSSD        Y5, Y14, Y2
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y5
-	VPMINUB         Y1, Y5, Y5
-	VPADDB          Y6, Y5, Y6
-	PREFETCHT1      128(DI)
-	PREFETCHT0      128(DI)(R8*1)
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y4
+	VPMINUB         Y1, Y4, Y4
+	VPADDB          Y6, Y4, Y6
+	PREFETCHT1      128(SI)
+	PREFETCHT0      128(SI)(DI*1)
 	VPDPBUSD.BCST   140(CX), Y6, Y8
-	VBROADCASTI32X4 16(R9), Y5
-	VINSERTI32X4    $0x01, 16(R10), Y5, Y5
-	VBROADCASTI32X4 16(R9)(R11*1), Y6
-	VINSERTI32X4    $0x01, 16(R10)(R11*1), Y6, Y6
-	VBROADCASTI32X4 16(R9)(R11*2), Y7
-	VINSERTI32X4    $0x01, 16(R10)(R11*2), Y7, Y7
-	VBROADCASTI32X4 16(R9)(R12*1), Y9
-	VINSERTI32X4    $0x01, 16(R10)(R12*1), Y9, Y9
-	VPUNPCKLDQ      Y6, Y5, Y10
-	VPUNPCKHDQ      Y6, Y5, Y5
-	VPUNPCKLDQ      Y9, Y7, Y6
-	VPUNPCKHDQ      Y9, Y7, Y7
-	VPUNPCKLQDQ     Y6, Y10, Y9
-	VPUNPCKHQDQ     Y6, Y10, Y6
-	VPUNPCKLQDQ     Y7, Y5, Y10
-	VPUNPCKHQDQ     Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y9, Y15
-	VPMINUB         Y1, Y15, Y15
-	VPADDB          Y7, Y15, Y7
-	VPDPBUSD.BCST   16(CX), Y7, Y11
-	VPADDB          Y9, Y9, Y15
-	VPADDB          Y15, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y9, Y15
-	VPMINUB         Y1, Y15, Y15
-	VPADDB          Y7, Y15, Y7
-	VPDPBUSD.BCST   48(CX), Y7, Y12
-	VPADDB          Y9, Y9, Y15
-	VPADDB          Y15, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y9, Y15
-	VPMINUB         Y1, Y15, Y15
-	VPADDB          Y7, Y15, Y7
-	VPDPBUSD.BCST   80(CX), Y7, Y13
-	VPADDB          Y9, Y9, Y15
-	VPADDB          Y15, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y9, Y15
-	VPMINUB         Y1, Y15, Y15
-	VPADDB          Y7, Y15, Y7
-	VPDPBUSD.BCST   112(CX), Y7, Y14
-	VPADDB          Y9, Y9, Y15
-	VPADDB          Y15, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y9, Y9
-	VPMINUB         Y1, Y9, Y9
-	VPADDB          Y7, Y9, Y7
-	VPDPBUSD.BCST   144(CX), Y7, Y8
-	VPSUBUSB        third<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y9
-	VPMINUB         Y1, Y9, Y9
-	VPADDB          Y7, Y9, Y7
-	VPDPBUSD.BCST   20(CX), Y7, Y11
-	VPADDB          Y6, Y6, Y9
-	VPADDB          Y9, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y9
-	VPMINUB         Y1, Y9, Y9
-	VPADDB          Y7, Y9, Y7
-	VPDPBUSD.BCST   52(CX), Y7, Y12
-	VPADDB          Y6, Y6, Y9
-	VPADDB          Y9, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y9
-	VPMINUB         Y1, Y9, Y9
-	VPADDB          Y7, Y9, Y7
-	VPDPBUSD.BCST   84(CX), Y7, Y13
-	VPADDB          Y6, Y6, Y9
-	VPADDB          Y9, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y9
-	VPMINUB         Y1, Y9, Y9
-	VPADDB          Y7, Y9, Y7
-	PREFETCHT1      192(DI)
-	PREFETCHT0      192(DI)(R8*1)
-	VPDPBUSD.BCST   116(CX), Y7, Y14
-	VPADDB          Y6, Y6, Y9
-	VPADDB          Y9, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPADDB          Y7, Y6, Y7
-	VPDPBUSD.BCST   148(CX), Y7, Y8
-	VPSUBUSB        third<>+0(SB), Y10, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y10, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   24(CX), Y6, Y11
-	VPADDB          Y10, Y10, Y7
-	VPADDB          Y7, Y10, Y10
-	VPSUBUSB        third<>+0(SB), Y10, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y10, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   56(CX), Y6, Y12
-	VPADDB          Y10, Y10, Y7
-	VPADDB          Y7, Y10, Y10
-	VPSUBUSB        third<>+0(SB), Y10, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y10, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   88(CX), Y6, Y13
-	VPADDB          Y10, Y10, Y7
-	VPADDB          Y7, Y10, Y10
-	VPSUBUSB        third<>+0(SB), Y10, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y10, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   120(CX), Y6, Y14
-	VPADDB          Y10, Y10, Y7
-	VPADDB          Y7, Y10, Y10
-	VPSUBUSB        third<>+0(SB), Y10, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y10, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   152(CX), Y6, Y8
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   28(CX), Y6, Y11
-	VPSRAD          $0x10, Y4, Y6
-	VPMULLD         Y6, Y11, Y11
-	VPADDD          Y11, Y2, Y2
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   60(CX), Y6, Y12
-	VPSRAD          $0x10, Y4, Y6
-	VPMULLD         Y6, Y12, Y12
-	VPADDD          Y12, Y2, Y2
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	PREFETCHT1      256(DI)
-	PREFETCHT0      256(DI)(R8*1)
-	VPDPBUSD.BCST   92(CX), Y6, Y13
-	VPSRAD          $0x10, Y4, Y6
-	VPMULLD         Y6, Y13, Y13
-	VPADDD          Y13, Y2, Y2
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   124(CX), Y6, Y14
-	VPSRAD          $0x10, Y4, Y6
-	VPMULLD         Y6, Y14, Y14
-	VPADDD          Y14, Y2, Y2
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y5
-	VPMINUB         Y1, Y5, Y5
-	VPADDB          Y6, Y5, Y6
-	VPDPBUSD.BCST   156(CX), Y6, Y8
-	VPSRAD          $0x10, Y4, Y5
-	VPMULLD         Y5, Y8, Y8
-	VPADDD          Y8, Y2, Y2
-	VBROADCASTI32X4 32(R9), Y5
-	VINSERTI32X4    $0x01, 32(R10), Y5, Y5
-	VBROADCASTI32X4 32(R9)(R11*1), Y6
-	VINSERTI32X4    $0x01, 32(R10)(R11*1), Y6, Y6
-	VBROADCASTI32X4 32(R9)(R11*2), Y7
-	VINSERTI32X4    $0x01, 32(R10)(R11*2), Y7, Y7
-	VBROADCASTI32X4 32(R9)(R12*1), Y8
-	VINSERTI32X4    $0x01, 32(R10)(R12*1), Y8, Y8
-	VPUNPCKLDQ      Y6, Y5, Y9
-	VPUNPCKHDQ      Y6, Y5, Y5
+	VPDPWSSD        Y5, Y8, Y2
+	VBROADCASTI32X4 16(R10), Y4
+	VINSERTI32X4    $0x01, 16(R11), Y4, Y4
+	VBROADCASTI32X4 16(R10)(R8*1), Y6
+	VINSERTI32X4    $0x01, 16(R11)(R8*1), Y6, Y6
+	VBROADCASTI32X4 16(R10)(R8*2), Y7
+	VINSERTI32X4    $0x01, 16(R11)(R8*2), Y7, Y7
+	VBROADCASTI32X4 16(R10)(R9*1), Y8
+	VINSERTI32X4    $0x01, 16(R11)(R9*1), Y8, Y8
+	VPUNPCKLDQ      Y6, Y4, Y9
+	VPUNPCKHDQ      Y6, Y4, Y4
 	VPUNPCKLDQ      Y8, Y7, Y6
 	VPUNPCKHDQ      Y8, Y7, Y7
 	VPUNPCKLQDQ     Y6, Y9, Y8
 	VPUNPCKHQDQ     Y6, Y9, Y6
-	VPUNPCKLQDQ     Y7, Y5, Y9
-	VPUNPCKHQDQ     Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPUNPCKLQDQ     Y7, Y4, Y9
+	VPUNPCKHQDQ     Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VXORPS          Y11, Y11, Y11
+	VPDPBUSD.BCST   16(CX), Y7, Y11
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VXORPS          Y12, Y12, Y12
+	VPDPBUSD.BCST   48(CX), Y7, Y12
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VXORPS          Y13, Y13, Y13
+	VPDPBUSD.BCST   80(CX), Y7, Y13
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VXORPS          Y14, Y14, Y14
+	VPDPBUSD.BCST   112(CX), Y7, Y14
+	VPADDB          Y8, Y8, Y10
+	VPADDB          Y10, Y8, Y8
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y8
+	VPMINUB         Y1, Y8, Y8
+	VPADDB          Y7, Y8, Y7
+	VXORPS          Y8, Y8, Y8
+	VPDPBUSD.BCST   144(CX), Y7, Y8
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   20(CX), Y7, Y11
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   52(CX), Y7, Y12
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	VPDPBUSD.BCST   84(CX), Y7, Y13
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
+	VPMINUB         Y1, Y10, Y10
+	VPADDB          Y7, Y10, Y7
+	PREFETCHT1      192(SI)
+	PREFETCHT0      192(SI)(DI*1)
+	VPDPBUSD.BCST   116(CX), Y7, Y14
+	VPADDB          Y6, Y6, Y10
+	VPADDB          Y10, Y6, Y6
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPADDB          Y7, Y6, Y7
+	VPDPBUSD.BCST   148(CX), Y7, Y8
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   24(CX), Y6, Y11
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   56(CX), Y6, Y12
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   88(CX), Y6, Y13
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   120(CX), Y6, Y14
+	VPADDB          Y9, Y9, Y7
+	VPADDB          Y7, Y9, Y9
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   152(CX), Y6, Y8
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   28(CX), Y6, Y11
+	VPDPWSSD        Y5, Y11, Y2
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   60(CX), Y6, Y12
+	VPDPWSSD        Y5, Y12, Y2
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	PREFETCHT1      256(SI)
+	PREFETCHT0      256(SI)(DI*1)
+	VPDPBUSD.BCST   92(CX), Y6, Y13
+	VPDPWSSD        Y5, Y13, Y2
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPADDB          Y6, Y7, Y6
+	VPDPBUSD.BCST   124(CX), Y6, Y14
+	VPDPWSSD        Y5, Y14, Y2
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
+	VPMINUB         Y1, Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y4
+	VPMINUB         Y1, Y4, Y4
+	VPADDB          Y6, Y4, Y6
+	VPDPBUSD.BCST   156(CX), Y6, Y8
+	VPDPWSSD        Y5, Y8, Y2
+	VBROADCASTI32X4 32(R10), Y4
+	VINSERTI32X4    $0x01, 32(R11), Y4, Y4
+	VBROADCASTI32X4 32(R10)(R8*1), Y6
+	VINSERTI32X4    $0x01, 32(R11)(R8*1), Y6, Y6
+	VBROADCASTI32X4 32(R10)(R8*2), Y7
+	VINSERTI32X4    $0x01, 32(R11)(R8*2), Y7, Y7
+	VBROADCASTI32X4 32(R10)(R9*1), Y8
+	VINSERTI32X4    $0x01, 32(R11)(R9*1), Y8, Y8
+	VPUNPCKLDQ      Y6, Y4, Y9
+	VPUNPCKHDQ      Y6, Y4, Y4
+	VPUNPCKLDQ      Y8, Y7, Y6
+	VPUNPCKHDQ      Y8, Y7, Y7
+	VPUNPCKLQDQ     Y6, Y9, Y8
+	VPUNPCKHQDQ     Y6, Y9, Y6
+	VPUNPCKLQDQ     Y7, Y4, Y9
+	VPUNPCKHQDQ     Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
+	VPMINUB         Y1, Y7, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VXORPS          Y11, Y11, Y11
 	VPDPBUSD.BCST   160(CX), Y7, Y11
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VPDPBUSD.BCST   176(CX), Y7, Y11
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VXORPS          Y12, Y12, Y12
 	VPDPBUSD.BCST   192(CX), Y7, Y12
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y8, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VPDPBUSD.BCST   208(CX), Y7, Y12
 	VPADDB          Y8, Y8, Y10
 	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        third<>+0(SB), Y8, Y7
+	VPSUBUSB        wthird<>+0(SB), Y8, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y8, Y8
+	VPSUBUSB        wthirds<>+0(SB), Y8, Y8
 	VPMINUB         Y1, Y8, Y8
 	VPADDB          Y7, Y8, Y7
 	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   224(CX), Y7, Y8
-	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VPDPBUSD.BCST   164(CX), Y7, Y11
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
-	PREFETCHT1      320(DI)
-	PREFETCHT0      320(DI)(R8*1)
+	PREFETCHT1      320(SI)
+	PREFETCHT0      320(SI)(DI*1)
 	VPDPBUSD.BCST   180(CX), Y7, Y11
+	VPDPWSSD        Y5, Y11, Y2
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VPDPBUSD.BCST   196(CX), Y7, Y12
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y10
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
 	VPMINUB         Y1, Y10, Y10
 	VPADDB          Y7, Y10, Y7
 	VPDPBUSD.BCST   212(CX), Y7, Y12
+	VPDPWSSD        Y5, Y12, Y2
 	VPADDB          Y6, Y6, Y10
 	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        third<>+0(SB), Y6, Y7
+	VPSUBUSB        wthird<>+0(SB), Y6, Y7
 	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        thirds<>+0(SB), Y6, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y6, Y6
 	VPMINUB         Y1, Y6, Y6
 	VPADDB          Y7, Y6, Y7
 	VPDPBUSD.BCST   228(CX), Y7, Y8
-	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   168(CX), Y6, Y11
+	VXORPS          Y10, Y10, Y10
+	VPDPBUSD.BCST   168(CX), Y6, Y10
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   184(CX), Y6, Y11
+	VPDPBUSD.BCST   184(CX), Y6, Y10
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   200(CX), Y6, Y12
+	VXORPS          Y11, Y11, Y11
+	VPDPBUSD.BCST   200(CX), Y6, Y11
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   216(CX), Y6, Y12
+	VPDPBUSD.BCST   216(CX), Y6, Y11
 	VPADDB          Y9, Y9, Y7
 	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        third<>+0(SB), Y9, Y6
+	VPSUBUSB        wthird<>+0(SB), Y9, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y9, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   232(CX), Y6, Y8
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	PREFETCHT1      384(DI)
-	PREFETCHT0      384(DI)(R8*1)
-	VPDPBUSD.BCST   172(CX), Y6, Y11
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	PREFETCHT1      384(SI)
+	PREFETCHT0      384(SI)(DI*1)
+	VPDPBUSD.BCST   172(CX), Y6, Y10
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   188(CX), Y6, Y11
-	VPSRAD          $0x10, Y4, Y6
-	VPMULLD         Y6, Y11, Y11
-	VPADDD          Y11, Y2, Y2
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPDPBUSD.BCST   188(CX), Y6, Y10
+	VPDPWSSD        Y5, Y10, Y2
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   204(CX), Y6, Y12
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPDPBUSD.BCST   204(CX), Y6, Y11
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   220(CX), Y6, Y12
-	VPSRAD          $0x10, Y4, Y6
-	VPMULLD         Y6, Y12, Y12
-	VPADDD          Y12, Y2, Y2
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPDPBUSD.BCST   220(CX), Y6, Y11
+	VPDPWSSD        Y5, Y11, Y2
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y5
-	VPMINUB         Y1, Y5, Y5
-	VPADDB          Y6, Y5, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y4
+	VPMINUB         Y1, Y4, Y4
+	VPADDB          Y6, Y4, Y6
 	VPDPBUSD.BCST   236(CX), Y6, Y8
-	VPBROADCASTD    48(R9), Y5
-	VPBROADCASTD    48(R9)(R11*1), K1, X5
-	VPBROADCASTD    48(R9)(R11*2), K2, X5
-	VPBROADCASTD    48(R9)(R12*1), K3, X5
-	VPBROADCASTD    48(R10), Y6
-	VPBROADCASTD    48(R10)(R11*1), K1, X6
-	VPBROADCASTD    48(R10)(R11*2), K2, X6
-	VPBROADCASTD    48(R10)(R12*1), K3, X6
-	VINSERTI32X4    $0x01, X6, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPDPWSSD        Y5, Y8, Y2
+	VPBROADCASTD    48(R10), Y4
+	VPBROADCASTD    48(R10)(R8*1), K1, X4
+	VPBROADCASTD    48(R10)(R8*2), K2, X4
+	VPBROADCASTD    48(R10)(R9*1), K3, X4
+	VPBROADCASTD    48(R11), Y6
+	VPBROADCASTD    48(R11)(R8*1), K1, X6
+	VPBROADCASTD    48(R11)(R8*2), K2, X6
+	VPBROADCASTD    48(R11)(R9*1), K3, X6
+	VINSERTI32X4    $0x01, X6, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
+	VXORPS          Y8, Y8, Y8
 	VPDPBUSD.BCST   240(CX), Y6, Y8
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   244(CX), Y6, Y8
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y7
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
 	VPMINUB         Y1, Y7, Y7
 	VPADDB          Y6, Y7, Y6
 	VPDPBUSD.BCST   248(CX), Y6, Y8
-	VPADDB          Y5, Y5, Y7
-	VPADDB          Y7, Y5, Y5
-	VPSUBUSB        third<>+0(SB), Y5, Y6
+	VPADDB          Y4, Y4, Y7
+	VPADDB          Y7, Y4, Y4
+	VPSUBUSB        wthird<>+0(SB), Y4, Y6
 	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        thirds<>+0(SB), Y5, Y5
-	VPMINUB         Y1, Y5, Y5
-	VPADDB          Y6, Y5, Y6
+	VPSUBUSB        wthirds<>+0(SB), Y4, Y4
+	VPMINUB         Y1, Y4, Y4
+	VPADDB          Y6, Y4, Y6
 	VPDPBUSD.BCST   252(CX), Y6, Y8
-	VPSRAD          $0x10, Y4, Y4
-	VPMULLD         Y4, Y8, Y8
-	VPADDD          Y8, Y2, Y2
+	VPDPWSSD        Y5, Y8, Y2
+	ADDQ            $0x000001b0, SI
 	VMULPS.BCST     (DX), Y3, Y3
 	VCVTDQ2PS       Y2, Y2
 	VFMADD231PS     Y3, Y2, Y0
 	ADDQ            $0x00000100, CX
 	ADDQ            $0x04, DX
 	ADDQ            $0x20, BX
-	ADDQ            $0x000001b0, DI
-	ADDQ            $0x00000036, R9
 	ADDQ            $0x00000036, R10
-	DECQ            SI
+	ADDQ            $0x00000036, R11
+	DECQ            R12
 	JNZ             block
 	MOVQ            dst+0(FP), CX
-	VMOVUPS         Y0, (CX)(AX*1)
+	ADDQ            AX, CX
+	VMOVUPS         Y0, (CX)
 	ADDQ            $0x20, AX
 	CMPQ            AX, $0x40
 	JNE             half
 	VZEROUPPER
 	RET
 
-DATA b1<>+0(SB)/4, $0x01010101
-DATA b1<>+4(SB)/4, $0x01010101
-DATA b1<>+8(SB)/4, $0x01010101
-DATA b1<>+12(SB)/4, $0x01010101
-DATA b1<>+16(SB)/4, $0x01010101
-DATA b1<>+20(SB)/4, $0x01010101
-DATA b1<>+24(SB)/4, $0x01010101
-DATA b1<>+28(SB)/4, $0x01010101
-GLOBL b1<>(SB), RODATA|NOPTR, $32
+DATA wb1<>+0(SB)/4, $0x01010101
+DATA wb1<>+4(SB)/4, $0x01010101
+DATA wb1<>+8(SB)/4, $0x01010101
+DATA wb1<>+12(SB)/4, $0x01010101
+DATA wb1<>+16(SB)/4, $0x01010101
+DATA wb1<>+20(SB)/4, $0x01010101
+DATA wb1<>+24(SB)/4, $0x01010101
+DATA wb1<>+28(SB)/4, $0x01010101
+DATA wb1<>+32(SB)/4, $0x01010101
+DATA wb1<>+36(SB)/4, $0x01010101
+DATA wb1<>+40(SB)/4, $0x01010101
+DATA wb1<>+44(SB)/4, $0x01010101
+DATA wb1<>+48(SB)/4, $0x01010101
+DATA wb1<>+52(SB)/4, $0x01010101
+DATA wb1<>+56(SB)/4, $0x01010101
+DATA wb1<>+60(SB)/4, $0x01010101
+GLOBL wb1<>(SB), RODATA|NOPTR, $64
 
-DATA plus1<>+0(SB)/4, $0x00010001
-DATA plus1<>+4(SB)/4, $0x00010001
-DATA plus1<>+8(SB)/4, $0x00010001
-DATA plus1<>+12(SB)/4, $0x00010001
-DATA plus1<>+16(SB)/4, $0x00010001
-DATA plus1<>+20(SB)/4, $0x00010001
-DATA plus1<>+24(SB)/4, $0x00010001
-DATA plus1<>+28(SB)/4, $0x00010001
-GLOBL plus1<>(SB), RODATA|NOPTR, $32
+DATA wplus1<>+0(SB)/4, $0x00010001
+DATA wplus1<>+4(SB)/4, $0x00010001
+DATA wplus1<>+8(SB)/4, $0x00010001
+DATA wplus1<>+12(SB)/4, $0x00010001
+DATA wplus1<>+16(SB)/4, $0x00010001
+DATA wplus1<>+20(SB)/4, $0x00010001
+DATA wplus1<>+24(SB)/4, $0x00010001
+DATA wplus1<>+28(SB)/4, $0x00010001
+DATA wplus1<>+32(SB)/4, $0x00010001
+DATA wplus1<>+36(SB)/4, $0x00010001
+DATA wplus1<>+40(SB)/4, $0x00010001
+DATA wplus1<>+44(SB)/4, $0x00010001
+DATA wplus1<>+48(SB)/4, $0x00010001
+DATA wplus1<>+52(SB)/4, $0x00010001
+DATA wplus1<>+56(SB)/4, $0x00010001
+DATA wplus1<>+60(SB)/4, $0x00010001
+GLOBL wplus1<>(SB), RODATA|NOPTR, $64
 
-DATA minus<>+0(SB)/4, $0xffffffff
-DATA minus<>+4(SB)/4, $0xffffffff
-DATA minus<>+8(SB)/4, $0xffffffff
-DATA minus<>+12(SB)/4, $0xffffffff
-DATA minus<>+16(SB)/4, $0xffffffff
-DATA minus<>+20(SB)/4, $0xffffffff
-DATA minus<>+24(SB)/4, $0xffffffff
-DATA minus<>+28(SB)/4, $0xffffffff
-GLOBL minus<>(SB), RODATA|NOPTR, $32
+DATA wplus<>+0(SB)/4, $0x00000001
+DATA wplus<>+4(SB)/4, $0x00000001
+DATA wplus<>+8(SB)/4, $0x00000001
+DATA wplus<>+12(SB)/4, $0x00000001
+DATA wplus<>+16(SB)/4, $0x00000001
+DATA wplus<>+20(SB)/4, $0x00000001
+DATA wplus<>+24(SB)/4, $0x00000001
+DATA wplus<>+28(SB)/4, $0x00000001
+DATA wplus<>+32(SB)/4, $0x00000001
+DATA wplus<>+36(SB)/4, $0x00000001
+DATA wplus<>+40(SB)/4, $0x00000001
+DATA wplus<>+44(SB)/4, $0x00000001
+DATA wplus<>+48(SB)/4, $0x00000001
+DATA wplus<>+52(SB)/4, $0x00000001
+DATA wplus<>+56(SB)/4, $0x00000001
+DATA wplus<>+60(SB)/4, $0x00000001
+GLOBL wplus<>(SB), RODATA|NOPTR, $64
 
-DATA third<>+0(SB)/4, $0x55555555
-DATA third<>+4(SB)/4, $0x55555555
-DATA third<>+8(SB)/4, $0x55555555
-DATA third<>+12(SB)/4, $0x55555555
-DATA third<>+16(SB)/4, $0x55555555
-DATA third<>+20(SB)/4, $0x55555555
-DATA third<>+24(SB)/4, $0x55555555
-DATA third<>+28(SB)/4, $0x55555555
-GLOBL third<>(SB), RODATA|NOPTR, $32
+DATA wminus<>+0(SB)/4, $0xffffffff
+DATA wminus<>+4(SB)/4, $0xffffffff
+DATA wminus<>+8(SB)/4, $0xffffffff
+DATA wminus<>+12(SB)/4, $0xffffffff
+DATA wminus<>+16(SB)/4, $0xffffffff
+DATA wminus<>+20(SB)/4, $0xffffffff
+DATA wminus<>+24(SB)/4, $0xffffffff
+DATA wminus<>+28(SB)/4, $0xffffffff
+DATA wminus<>+32(SB)/4, $0xffffffff
+DATA wminus<>+36(SB)/4, $0xffffffff
+DATA wminus<>+40(SB)/4, $0xffffffff
+DATA wminus<>+44(SB)/4, $0xffffffff
+DATA wminus<>+48(SB)/4, $0xffffffff
+DATA wminus<>+52(SB)/4, $0xffffffff
+DATA wminus<>+56(SB)/4, $0xffffffff
+DATA wminus<>+60(SB)/4, $0xffffffff
+GLOBL wminus<>(SB), RODATA|NOPTR, $64
 
-DATA thirds<>+0(SB)/4, $0xaaaaaaaa
-DATA thirds<>+4(SB)/4, $0xaaaaaaaa
-DATA thirds<>+8(SB)/4, $0xaaaaaaaa
-DATA thirds<>+12(SB)/4, $0xaaaaaaaa
-DATA thirds<>+16(SB)/4, $0xaaaaaaaa
-DATA thirds<>+20(SB)/4, $0xaaaaaaaa
-DATA thirds<>+24(SB)/4, $0xaaaaaaaa
-DATA thirds<>+28(SB)/4, $0xaaaaaaaa
-GLOBL thirds<>(SB), RODATA|NOPTR, $32
+DATA wthird<>+0(SB)/4, $0x55555555
+DATA wthird<>+4(SB)/4, $0x55555555
+DATA wthird<>+8(SB)/4, $0x55555555
+DATA wthird<>+12(SB)/4, $0x55555555
+DATA wthird<>+16(SB)/4, $0x55555555
+DATA wthird<>+20(SB)/4, $0x55555555
+DATA wthird<>+24(SB)/4, $0x55555555
+DATA wthird<>+28(SB)/4, $0x55555555
+DATA wthird<>+32(SB)/4, $0x55555555
+DATA wthird<>+36(SB)/4, $0x55555555
+DATA wthird<>+40(SB)/4, $0x55555555
+DATA wthird<>+44(SB)/4, $0x55555555
+DATA wthird<>+48(SB)/4, $0x55555555
+DATA wthird<>+52(SB)/4, $0x55555555
+DATA wthird<>+56(SB)/4, $0x55555555
+DATA wthird<>+60(SB)/4, $0x55555555
+GLOBL wthird<>(SB), RODATA|NOPTR, $64
+
+DATA wthirds<>+0(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+4(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+8(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+12(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+16(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+20(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+24(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+28(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+32(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+36(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+40(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+44(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+48(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+52(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+56(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+60(SB)/4, $0xaaaaaaaa
+GLOBL wthirds<>(SB), RODATA|NOPTR, $64
 
 // func dotTQ1_0AVX2(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, room *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotTQ1_0AVX2(SB), NOSPLIT, $0-72
-	MOVQ    room+64(FP), SI
+	MOVQ    ahead+32(FP), SI
+	ADDQ    src+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	SHLQ    $0x03, DI
+	NEGQ    DI
+	MOVQ    room+64(FP), R8
 	VMOVDQU b1<>+0(SB), Y1
-	MOVQ    ahead+32(FP), R8
-	ADDQ    src+8(FP), R8
-	MOVQ    stride+16(FP), R9
-	SHLQ    $0x03, R9
-	NEGQ    R9
 	XORL    AX, AX
 
 half:
-	MOVQ  src+8(FP), R10
-	MOVQ  stride+16(FP), R12
-	LEAQ  (R12)(R12*2), R13
+	MOVQ  src+8(FP), R11
+	MOVQ  stride+16(FP), R9
+	LEAQ  (R9)(R9*2), R10
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (R10)(R12*8), R10
+	JZ    first
+	LEAQ  (R11)(R9*8), R11
 
-src0:
-	LEAQ   (R10)(R12*4), R11
+first:
+	LEAQ   (R11)(R9*4), R12
 	MOVQ   q+40(FP), CX
 	MOVQ   d+48(FP), DX
 	MOVQ   sums+56(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), DI
+	MOVQ   blocks+24(FP), R13
 
 block:
 	VXORPS         Y2, Y2, Y2
 	VXORPS         X3, X3, X3
-	VPINSRW        $0x00, 52(R10), X3, X3
-	VPINSRW        $0x01, 52(R10)(R12*1), X3, X3
-	VPINSRW        $0x02, 52(R10)(R12*2), X3, X3
-	VPINSRW        $0x03, 52(R10)(R13*1), X3, X3
-	VPINSRW        $0x04, 52(R11), X3, X3
-	VPINSRW        $0x05, 52(R11)(R12*1), X3, X3
-	VPINSRW        $0x06, 52(R11)(R12*2), X3, X3
-	VPINSRW        $0x07, 52(R11)(R13*1), X3, X3
+	VPINSRW        $0x00, 52(R11), X3, X3
+	VPINSRW        $0x01, 52(R11)(R9*1), X3, X3
+	VPINSRW        $0x02, 52(R11)(R9*2), X3, X3
+	VPINSRW        $0x03, 52(R11)(R10*1), X3, X3
+	VPINSRW        $0x04, 52(R12), X3, X3
+	VPINSRW        $0x05, 52(R12)(R9*1), X3, X3
+	VPINSRW        $0x06, 52(R12)(R9*2), X3, X3
+	VPINSRW        $0x07, 52(R12)(R10*1), X3, X3
 	VCVTPH2PS      X3, Y3
-	VMOVDQU        Y3, 512(SI)
+	VMOVDQU        Y3, 512(R8)
 	VMOVDQU        plus1<>+0(SB), Y3
-	VMOVDQU        Y3, (SI)
-	VMOVDQU        Y3, 32(SI)
-	VMOVDQU        Y3, 64(SI)
-	VMOVDQU        Y3, 96(SI)
-	VMOVDQU        Y3, 128(SI)
-	VMOVDQU        Y3, 160(SI)
-	VMOVDQU        Y3, 192(SI)
-	VMOVDQU        Y3, 224(SI)
+	VMOVDQU        Y3, (R8)
+	VMOVDQU        Y3, 32(R8)
+	VMOVDQU        Y3, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y3, 128(R8)
+	VMOVDQU        Y3, 160(R8)
+	VMOVDQU        Y3, 192(R8)
+	VMOVDQU        Y3, 224(R8)
 	VMOVDQU        minus<>+0(SB), Y3
 	VPBROADCASTD   (BX), Y4
 	VPMADDWD       Y3, Y4, Y4
@@ -794,14 +854,14 @@ block:
 	VPBROADCASTD   28(BX), Y4
 	VPMADDWD       Y3, Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VBROADCASTI128 (R10), Y3
-	VINSERTI128    $0x01, (R11), Y3, Y3
-	VBROADCASTI128 (R10)(R12*1), Y4
-	VINSERTI128    $0x01, (R11)(R12*1), Y4, Y4
-	VBROADCASTI128 (R10)(R12*2), Y5
-	VINSERTI128    $0x01, (R11)(R12*2), Y5, Y5
-	VBROADCASTI128 (R10)(R13*1), Y6
-	VINSERTI128    $0x01, (R11)(R13*1), Y6, Y6
+	VBROADCASTI128 (R11), Y3
+	VINSERTI128    $0x01, (R12), Y3, Y3
+	VBROADCASTI128 (R11)(R9*1), Y4
+	VINSERTI128    $0x01, (R12)(R9*1), Y4, Y4
+	VBROADCASTI128 (R11)(R9*2), Y5
+	VINSERTI128    $0x01, (R12)(R9*2), Y5, Y5
+	VBROADCASTI128 (R11)(R10*1), Y6
+	VINSERTI128    $0x01, (R12)(R10*1), Y6, Y6
 	VPUNPCKLDQ     Y4, Y3, Y7
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPUNPCKLDQ     Y6, Y5, Y4
@@ -815,8 +875,8 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y6, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	PREFETCHT1     (R8)
-	PREFETCHT0     (R8)(R9*1)
+	PREFETCHT1     (SI)
+	PREFETCHT0     (SI)(DI*1)
 	VPBROADCASTD   (CX), Y9
 	VPMADDUBSW     Y9, Y5, Y9
 	VPADDB         Y6, Y6, Y8
@@ -908,8 +968,8 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y7, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y5, Y6, Y5
-	PREFETCHT1     64(R8)
-	PREFETCHT0     64(R8)(R9*1)
+	PREFETCHT1     64(SI)
+	PREFETCHT0     64(SI)(DI*1)
 	VPBROADCASTD   8(CX), Y8
 	VPMADDUBSW     Y8, Y5, Y8
 	VPADDW         Y13, Y8, Y8
@@ -998,19 +1058,19 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y3
 	VPMINUB        Y1, Y3, Y3
 	VPADDB         Y4, Y3, Y4
-	PREFETCHT1     128(R8)
-	PREFETCHT0     128(R8)(R9*1)
+	PREFETCHT1     128(SI)
+	PREFETCHT0     128(SI)(DI*1)
 	VPBROADCASTD   140(CX), Y3
 	VPMADDUBSW     Y3, Y4, Y3
 	VPADDW         Y6, Y3, Y3
-	VBROADCASTI128 16(R10), Y4
-	VINSERTI128    $0x01, 16(R11), Y4, Y4
-	VBROADCASTI128 16(R10)(R12*1), Y5
-	VINSERTI128    $0x01, 16(R11)(R12*1), Y5, Y5
-	VBROADCASTI128 16(R10)(R12*2), Y6
-	VINSERTI128    $0x01, 16(R11)(R12*2), Y6, Y6
-	VBROADCASTI128 16(R10)(R13*1), Y10
-	VINSERTI128    $0x01, 16(R11)(R13*1), Y10, Y10
+	VBROADCASTI128 16(R11), Y4
+	VINSERTI128    $0x01, 16(R12), Y4, Y4
+	VBROADCASTI128 16(R11)(R9*1), Y5
+	VINSERTI128    $0x01, 16(R12)(R9*1), Y5, Y5
+	VBROADCASTI128 16(R11)(R9*2), Y6
+	VINSERTI128    $0x01, 16(R12)(R9*2), Y6, Y6
+	VBROADCASTI128 16(R11)(R10*1), Y10
+	VINSERTI128    $0x01, 16(R12)(R10*1), Y10, Y10
 	VPUNPCKLDQ     Y5, Y4, Y12
 	VPUNPCKHDQ     Y5, Y4, Y4
 	VPUNPCKLDQ     Y10, Y6, Y5
@@ -1102,8 +1162,8 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y5, Y6
 	VPMINUB        Y1, Y6, Y6
 	VPADDB         Y3, Y6, Y3
-	PREFETCHT1     192(R8)
-	PREFETCHT0     192(R8)(R9*1)
+	PREFETCHT1     192(SI)
+	PREFETCHT0     192(SI)(DI*1)
 	VPBROADCASTD   116(CX), Y8
 	VPMADDUBSW     Y8, Y3, Y8
 	VPADDW         Y11, Y8, Y8
@@ -1173,7 +1233,7 @@ block:
 	VPBROADCASTD   28(CX), Y5
 	VPMADDUBSW     Y5, Y3, Y5
 	VPADDW         Y7, Y5, Y5
-	VPMADDWD       (SI), Y5, Y5
+	VPMADDWD       (R8), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y4, Y4, Y5
 	VPADDB         Y5, Y4, Y4
@@ -1185,7 +1245,7 @@ block:
 	VPBROADCASTD   60(CX), Y5
 	VPMADDUBSW     Y5, Y3, Y5
 	VPADDW         Y9, Y5, Y5
-	VPMADDWD       32(SI), Y5, Y5
+	VPMADDWD       32(R8), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y4, Y4, Y5
 	VPADDB         Y5, Y4, Y4
@@ -1194,12 +1254,12 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y3, Y5, Y3
-	PREFETCHT1     256(R8)
-	PREFETCHT0     256(R8)(R9*1)
+	PREFETCHT1     256(SI)
+	PREFETCHT0     256(SI)(DI*1)
 	VPBROADCASTD   92(CX), Y5
 	VPMADDUBSW     Y5, Y3, Y5
 	VPADDW         Y10, Y5, Y5
-	VPMADDWD       64(SI), Y5, Y5
+	VPMADDWD       64(R8), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y4, Y4, Y5
 	VPADDB         Y5, Y4, Y4
@@ -1211,7 +1271,7 @@ block:
 	VPBROADCASTD   124(CX), Y5
 	VPMADDUBSW     Y5, Y3, Y5
 	VPADDW         Y11, Y5, Y5
-	VPMADDWD       96(SI), Y5, Y5
+	VPMADDWD       96(R8), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y4, Y4, Y5
 	VPADDB         Y5, Y4, Y4
@@ -1223,16 +1283,16 @@ block:
 	VPBROADCASTD   156(CX), Y4
 	VPMADDUBSW     Y4, Y3, Y4
 	VPADDW         Y6, Y4, Y4
-	VPMADDWD       128(SI), Y4, Y4
+	VPMADDWD       128(R8), Y4, Y4
 	VPADDD         Y4, Y2, Y2
-	VBROADCASTI128 32(R10), Y3
-	VINSERTI128    $0x01, 32(R11), Y3, Y3
-	VBROADCASTI128 32(R10)(R12*1), Y4
-	VINSERTI128    $0x01, 32(R11)(R12*1), Y4, Y4
-	VBROADCASTI128 32(R10)(R12*2), Y5
-	VINSERTI128    $0x01, 32(R11)(R12*2), Y5, Y5
-	VBROADCASTI128 32(R10)(R13*1), Y6
-	VINSERTI128    $0x01, 32(R11)(R13*1), Y6, Y6
+	VBROADCASTI128 32(R11), Y3
+	VINSERTI128    $0x01, 32(R12), Y3, Y3
+	VBROADCASTI128 32(R11)(R9*1), Y4
+	VINSERTI128    $0x01, 32(R12)(R9*1), Y4, Y4
+	VBROADCASTI128 32(R11)(R9*2), Y5
+	VINSERTI128    $0x01, 32(R12)(R9*2), Y5, Y5
+	VBROADCASTI128 32(R11)(R10*1), Y6
+	VINSERTI128    $0x01, 32(R12)(R10*1), Y6, Y6
 	VPUNPCKLDQ     Y4, Y3, Y7
 	VPUNPCKHDQ     Y4, Y3, Y3
 	VPUNPCKLDQ     Y6, Y5, Y4
@@ -1301,8 +1361,8 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y4, Y8
 	VPMINUB        Y1, Y8, Y8
 	VPADDB         Y5, Y8, Y5
-	PREFETCHT1     320(R8)
-	PREFETCHT0     320(R8)(R9*1)
+	PREFETCHT1     320(SI)
+	PREFETCHT0     320(SI)(DI*1)
 	VPBROADCASTD   180(CX), Y10
 	VPMADDUBSW     Y10, Y5, Y10
 	VPADDW         Y9, Y10, Y10
@@ -1389,8 +1449,8 @@ block:
 	VPSUBUSB       thirds<>+0(SB), Y3, Y5
 	VPMINUB        Y1, Y5, Y5
 	VPADDB         Y4, Y5, Y4
-	PREFETCHT1     384(R8)
-	PREFETCHT0     384(R8)(R9*1)
+	PREFETCHT1     384(SI)
+	PREFETCHT0     384(SI)(DI*1)
 	VPBROADCASTD   172(CX), Y7
 	VPMADDUBSW     Y7, Y4, Y7
 	VPADDW         Y9, Y7, Y7
@@ -1404,7 +1464,7 @@ block:
 	VPBROADCASTD   188(CX), Y5
 	VPMADDUBSW     Y5, Y4, Y5
 	VPADDW         Y7, Y5, Y5
-	VPMADDWD       160(SI), Y5, Y5
+	VPMADDWD       160(R8), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
@@ -1426,7 +1486,7 @@ block:
 	VPBROADCASTD   220(CX), Y5
 	VPMADDUBSW     Y5, Y4, Y5
 	VPADDW         Y7, Y5, Y5
-	VPMADDWD       192(SI), Y5, Y5
+	VPMADDWD       192(R8), Y5, Y5
 	VPADDD         Y5, Y2, Y2
 	VPADDB         Y3, Y3, Y5
 	VPADDB         Y5, Y3, Y3
@@ -1438,14 +1498,14 @@ block:
 	VPBROADCASTD   236(CX), Y3
 	VPMADDUBSW     Y3, Y4, Y3
 	VPADDW         Y6, Y3, Y3
-	VPBROADCASTD   48(R10), Y4
-	VPINSRD        $0x01, 48(R10)(R12*1), X4, X4
-	VPINSRD        $0x02, 48(R10)(R12*2), X4, X4
-	VPINSRD        $0x03, 48(R10)(R13*1), X4, X4
-	VPBROADCASTD   48(R11), Y5
-	VPINSRD        $0x01, 48(R11)(R12*1), X5, X5
-	VPINSRD        $0x02, 48(R11)(R12*2), X5, X5
-	VPINSRD        $0x03, 48(R11)(R13*1), X5, X5
+	VPBROADCASTD   48(R11), Y4
+	VPINSRD        $0x01, 48(R11)(R9*1), X4, X4
+	VPINSRD        $0x02, 48(R11)(R9*2), X4, X4
+	VPINSRD        $0x03, 48(R11)(R10*1), X4, X4
+	VPBROADCASTD   48(R12), Y5
+	VPINSRD        $0x01, 48(R12)(R9*1), X5, X5
+	VPINSRD        $0x02, 48(R12)(R9*2), X5, X5
+	VPINSRD        $0x03, 48(R12)(R10*1), X5, X5
 	VINSERTI128    $0x01, X5, Y4, Y4
 	VPSUBUSB       third<>+0(SB), Y4, Y5
 	VPMINUB        Y1, Y5, Y5
@@ -1485,24 +1545,75 @@ block:
 	VPBROADCASTD   252(CX), Y4
 	VPMADDUBSW     Y4, Y3, Y4
 	VPADDW         Y7, Y4, Y4
-	VPMADDWD       224(SI), Y4, Y4
+	VPMADDWD       224(R8), Y4, Y4
 	VPADDD         Y4, Y2, Y2
+	ADDQ           $0x000001b0, SI
 	VBROADCASTSS   (DX), Y3
-	VMULPS         512(SI), Y3, Y3
+	VMULPS         512(R8), Y3, Y3
 	VCVTDQ2PS      Y2, Y2
 	VFMADD231PS    Y3, Y2, Y0
 	ADDQ           $0x00000100, CX
 	ADDQ           $0x04, DX
 	ADDQ           $0x20, BX
-	ADDQ           $0x000001b0, R8
-	ADDQ           $0x00000036, R10
 	ADDQ           $0x00000036, R11
-	DECQ           DI
+	ADDQ           $0x00000036, R12
+	DECQ           R13
 	JNZ            block
 	MOVQ           dst+0(FP), CX
-	VMOVUPS        Y0, (CX)(AX*1)
+	ADDQ           AX, CX
+	VMOVUPS        Y0, (CX)
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40
 	JNE            half
 	VZEROUPPER
 	RET
+
+DATA b1<>+0(SB)/4, $0x01010101
+DATA b1<>+4(SB)/4, $0x01010101
+DATA b1<>+8(SB)/4, $0x01010101
+DATA b1<>+12(SB)/4, $0x01010101
+DATA b1<>+16(SB)/4, $0x01010101
+DATA b1<>+20(SB)/4, $0x01010101
+DATA b1<>+24(SB)/4, $0x01010101
+DATA b1<>+28(SB)/4, $0x01010101
+GLOBL b1<>(SB), RODATA|NOPTR, $32
+
+DATA plus1<>+0(SB)/4, $0x00010001
+DATA plus1<>+4(SB)/4, $0x00010001
+DATA plus1<>+8(SB)/4, $0x00010001
+DATA plus1<>+12(SB)/4, $0x00010001
+DATA plus1<>+16(SB)/4, $0x00010001
+DATA plus1<>+20(SB)/4, $0x00010001
+DATA plus1<>+24(SB)/4, $0x00010001
+DATA plus1<>+28(SB)/4, $0x00010001
+GLOBL plus1<>(SB), RODATA|NOPTR, $32
+
+DATA minus<>+0(SB)/4, $0xffffffff
+DATA minus<>+4(SB)/4, $0xffffffff
+DATA minus<>+8(SB)/4, $0xffffffff
+DATA minus<>+12(SB)/4, $0xffffffff
+DATA minus<>+16(SB)/4, $0xffffffff
+DATA minus<>+20(SB)/4, $0xffffffff
+DATA minus<>+24(SB)/4, $0xffffffff
+DATA minus<>+28(SB)/4, $0xffffffff
+GLOBL minus<>(SB), RODATA|NOPTR, $32
+
+DATA third<>+0(SB)/4, $0x55555555
+DATA third<>+4(SB)/4, $0x55555555
+DATA third<>+8(SB)/4, $0x55555555
+DATA third<>+12(SB)/4, $0x55555555
+DATA third<>+16(SB)/4, $0x55555555
+DATA third<>+20(SB)/4, $0x55555555
+DATA third<>+24(SB)/4, $0x55555555
+DATA third<>+28(SB)/4, $0x55555555
+GLOBL third<>(SB), RODATA|NOPTR, $32
+
+DATA thirds<>+0(SB)/4, $0xaaaaaaaa
+DATA thirds<>+4(SB)/4, $0xaaaaaaaa
+DATA thirds<>+8(SB)/4, $0xaaaaaaaa
+DATA thirds<>+12(SB)/4, $0xaaaaaaaa
+DATA thirds<>+16(SB)/4, $0xaaaaaaaa
+DATA thirds<>+20(SB)/4, $0xaaaaaaaa
+DATA thirds<>+24(SB)/4, $0xaaaaaaaa
+DATA thirds<>+28(SB)/4, $0xaaaaaaaa
+GLOBL thirds<>(SB), RODATA|NOPTR, $32

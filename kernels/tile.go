@@ -98,6 +98,7 @@ type tileScratch struct {
 	asked    *byte // the tile that was asked for
 	columns  []tileColumn
 	buf      []byte
+	rowSums  []byte
 	expanded []byte
 	rows     []byte    // a few rows, padded to 16
 	full     Weights   // a view of them
@@ -106,10 +107,15 @@ type tileScratch struct {
 
 // tiles returns room for tileBytes, aligned to a cache line.
 func (s *tileScratch) tiles() *byte {
-	if s.buf == nil {
-		s.buf = make([]byte, tileBytes+63)
+	return aligned(&s.buf, tileBytes)
+}
+
+// aligned returns n bytes of b, aligned to a cache line.
+func aligned(b *[]byte, n int) *byte {
+	if len(*b) < n+63 {
+		*b = make([]byte, n+63)
 	}
-	p := unsafe.Pointer(unsafe.SliceData(s.buf))
+	p := unsafe.Pointer(unsafe.SliceData(*b))
 	return (*byte)(unsafe.Add(p, -int(uintptr(p))&63))
 }
 
@@ -182,7 +188,7 @@ func (mul *tileKernel) tile(ts *tileScratch, dst []float32, ld int, w *Weights, 
 				tilePrefetch(&w.Data[(i+nb)*bytes], w.Stride, tileRows, next*bytes)
 			}
 		}
-		w.tile(ts, buf, r, i, nb)
+		mul.unpack(w, ts, buf, r, i, nb)
 		var a asking
 		size := tileRows * nb * bytes
 		start := uintptr(unsafe.Pointer(&w.Data[r*w.Stride])) + uintptr(ahead+i*tileRows*bytes)
@@ -203,8 +209,9 @@ type asking struct{ from, to, step uintptr }
 
 // tileKernel adds products of tiles to dst.
 type tileKernel struct {
-	read    func(p []byte)                                                                  // reads it in order
-	columns int                                                                             // at most, in one call
+	read    func(p []byte) // reads it in order
+	columns int            // at most, in one call
+	unpack  func(w *Weights, s *tileScratch, dst *byte, r, i, n int)
 	dot     func(w *Weights, s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool // one column, straight from the blocks
 	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking)
 }

@@ -34,50 +34,97 @@ var tileForms = [kinds]tileForm{
 	kindTQ2_0:    {super: true, sub: 32, bits: 4, bias: 1},
 }
 
-// tile turns n blocks of rows r to r+15, from block i, into tiles at dst.
-func (w *Weights) tile(s *tileScratch, dst *byte, r, i, n int) {
+// tileAVX512 turns n blocks of rows r to r+15, from block i, into tiles at dst.
+func (w *Weights) tileAVX512(s *tileScratch, dst *byte, r, i, n int) {
 	if w.Format.kind == kindNVFP4 {
 		i, n = i/2, n/2 // a block of nvfp4 is two of the activations'
 	}
 	src, stride := &w.Data[r*w.Stride+i*w.Format.Bytes], w.Stride
 	switch w.Format.kind {
 	case kindQ4_0:
-		tileQ4_0(dst, src, stride, n)
+		tileQ4_0AVX512(dst, src, stride, n)
 	case kindQ4_1:
-		tileQ4_1(dst, src, stride, n)
+		tileQ4_1AVX512(dst, src, stride, n)
 	case kindQ5_0:
-		tileQ5_0(dst, src, stride, n)
+		tileQ5_0AVX512(dst, src, stride, n)
 	case kindQ5_1:
-		tileQ5_1(dst, src, stride, n)
+		tileQ5_1AVX512(dst, src, stride, n)
 	case kindQ8_0:
-		tileQ8_0(dst, src, stride, n)
+		tileQ8_0AVX512(dst, src, stride, n)
 	case kindIQ4NL:
-		tileIQ4NL(dst, src, stride, n)
+		tileIQ4NLAVX512(dst, src, stride, n)
 	case kindMXFP4:
-		tileMXFP4(dst, src, stride, n)
+		tileMXFP4AVX512(dst, src, stride, n)
 	case kindMXFP4Hub:
-		tileMXFP4Hub(dst, src, stride, n, &w.Scale8[r*w.ScaleStride+i], w.ScaleStride)
+		tileMXFP4HubAVX512(dst, src, stride, n, &w.Scale8[r*w.ScaleStride+i], w.ScaleStride)
 	case kindNVFP4:
-		tileNVFP4(dst, src, stride, n)
+		tileNVFP4AVX512(dst, src, stride, n)
 	case kindQ2K:
-		tileQ2K(dst, src, stride, n)
+		tileQ2KAVX512(dst, src, stride, n)
 	case kindQ3K:
-		tileQ3K(dst, src, stride, n)
+		tileQ3KAVX512(dst, src, stride, n)
 	case kindQ4K:
-		tileQ4K(dst, src, stride, n)
+		tileQ4KAVX512(dst, src, stride, n)
 	case kindQ5K:
-		tileQ5K(dst, src, stride, n)
+		tileQ5KAVX512(dst, src, stride, n)
 	case kindQ6K:
-		tileQ6K(dst, src, stride, n)
+		tileQ6KAVX512(dst, src, stride, n)
 	case kindIQ4XS:
-		tileIQ4XS(dst, src, stride, n)
+		tileIQ4XSAVX512(dst, src, stride, n)
 	case kindTQ1_0:
-		tileTQ1_0(dst, src, stride, n)
+		tileTQ1_0AVX512(dst, src, stride, n)
 	case kindTQ2_0:
-		tileTQ2_0(dst, src, stride, n)
+		tileTQ2_0AVX512(dst, src, stride, n)
 	default:
 		w.expand(s, r, i, n)
-		tileExpanded(dst, &s.expanded[:1][0], n*expandedSize, n)
+		tileExpandedAVX512(dst, &s.expanded[:1][0], n*expandedSize, n)
+	}
+}
+
+// tileAVX2 is tileAVX512 for AVX2.
+func (w *Weights) tileAVX2(s *tileScratch, dst *byte, r, i, n int) {
+	if w.Format.kind == kindNVFP4 {
+		i, n = i/2, n/2 // a block of nvfp4 is two of the activations'
+	}
+	src, stride := &w.Data[r*w.Stride+i*w.Format.Bytes], w.Stride
+	switch w.Format.kind {
+	case kindQ4_0:
+		tileQ4_0AVX2(dst, src, stride, n)
+	case kindQ4_1:
+		tileQ4_1AVX2(dst, src, stride, n)
+	case kindQ5_0:
+		tileQ5_0AVX2(dst, src, stride, n)
+	case kindQ5_1:
+		tileQ5_1AVX2(dst, src, stride, n)
+	case kindQ8_0:
+		tileQ8_0AVX2(dst, src, stride, n)
+	case kindIQ4NL:
+		tileIQ4NLAVX2(dst, src, stride, n)
+	case kindMXFP4:
+		tileMXFP4AVX2(dst, src, stride, n)
+	case kindMXFP4Hub:
+		tileMXFP4HubAVX2(dst, src, stride, n, &w.Scale8[r*w.ScaleStride+i], w.ScaleStride)
+	case kindNVFP4:
+		tileNVFP4AVX2(dst, src, stride, n)
+	case kindQ2K:
+		tileQ2KAVX2(dst, src, stride, n)
+	case kindQ3K:
+		tileQ3KAVX2(dst, src, stride, n)
+	case kindQ4K:
+		tileQ4KAVX2(dst, src, stride, n)
+	case kindQ5K:
+		tileQ5KAVX2(dst, src, stride, n)
+	case kindQ6K:
+		tileQ6KAVX2(dst, src, stride, n)
+	case kindIQ4XS:
+		tileIQ4XSAVX2(dst, src, stride, n)
+	case kindTQ1_0:
+		tileTQ1_0AVX2(dst, src, stride, n)
+	case kindTQ2_0:
+		tileTQ2_0AVX2(dst, src, stride, n)
+	default:
+		w.expand(s, r, i, n)
+		tileExpandedAVX2(dst, &s.expanded[:1][0], n*expandedSize, n)
 	}
 }
 
@@ -128,7 +175,7 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 	case kindQ5_1:
 		dotQ5_1AVX512(dst, src, stride, n, ahead, q, d, sums)
 	case kindQ8_0:
-		dotQ8_0AVX512(dst, src, stride, n, ahead, q, d, sums)
+		return w.dotSmall(s, dst, r, x, c)
 	case kindIQ4NL:
 		dotIQ4NLAVX512(dst, src, stride, n, ahead, q, d, sums)
 	case kindMXFP4:
@@ -146,7 +193,7 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 	case kindQ5K:
 		dotQ5KAVX512(dst, src, stride, n, ahead, q, d, sums)
 	case kindQ6K:
-		dotQ6KAVX512(dst, src, stride, n, ahead, q, d, sums)
+		return w.dotSuper(s, dst, r, x, c)
 	case kindIQ4XS:
 		dotIQ4XSAVX512(dst, src, stride, n, ahead, q, d, sums)
 	case kindTQ1_0:
@@ -157,6 +204,60 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 		return w.dotRowsAVX512(s, dst, r, x, c, ahead)
 	}
 	return true
+}
+
+// superRows is how many rows of super-blocks products that read row by row take at
+// once, superBlocks how many blocks of each: what they leave is half of a first cache.
+const (
+	superRows   = 8
+	superRoom   = superRows * (64 + 8 + 32)
+	superBlocks = 16 << 10 / superRoom
+)
+
+// dotSuper is dotAVX512 for super-blocks that are read row by row.
+func (w *Weights) dotSuper(s *tileScratch, dst *float32, r int, x *Q8, c int) bool {
+	blocks := w.K / 256
+	parts := (blocks + superBlocks - 1) / superBlocks
+	room := aligned(&s.rowSums, superBlocks*superRoom)
+	sums := unsafe.Slice(dst, tileRows)
+	clear(sums)
+	for r0 := r; r < r0+tileRows; r += superRows {
+		ask, end, jump := w.ask(s, r)
+		for p := range parts {
+			i, n := p*blocks/parts, (p+1)*blocks/parts-p*blocks/parts
+			v := c*w.K + 256*i
+			dotQ6KAVX512(&sums[r-r0], &w.Data[r*w.Stride+i*w.Format.Bytes], w.Stride, n,
+				ask+uintptr(superRows*i*w.Format.Bytes), end, jump, &x.Q[v], &x.D[v/256], &x.Sums[v/16], room)
+		}
+	}
+	return true
+}
+
+// dotSmall is dotAVX512 for blocks of 32 values that are read row by row.
+func (w *Weights) dotSmall(s *tileScratch, dst *float32, r int, x *Q8, c int) bool {
+	const group, groupRoom, columns = 16, tileRows * (64 + 32), 2 * tileRows * 64 // of a group of blocks
+	n := w.K / 32
+	if n < group {
+		return false
+	}
+	ask, end, jump := w.ask(s, r)
+	room := aligned(&s.rowSums, columns+(n+group-1)/group*groupRoom)
+	dotQ8_0AVX512(dst, &w.Data[r*w.Stride], w.Stride, n, ask, end, jump, &x.Q[c*w.K], &x.D[c*n], &x.Sums[c*2*n], room)
+	return true
+}
+
+// askAhead is that of _asm/dot_row.go.
+const askAhead = 9216
+
+// ask says what products that read rows from r on row by row ask for: addresses from
+// the first on, beyond the second those jump bytes later, where the next product is.
+func (w *Weights) ask(s *tileScratch, r int) (from, end uintptr, jump int) {
+	data := uintptr(unsafe.Pointer(&w.Data[0]))
+	from, end = data+uintptr(r*w.Stride+askAhead), data+uintptr(w.Rows*w.Stride)
+	if s.asked != nil {
+		jump = int(uintptr(unsafe.Pointer(s.asked)) - end)
+	}
+	return from, end, jump
 }
 
 // dotAVX2 is dotAVX512 for AVX2. Blocks of 256 values need more than 16 registers, so
@@ -260,7 +361,7 @@ func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, 
 	mulTiles(&tilesAVX512, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX512 = tileKernel{limitReadOf(limitReadAVX512), 8, (*Weights).dotAVX512, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking) {
+var tilesAVX512 = tileKernel{limitReadOf(limitReadAVX512), 8, (*Weights).tileAVX512, (*Weights).dotAVX512, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking) {
 	if f.super {
 		switch corr := f.bias != 0; {
 		case f.bits == 4 && f.sub == 32:
@@ -286,7 +387,7 @@ func mulQ8AVX2(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s 
 	mulTiles(&tilesAVX2, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX2 = tileKernel{limitReadOf(limitReadAVX2), 4, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking) {
+var tilesAVX2 = tileKernel{limitReadOf(limitReadAVX2), 4, (*Weights).tileAVX2, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking) {
 	a.step /= 2 // it goes through the tile once for each eight rows
 	if f.super {
 		switch corr := f.bias != 0; {

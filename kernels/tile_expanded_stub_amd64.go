@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileExpanded turns 16 rows of expanded blocks into records of superTile.
+// tileExpandedAVX512 turns 16 rows of expanded blocks into records of superTile.
 //
 //go:noescape
-func tileExpanded(dst *byte, src *byte, stride int, blocks int)
+func tileExpandedAVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileExpandedAVX2 turns 16 rows of expanded blocks into records of superTile.
+//
+//go:noescape
+func tileExpandedAVX2(dst *byte, src *byte, stride int, blocks int)

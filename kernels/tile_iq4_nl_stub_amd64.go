@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileIQ4NL turns 16 rows of iq4_nl blocks into records of smallTile.
+// tileIQ4NLAVX512 turns 16 rows of iq4_nl blocks into records of smallTile.
 //
 //go:noescape
-func tileIQ4NL(dst *byte, src *byte, stride int, blocks int)
+func tileIQ4NLAVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileIQ4NLAVX2 turns 16 rows of iq4_nl blocks into records of smallTile.
+//
+//go:noescape
+func tileIQ4NLAVX2(dst *byte, src *byte, stride int, blocks int)

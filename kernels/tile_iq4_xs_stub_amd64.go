@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileIQ4XS turns 16 rows of iq4_xs blocks into records of superTile.
+// tileIQ4XSAVX512 turns 16 rows of iq4_xs blocks into records of superTile.
 //
 //go:noescape
-func tileIQ4XS(dst *byte, src *byte, stride int, blocks int)
+func tileIQ4XSAVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileIQ4XSAVX2 turns 16 rows of iq4_xs blocks into records of superTile.
+//
+//go:noescape
+func tileIQ4XSAVX2(dst *byte, src *byte, stride int, blocks int)

@@ -4,34 +4,249 @@
 
 #include "textflag.h"
 
-// func tileMXFP4(dst *byte, src *byte, stride int, blocks int)
+// func tileMXFP4AVX512(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·tileMXFP4AVX512(SB), NOSPLIT, $0-32
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	VMOVDQU64 wlow4<>+0(SB), Z0
+	MOVQ      src+8(FP), BX
+	MOVQ      stride+16(FP), CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (BX)(CX*4), SI
+	LEAQ      (SI)(CX*4), DI
+	LEAQ      (DI)(CX*4), R8
+	MOVQ      dst+0(FP), AX
+
+block:
+	VPBROADCASTD    (BX), Z1
+	VPBROADCASTD    (BX)(CX*1), K1, X1
+	VPBROADCASTD    (BX)(CX*2), K2, X1
+	VPBROADCASTD    (BX)(DX*1), K3, X1
+	VPBROADCASTD    (SI), Z2
+	VPBROADCASTD    (SI)(CX*1), K1, X2
+	VPBROADCASTD    (SI)(CX*2), K2, X2
+	VPBROADCASTD    (SI)(DX*1), K3, X2
+	VINSERTI32X4    $0x01, X2, Z1, Z1
+	VPBROADCASTD    (DI), Z2
+	VPBROADCASTD    (DI)(CX*1), K1, X2
+	VPBROADCASTD    (DI)(CX*2), K2, X2
+	VPBROADCASTD    (DI)(DX*1), K3, X2
+	VINSERTI32X4    $0x02, X2, Z1, Z1
+	VPBROADCASTD    (R8), Z2
+	VPBROADCASTD    (R8)(CX*1), K1, X2
+	VPBROADCASTD    (R8)(CX*2), K2, X2
+	VPBROADCASTD    (R8)(DX*1), K3, X2
+	VINSERTI32X4    $0x03, X2, Z1, Z1
+	VPANDD          wlow8<>+0(SB), Z1, Z1
+	VPSLLD          $0x17, Z1, Z1
+	VMULPS          whalf<>+0(SB), Z1, Z1
+	VPMAXSD         wleast<>+0(SB), Z1, Z1
+	VPMINSD         wmost<>+0(SB), Z1, Z1
+	VMOVDQU64       Z1, 512(AX)
+	VMOVDQU64       wlevels<>+0(SB), Z1
+	VBROADCASTI32X4 1(BX), Z2
+	VINSERTI32X4    $0x01, 1(SI), Z2, Z2
+	VINSERTI32X4    $0x02, 1(DI), Z2, Z2
+	VINSERTI32X4    $0x03, 1(R8), Z2, Z2
+	VBROADCASTI32X4 1(BX)(CX*1), Z3
+	VINSERTI32X4    $0x01, 1(SI)(CX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 1(DI)(CX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 1(R8)(CX*1), Z3, Z3
+	VBROADCASTI32X4 1(BX)(CX*2), Z4
+	VINSERTI32X4    $0x01, 1(SI)(CX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 1(DI)(CX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 1(R8)(CX*2), Z4, Z4
+	VBROADCASTI32X4 1(BX)(DX*1), Z5
+	VINSERTI32X4    $0x01, 1(SI)(DX*1), Z5, Z5
+	VINSERTI32X4    $0x02, 1(DI)(DX*1), Z5, Z5
+	VINSERTI32X4    $0x03, 1(R8)(DX*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z2
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z4
+	VPUNPCKLQDQ     Z3, Z6, Z5
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z4, Z2, Z6
+	VPUNPCKHQDQ     Z4, Z2, Z2
+	VPSRLW          $0x04, Z5, Z4
+	VPANDD          Z0, Z5, Z5
+	VPANDD          Z0, Z4, Z4
+	VPSHUFB         Z5, Z1, Z5
+	VPSHUFB         Z4, Z1, Z4
+	VMOVDQU64       Z5, (AX)
+	VMOVDQU64       Z4, 256(AX)
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VPSHUFB         Z3, Z1, Z3
+	VPSHUFB         Z4, Z1, Z4
+	VMOVDQU64       Z3, 64(AX)
+	VMOVDQU64       Z4, 320(AX)
+	VPSRLW          $0x04, Z6, Z3
+	VPANDD          Z0, Z6, Z6
+	VPANDD          Z0, Z3, Z3
+	VPSHUFB         Z6, Z1, Z6
+	VPSHUFB         Z3, Z1, Z3
+	VMOVDQU64       Z6, 128(AX)
+	VMOVDQU64       Z3, 384(AX)
+	VPSRLW          $0x04, Z2, Z3
+	VPANDD          Z0, Z2, Z2
+	VPANDD          Z0, Z3, Z3
+	VPSHUFB         Z2, Z1, Z2
+	VPSHUFB         Z3, Z1, Z3
+	VMOVDQU64       Z2, 192(AX)
+	VMOVDQU64       Z3, 448(AX)
+	ADDQ            $0x000002c0, AX
+	ADDQ            $0x00000011, BX
+	ADDQ            $0x00000011, SI
+	ADDQ            $0x00000011, DI
+	ADDQ            $0x00000011, R8
+	DECQ            blocks+24(FP)
+	JNZ             block
+	VZEROUPPER
+	RET
+
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
+
+DATA wlow8<>+0(SB)/4, $0x000000ff
+DATA wlow8<>+4(SB)/4, $0x000000ff
+DATA wlow8<>+8(SB)/4, $0x000000ff
+DATA wlow8<>+12(SB)/4, $0x000000ff
+DATA wlow8<>+16(SB)/4, $0x000000ff
+DATA wlow8<>+20(SB)/4, $0x000000ff
+DATA wlow8<>+24(SB)/4, $0x000000ff
+DATA wlow8<>+28(SB)/4, $0x000000ff
+DATA wlow8<>+32(SB)/4, $0x000000ff
+DATA wlow8<>+36(SB)/4, $0x000000ff
+DATA wlow8<>+40(SB)/4, $0x000000ff
+DATA wlow8<>+44(SB)/4, $0x000000ff
+DATA wlow8<>+48(SB)/4, $0x000000ff
+DATA wlow8<>+52(SB)/4, $0x000000ff
+DATA wlow8<>+56(SB)/4, $0x000000ff
+DATA wlow8<>+60(SB)/4, $0x000000ff
+GLOBL wlow8<>(SB), RODATA|NOPTR, $64
+
+DATA whalf<>+0(SB)/4, $0x3f000000
+DATA whalf<>+4(SB)/4, $0x3f000000
+DATA whalf<>+8(SB)/4, $0x3f000000
+DATA whalf<>+12(SB)/4, $0x3f000000
+DATA whalf<>+16(SB)/4, $0x3f000000
+DATA whalf<>+20(SB)/4, $0x3f000000
+DATA whalf<>+24(SB)/4, $0x3f000000
+DATA whalf<>+28(SB)/4, $0x3f000000
+DATA whalf<>+32(SB)/4, $0x3f000000
+DATA whalf<>+36(SB)/4, $0x3f000000
+DATA whalf<>+40(SB)/4, $0x3f000000
+DATA whalf<>+44(SB)/4, $0x3f000000
+DATA whalf<>+48(SB)/4, $0x3f000000
+DATA whalf<>+52(SB)/4, $0x3f000000
+DATA whalf<>+56(SB)/4, $0x3f000000
+DATA whalf<>+60(SB)/4, $0x3f000000
+GLOBL whalf<>(SB), RODATA|NOPTR, $64
+
+DATA wleast<>+0(SB)/4, $0x00200000
+DATA wleast<>+4(SB)/4, $0x00200000
+DATA wleast<>+8(SB)/4, $0x00200000
+DATA wleast<>+12(SB)/4, $0x00200000
+DATA wleast<>+16(SB)/4, $0x00200000
+DATA wleast<>+20(SB)/4, $0x00200000
+DATA wleast<>+24(SB)/4, $0x00200000
+DATA wleast<>+28(SB)/4, $0x00200000
+DATA wleast<>+32(SB)/4, $0x00200000
+DATA wleast<>+36(SB)/4, $0x00200000
+DATA wleast<>+40(SB)/4, $0x00200000
+DATA wleast<>+44(SB)/4, $0x00200000
+DATA wleast<>+48(SB)/4, $0x00200000
+DATA wleast<>+52(SB)/4, $0x00200000
+DATA wleast<>+56(SB)/4, $0x00200000
+DATA wleast<>+60(SB)/4, $0x00200000
+GLOBL wleast<>(SB), RODATA|NOPTR, $64
+
+DATA wmost<>+0(SB)/4, $0x7f000000
+DATA wmost<>+4(SB)/4, $0x7f000000
+DATA wmost<>+8(SB)/4, $0x7f000000
+DATA wmost<>+12(SB)/4, $0x7f000000
+DATA wmost<>+16(SB)/4, $0x7f000000
+DATA wmost<>+20(SB)/4, $0x7f000000
+DATA wmost<>+24(SB)/4, $0x7f000000
+DATA wmost<>+28(SB)/4, $0x7f000000
+DATA wmost<>+32(SB)/4, $0x7f000000
+DATA wmost<>+36(SB)/4, $0x7f000000
+DATA wmost<>+40(SB)/4, $0x7f000000
+DATA wmost<>+44(SB)/4, $0x7f000000
+DATA wmost<>+48(SB)/4, $0x7f000000
+DATA wmost<>+52(SB)/4, $0x7f000000
+DATA wmost<>+56(SB)/4, $0x7f000000
+DATA wmost<>+60(SB)/4, $0x7f000000
+GLOBL wmost<>(SB), RODATA|NOPTR, $64
+
+DATA wlevels<>+0(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+4(SB)/4, $0x18141210
+DATA wlevels<>+8(SB)/4, $0x090a0b0c
+DATA wlevels<>+12(SB)/4, $0x00040608
+DATA wlevels<>+16(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+20(SB)/4, $0x18141210
+DATA wlevels<>+24(SB)/4, $0x090a0b0c
+DATA wlevels<>+28(SB)/4, $0x00040608
+DATA wlevels<>+32(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+36(SB)/4, $0x18141210
+DATA wlevels<>+40(SB)/4, $0x090a0b0c
+DATA wlevels<>+44(SB)/4, $0x00040608
+DATA wlevels<>+48(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+52(SB)/4, $0x18141210
+DATA wlevels<>+56(SB)/4, $0x090a0b0c
+DATA wlevels<>+60(SB)/4, $0x00040608
+GLOBL wlevels<>(SB), RODATA|NOPTR, $64
+
+// func tileMXFP4AVX2(dst *byte, src *byte, stride int, blocks int)
 // Requires: AVX, AVX2
-TEXT ·tileMXFP4(SB), NOSPLIT, $0-32
+TEXT ·tileMXFP4AVX2(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), BX
-	MOVQ  stride+16(FP), DI
-	LEAQ  (DI)(DI*2), R8
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), DX
+	LEAQ  (DX)(DX*2), BX
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (BX)(DI*8), BX
+	JZ    first
+	LEAQ  (SI)(DX*8), SI
 
-src0:
-	LEAQ (BX)(DI*4), SI
+first:
+	LEAQ (SI)(DX*4), DI
 	MOVQ dst+0(FP), CX
 	ADDQ AX, CX
-	MOVQ blocks+24(FP), DX
+	MOVQ blocks+24(FP), R8
 
 block:
-	VPBROADCASTD   (BX), Y0
-	VPINSRD        $0x01, (BX)(DI*1), X0, X0
-	VPINSRD        $0x02, (BX)(DI*2), X0, X0
-	VPINSRD        $0x03, (BX)(R8*1), X0, X0
-	VPBROADCASTD   (SI), Y1
-	VPINSRD        $0x01, (SI)(DI*1), X1, X1
-	VPINSRD        $0x02, (SI)(DI*2), X1, X1
-	VPINSRD        $0x03, (SI)(R8*1), X1, X1
+	VPBROADCASTD   (SI), Y0
+	VPINSRD        $0x01, (SI)(DX*1), X0, X0
+	VPINSRD        $0x02, (SI)(DX*2), X0, X0
+	VPINSRD        $0x03, (SI)(BX*1), X0, X0
+	VPBROADCASTD   (DI), Y1
+	VPINSRD        $0x01, (DI)(DX*1), X1, X1
+	VPINSRD        $0x02, (DI)(DX*2), X1, X1
+	VPINSRD        $0x03, (DI)(BX*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y0
 	VPAND          low8<>+0(SB), Y0, Y0
 	VPSLLD         $0x17, Y0, Y0
@@ -40,14 +255,14 @@ block:
 	VPMINSD        most<>+0(SB), Y0, Y0
 	VMOVDQU        Y0, 512(CX)
 	VMOVDQU        levels<>+0(SB), Y0
-	VBROADCASTI128 1(BX), Y1
-	VINSERTI128    $0x01, 1(SI), Y1, Y1
-	VBROADCASTI128 1(BX)(DI*1), Y2
-	VINSERTI128    $0x01, 1(SI)(DI*1), Y2, Y2
-	VBROADCASTI128 1(BX)(DI*2), Y3
-	VINSERTI128    $0x01, 1(SI)(DI*2), Y3, Y3
-	VBROADCASTI128 1(BX)(R8*1), Y4
-	VINSERTI128    $0x01, 1(SI)(R8*1), Y4, Y4
+	VBROADCASTI128 1(SI), Y1
+	VINSERTI128    $0x01, 1(DI), Y1, Y1
+	VBROADCASTI128 1(SI)(DX*1), Y2
+	VINSERTI128    $0x01, 1(DI)(DX*1), Y2, Y2
+	VBROADCASTI128 1(SI)(DX*2), Y3
+	VINSERTI128    $0x01, 1(DI)(DX*2), Y3, Y3
+	VBROADCASTI128 1(SI)(BX*1), Y4
+	VINSERTI128    $0x01, 1(DI)(BX*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -85,9 +300,9 @@ block:
 	VMOVDQU        Y1, 192(CX)
 	VMOVDQU        Y2, 448(CX)
 	ADDQ           $0x000002c0, CX
-	ADDQ           $0x00000011, BX
 	ADDQ           $0x00000011, SI
-	DECQ           DX
+	ADDQ           $0x00000011, DI
+	DECQ           R8
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

@@ -4,44 +4,281 @@
 
 #include "textflag.h"
 
-// func tileMXFP4Hub(dst *byte, src *byte, stride int, blocks int, scales *byte, scaleStride int)
+// func tileMXFP4HubAVX512(dst *byte, src *byte, stride int, blocks int, scales *byte, scaleStride int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·tileMXFP4HubAVX512(SB), NOSPLIT, $0-48
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K1
+	VMOVDQU64 wlow4<>+0(SB), Z0
+	MOVQ      src+8(FP), BX
+	MOVQ      stride+16(FP), CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (BX)(CX*4), SI
+	LEAQ      (SI)(CX*4), DI
+	LEAQ      (DI)(CX*4), R8
+	MOVQ      scales+32(FP), R9
+	MOVQ      dst+0(FP), AX
+
+block:
+	VXORPS          X1, X1, X1
+	MOVQ            R9, R10
+	VPINSRB         $0x00, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x01, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x02, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x03, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x04, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x05, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x06, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x07, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x08, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x09, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x0a, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x0b, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x0c, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x0d, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x0e, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPINSRB         $0x0f, (R10), X1, X1
+	ADDQ            scaleStride+40(FP), R10
+	VPMOVZXBD       X1, Z1
+	VPSLLD          $0x17, Z1, Z1
+	VMULPS          whalf<>+0(SB), Z1, Z1
+	VPMAXSD         wleast<>+0(SB), Z1, Z1
+	VPMINSD         wmost<>+0(SB), Z1, Z1
+	VMOVDQU64       Z1, 512(AX)
+	VMOVDQU64       wlevels<>+0(SB), Z1
+	VBROADCASTI32X4 (BX), Z2
+	VINSERTI32X4    $0x01, (SI), Z2, Z2
+	VINSERTI32X4    $0x02, (DI), Z2, Z2
+	VINSERTI32X4    $0x03, (R8), Z2, Z2
+	VBROADCASTI32X4 (BX)(CX*1), Z3
+	VINSERTI32X4    $0x01, (SI)(CX*1), Z3, Z3
+	VINSERTI32X4    $0x02, (DI)(CX*1), Z3, Z3
+	VINSERTI32X4    $0x03, (R8)(CX*1), Z3, Z3
+	VBROADCASTI32X4 (BX)(CX*2), Z4
+	VINSERTI32X4    $0x01, (SI)(CX*2), Z4, Z4
+	VINSERTI32X4    $0x02, (DI)(CX*2), Z4, Z4
+	VINSERTI32X4    $0x03, (R8)(CX*2), Z4, Z4
+	VBROADCASTI32X4 (BX)(DX*1), Z5
+	VINSERTI32X4    $0x01, (SI)(DX*1), Z5, Z5
+	VINSERTI32X4    $0x02, (DI)(DX*1), Z5, Z5
+	VINSERTI32X4    $0x03, (R8)(DX*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z2
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z4
+	VPUNPCKLQDQ     Z3, Z6, Z5
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z4, Z2, Z6
+	VPUNPCKHQDQ     Z4, Z2, Z2
+	VPSRLW          $0x04, Z5, Z4
+	VPANDD          Z0, Z5, Z5
+	VPANDD          Z0, Z4, Z4
+	VPSHUFB         Z5, Z1, Z5
+	VPSHUFB         Z4, Z1, Z4
+	VPUNPCKHBW      Z4, Z5, Z7
+	VPUNPCKLBW      Z4, Z5, Z5
+	VSHUFPS         $0x88, Z7, Z5, Z4
+	VMOVDQU64       Z4, (AX)
+	VSHUFPS         $0xdd, Z7, Z5, Z4
+	VMOVDQU64       Z4, 64(AX)
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VPSHUFB         Z3, Z1, Z3
+	VPSHUFB         Z4, Z1, Z4
+	VPUNPCKHBW      Z4, Z3, Z5
+	VPUNPCKLBW      Z4, Z3, Z3
+	VSHUFPS         $0x88, Z5, Z3, Z4
+	VMOVDQU64       Z4, 128(AX)
+	VSHUFPS         $0xdd, Z5, Z3, Z4
+	VMOVDQU64       Z4, 192(AX)
+	VPSRLW          $0x04, Z6, Z3
+	VPANDD          Z0, Z6, Z6
+	VPANDD          Z0, Z3, Z3
+	VPSHUFB         Z6, Z1, Z6
+	VPSHUFB         Z3, Z1, Z3
+	VPUNPCKHBW      Z3, Z6, Z4
+	VPUNPCKLBW      Z3, Z6, Z6
+	VSHUFPS         $0x88, Z4, Z6, Z3
+	VMOVDQU64       Z3, 256(AX)
+	VSHUFPS         $0xdd, Z4, Z6, Z3
+	VMOVDQU64       Z3, 320(AX)
+	VPSRLW          $0x04, Z2, Z3
+	VPANDD          Z0, Z2, Z2
+	VPANDD          Z0, Z3, Z3
+	VPSHUFB         Z2, Z1, Z2
+	VPSHUFB         Z3, Z1, Z3
+	VPUNPCKHBW      Z3, Z2, Z1
+	VPUNPCKLBW      Z3, Z2, Z2
+	VSHUFPS         $0x88, Z1, Z2, Z3
+	VMOVDQU64       Z3, 384(AX)
+	VSHUFPS         $0xdd, Z1, Z2, Z3
+	VMOVDQU64       Z3, 448(AX)
+	ADDQ            $0x000002c0, AX
+	ADDQ            $0x00000010, BX
+	ADDQ            $0x00000010, SI
+	ADDQ            $0x00000010, DI
+	ADDQ            $0x00000010, R8
+	INCQ            R9
+	DECQ            blocks+24(FP)
+	JNZ             block
+	VZEROUPPER
+	RET
+
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
+
+DATA whalf<>+0(SB)/4, $0x3f000000
+DATA whalf<>+4(SB)/4, $0x3f000000
+DATA whalf<>+8(SB)/4, $0x3f000000
+DATA whalf<>+12(SB)/4, $0x3f000000
+DATA whalf<>+16(SB)/4, $0x3f000000
+DATA whalf<>+20(SB)/4, $0x3f000000
+DATA whalf<>+24(SB)/4, $0x3f000000
+DATA whalf<>+28(SB)/4, $0x3f000000
+DATA whalf<>+32(SB)/4, $0x3f000000
+DATA whalf<>+36(SB)/4, $0x3f000000
+DATA whalf<>+40(SB)/4, $0x3f000000
+DATA whalf<>+44(SB)/4, $0x3f000000
+DATA whalf<>+48(SB)/4, $0x3f000000
+DATA whalf<>+52(SB)/4, $0x3f000000
+DATA whalf<>+56(SB)/4, $0x3f000000
+DATA whalf<>+60(SB)/4, $0x3f000000
+GLOBL whalf<>(SB), RODATA|NOPTR, $64
+
+DATA wleast<>+0(SB)/4, $0x00200000
+DATA wleast<>+4(SB)/4, $0x00200000
+DATA wleast<>+8(SB)/4, $0x00200000
+DATA wleast<>+12(SB)/4, $0x00200000
+DATA wleast<>+16(SB)/4, $0x00200000
+DATA wleast<>+20(SB)/4, $0x00200000
+DATA wleast<>+24(SB)/4, $0x00200000
+DATA wleast<>+28(SB)/4, $0x00200000
+DATA wleast<>+32(SB)/4, $0x00200000
+DATA wleast<>+36(SB)/4, $0x00200000
+DATA wleast<>+40(SB)/4, $0x00200000
+DATA wleast<>+44(SB)/4, $0x00200000
+DATA wleast<>+48(SB)/4, $0x00200000
+DATA wleast<>+52(SB)/4, $0x00200000
+DATA wleast<>+56(SB)/4, $0x00200000
+DATA wleast<>+60(SB)/4, $0x00200000
+GLOBL wleast<>(SB), RODATA|NOPTR, $64
+
+DATA wmost<>+0(SB)/4, $0x7f000000
+DATA wmost<>+4(SB)/4, $0x7f000000
+DATA wmost<>+8(SB)/4, $0x7f000000
+DATA wmost<>+12(SB)/4, $0x7f000000
+DATA wmost<>+16(SB)/4, $0x7f000000
+DATA wmost<>+20(SB)/4, $0x7f000000
+DATA wmost<>+24(SB)/4, $0x7f000000
+DATA wmost<>+28(SB)/4, $0x7f000000
+DATA wmost<>+32(SB)/4, $0x7f000000
+DATA wmost<>+36(SB)/4, $0x7f000000
+DATA wmost<>+40(SB)/4, $0x7f000000
+DATA wmost<>+44(SB)/4, $0x7f000000
+DATA wmost<>+48(SB)/4, $0x7f000000
+DATA wmost<>+52(SB)/4, $0x7f000000
+DATA wmost<>+56(SB)/4, $0x7f000000
+DATA wmost<>+60(SB)/4, $0x7f000000
+GLOBL wmost<>(SB), RODATA|NOPTR, $64
+
+DATA wlevels<>+0(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+4(SB)/4, $0x18141210
+DATA wlevels<>+8(SB)/4, $0x090a0b0c
+DATA wlevels<>+12(SB)/4, $0x00040608
+DATA wlevels<>+16(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+20(SB)/4, $0x18141210
+DATA wlevels<>+24(SB)/4, $0x090a0b0c
+DATA wlevels<>+28(SB)/4, $0x00040608
+DATA wlevels<>+32(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+36(SB)/4, $0x18141210
+DATA wlevels<>+40(SB)/4, $0x090a0b0c
+DATA wlevels<>+44(SB)/4, $0x00040608
+DATA wlevels<>+48(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+52(SB)/4, $0x18141210
+DATA wlevels<>+56(SB)/4, $0x090a0b0c
+DATA wlevels<>+60(SB)/4, $0x00040608
+GLOBL wlevels<>(SB), RODATA|NOPTR, $64
+
+// func tileMXFP4HubAVX2(dst *byte, src *byte, stride int, blocks int, scales *byte, scaleStride int)
 // Requires: AVX, AVX2
-TEXT ·tileMXFP4Hub(SB), NOSPLIT, $0-48
+TEXT ·tileMXFP4HubAVX2(SB), NOSPLIT, $0-48
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), BX
-	MOVQ  stride+16(FP), DI
-	LEAQ  (DI)(DI*2), R8
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), DX
+	LEAQ  (DX)(DX*2), BX
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (BX)(DI*8), BX
+	JZ    first
+	LEAQ  (SI)(DX*8), SI
 
-src0:
-	LEAQ  (BX)(DI*4), SI
-	MOVQ  scales+32(FP), R9
-	MOVQ  scaleStride+40(FP), R11
-	LEAQ  (R11)(R11*2), R12
+first:
+	LEAQ  (SI)(DX*4), DI
+	MOVQ  scales+32(FP), R8
 	TESTQ AX, AX
 	JZ    scales0
-	LEAQ  (R9)(R11*8), R9
+	MOVQ  scaleStride+40(FP), CX
+	LEAQ  (R8)(CX*8), R8
 
 scales0:
-	LEAQ (R9)(R11*4), R10
 	MOVQ dst+0(FP), CX
 	ADDQ AX, CX
-	MOVQ blocks+24(FP), DX
+	MOVQ blocks+24(FP), R9
 
 block:
 	VXORPS         X0, X0, X0
-	VPINSRB        $0x00, (R9), X0, X0
-	VPINSRB        $0x01, (R9)(R11*1), X0, X0
-	VPINSRB        $0x02, (R9)(R11*2), X0, X0
-	VPINSRB        $0x03, (R9)(R12*1), X0, X0
+	MOVQ           R8, R10
+	VPINSRB        $0x00, (R10), X0, X0
+	ADDQ           scaleStride+40(FP), R10
+	VPINSRB        $0x01, (R10), X0, X0
+	ADDQ           scaleStride+40(FP), R10
+	VPINSRB        $0x02, (R10), X0, X0
+	ADDQ           scaleStride+40(FP), R10
+	VPINSRB        $0x03, (R10), X0, X0
+	ADDQ           scaleStride+40(FP), R10
 	VPINSRB        $0x04, (R10), X0, X0
-	VPINSRB        $0x05, (R10)(R11*1), X0, X0
-	VPINSRB        $0x06, (R10)(R11*2), X0, X0
-	VPINSRB        $0x07, (R10)(R12*1), X0, X0
+	ADDQ           scaleStride+40(FP), R10
+	VPINSRB        $0x05, (R10), X0, X0
+	ADDQ           scaleStride+40(FP), R10
+	VPINSRB        $0x06, (R10), X0, X0
+	ADDQ           scaleStride+40(FP), R10
+	VPINSRB        $0x07, (R10), X0, X0
+	ADDQ           scaleStride+40(FP), R10
 	VPMOVZXBD      X0, Y0
 	VPSLLD         $0x17, Y0, Y0
 	VMULPS         half<>+0(SB), Y0, Y0
@@ -49,14 +286,14 @@ block:
 	VPMINSD        most<>+0(SB), Y0, Y0
 	VMOVDQU        Y0, 512(CX)
 	VMOVDQU        levels<>+0(SB), Y0
-	VBROADCASTI128 (BX), Y1
-	VINSERTI128    $0x01, (SI), Y1, Y1
-	VBROADCASTI128 (BX)(DI*1), Y2
-	VINSERTI128    $0x01, (SI)(DI*1), Y2, Y2
-	VBROADCASTI128 (BX)(DI*2), Y3
-	VINSERTI128    $0x01, (SI)(DI*2), Y3, Y3
-	VBROADCASTI128 (BX)(R8*1), Y4
-	VINSERTI128    $0x01, (SI)(R8*1), Y4, Y4
+	VBROADCASTI128 (SI), Y1
+	VINSERTI128    $0x01, (DI), Y1, Y1
+	VBROADCASTI128 (SI)(DX*1), Y2
+	VINSERTI128    $0x01, (DI)(DX*1), Y2, Y2
+	VBROADCASTI128 (SI)(DX*2), Y3
+	VINSERTI128    $0x01, (DI)(DX*2), Y3, Y3
+	VBROADCASTI128 (SI)(BX*1), Y4
+	VINSERTI128    $0x01, (DI)(BX*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -110,11 +347,10 @@ block:
 	VSHUFPS        $0xdd, Y0, Y1, Y2
 	VMOVDQU        Y2, 448(CX)
 	ADDQ           $0x000002c0, CX
-	ADDQ           $0x00000010, BX
 	ADDQ           $0x00000010, SI
-	INCQ           R9
-	INCQ           R10
-	DECQ           DX
+	ADDQ           $0x00000010, DI
+	INCQ           R8
+	DECQ           R9
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileMXFP4Hub turns 16 rows of mxfp4_hub blocks into records of smallTile.
+// tileMXFP4HubAVX512 turns 16 rows of mxfp4_hub blocks into records of smallTile.
 //
 //go:noescape
-func tileMXFP4Hub(dst *byte, src *byte, stride int, blocks int, scales *byte, scaleStride int)
+func tileMXFP4HubAVX512(dst *byte, src *byte, stride int, blocks int, scales *byte, scaleStride int)
+
+// tileMXFP4HubAVX2 turns 16 rows of mxfp4_hub blocks into records of smallTile.
+//
+//go:noescape
+func tileMXFP4HubAVX2(dst *byte, src *byte, stride int, blocks int, scales *byte, scaleStride int)

@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileMXFP4 turns 16 rows of mxfp4 blocks into records of smallTile.
+// tileMXFP4AVX512 turns 16 rows of mxfp4 blocks into records of smallTile.
 //
 //go:noescape
-func tileMXFP4(dst *byte, src *byte, stride int, blocks int)
+func tileMXFP4AVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileMXFP4AVX2 turns 16 rows of mxfp4 blocks into records of smallTile.
+//
+//go:noescape
+func tileMXFP4AVX2(dst *byte, src *byte, stride int, blocks int)

@@ -4,34 +4,303 @@
 
 #include "textflag.h"
 
-// func tileNVFP4(dst *byte, src *byte, stride int, blocks int)
+// func tileNVFP4AVX512(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL
+TEXT ·tileNVFP4AVX512(SB), NOSPLIT, $0-32
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	VMOVDQU64 wlow4<>+0(SB), Z0
+	MOVQ      src+8(FP), BX
+	MOVQ      stride+16(FP), CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (BX)(CX*4), SI
+	LEAQ      (SI)(CX*4), DI
+	LEAQ      (DI)(CX*4), R8
+	MOVQ      dst+0(FP), AX
+
+block:
+	VPBROADCASTD    (BX), Z1
+	VPBROADCASTD    (BX)(CX*1), K1, X1
+	VPBROADCASTD    (BX)(CX*2), K2, X1
+	VPBROADCASTD    (BX)(DX*1), K3, X1
+	VPBROADCASTD    (SI), Z2
+	VPBROADCASTD    (SI)(CX*1), K1, X2
+	VPBROADCASTD    (SI)(CX*2), K2, X2
+	VPBROADCASTD    (SI)(DX*1), K3, X2
+	VINSERTI32X4    $0x01, X2, Z1, Z1
+	VPBROADCASTD    (DI), Z2
+	VPBROADCASTD    (DI)(CX*1), K1, X2
+	VPBROADCASTD    (DI)(CX*2), K2, X2
+	VPBROADCASTD    (DI)(DX*1), K3, X2
+	VINSERTI32X4    $0x02, X2, Z1, Z1
+	VPBROADCASTD    (R8), Z2
+	VPBROADCASTD    (R8)(CX*1), K1, X2
+	VPBROADCASTD    (R8)(CX*2), K2, X2
+	VPBROADCASTD    (R8)(DX*1), K3, X2
+	VINSERTI32X4    $0x03, X2, Z1, Z1
+	VPSLLD          $0x18, Z1, Z2
+	VPSLLD          $0x01, Z2, Z2
+	VPSRLD          $0x19, Z2, Z2
+	VPADDD          wd1<>+0(SB), Z2, Z3
+	VPSRLD          $0x07, Z3, Z3
+	VXORPS          Z4, Z4, Z4
+	VPSUBD          Z3, Z4, Z3
+	VPSLLD          $0x14, Z2, Z2
+	VMULPS          wscale<>+0(SB), Z2, Z2
+	VPORD           Z3, Z2, Z2
+	VMOVDQU64       Z2, 512(AX)
+	VPSLLD          $0x10, Z1, Z2
+	VPSLLD          $0x01, Z2, Z2
+	VPSRLD          $0x19, Z2, Z2
+	VPADDD          wd1<>+0(SB), Z2, Z3
+	VPSRLD          $0x07, Z3, Z3
+	VXORPS          Z4, Z4, Z4
+	VPSUBD          Z3, Z4, Z3
+	VPSLLD          $0x14, Z2, Z2
+	VMULPS          wscale<>+0(SB), Z2, Z2
+	VPORD           Z3, Z2, Z2
+	VMOVDQU64       Z2, 576(AX)
+	VPSLLD          $0x08, Z1, Z2
+	VPSLLD          $0x01, Z2, Z2
+	VPSRLD          $0x19, Z2, Z2
+	VPADDD          wd1<>+0(SB), Z2, Z3
+	VPSRLD          $0x07, Z3, Z3
+	VXORPS          Z4, Z4, Z4
+	VPSUBD          Z3, Z4, Z3
+	VPSLLD          $0x14, Z2, Z2
+	VMULPS          wscale<>+0(SB), Z2, Z2
+	VPORD           Z3, Z2, Z2
+	VMOVDQU64       Z2, 1216(AX)
+	VPSLLD          $0x00, Z1, Z1
+	VPSLLD          $0x01, Z1, Z1
+	VPSRLD          $0x19, Z1, Z1
+	VPADDD          wd1<>+0(SB), Z1, Z2
+	VPSRLD          $0x07, Z2, Z2
+	VXORPS          Z3, Z3, Z3
+	VPSUBD          Z2, Z3, Z2
+	VPSLLD          $0x14, Z1, Z1
+	VMULPS          wscale<>+0(SB), Z1, Z1
+	VPORD           Z2, Z1, Z1
+	VMOVDQU64       Z1, 1280(AX)
+	VMOVDQU64       wlevels<>+0(SB), Z1
+	VBROADCASTI32X4 4(BX), Z2
+	VINSERTI32X4    $0x01, 4(SI), Z2, Z2
+	VINSERTI32X4    $0x02, 4(DI), Z2, Z2
+	VINSERTI32X4    $0x03, 4(R8), Z2, Z2
+	VBROADCASTI32X4 4(BX)(CX*1), Z3
+	VINSERTI32X4    $0x01, 4(SI)(CX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 4(DI)(CX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 4(R8)(CX*1), Z3, Z3
+	VBROADCASTI32X4 4(BX)(CX*2), Z4
+	VINSERTI32X4    $0x01, 4(SI)(CX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 4(DI)(CX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 4(R8)(CX*2), Z4, Z4
+	VBROADCASTI32X4 4(BX)(DX*1), Z5
+	VINSERTI32X4    $0x01, 4(SI)(DX*1), Z5, Z5
+	VINSERTI32X4    $0x02, 4(DI)(DX*1), Z5, Z5
+	VINSERTI32X4    $0x03, 4(R8)(DX*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z2
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z4
+	VPUNPCKLQDQ     Z3, Z6, Z5
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z4, Z2, Z6
+	VPUNPCKHQDQ     Z4, Z2, Z2
+	VPSRLW          $0x04, Z5, Z4
+	VPANDD          Z0, Z5, Z5
+	VPANDD          Z0, Z4, Z4
+	VPSHUFB         Z5, Z1, Z5
+	VPSHUFB         Z4, Z1, Z4
+	VMOVDQU64       Z5, (AX)
+	VMOVDQU64       Z4, 128(AX)
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VPSHUFB         Z3, Z1, Z3
+	VPSHUFB         Z4, Z1, Z4
+	VMOVDQU64       Z3, 64(AX)
+	VMOVDQU64       Z4, 192(AX)
+	VPSRLW          $0x04, Z6, Z3
+	VPANDD          Z0, Z6, Z6
+	VPANDD          Z0, Z3, Z3
+	VPSHUFB         Z6, Z1, Z6
+	VPSHUFB         Z3, Z1, Z3
+	VMOVDQU64       Z6, 256(AX)
+	VMOVDQU64       Z3, 384(AX)
+	VPSRLW          $0x04, Z2, Z3
+	VPANDD          Z0, Z2, Z2
+	VPANDD          Z0, Z3, Z3
+	VPSHUFB         Z2, Z1, Z2
+	VPSHUFB         Z3, Z1, Z3
+	VMOVDQU64       Z2, 320(AX)
+	VMOVDQU64       Z3, 448(AX)
+	VBROADCASTI32X4 20(BX), Z2
+	VINSERTI32X4    $0x01, 20(SI), Z2, Z2
+	VINSERTI32X4    $0x02, 20(DI), Z2, Z2
+	VINSERTI32X4    $0x03, 20(R8), Z2, Z2
+	VBROADCASTI32X4 20(BX)(CX*1), Z3
+	VINSERTI32X4    $0x01, 20(SI)(CX*1), Z3, Z3
+	VINSERTI32X4    $0x02, 20(DI)(CX*1), Z3, Z3
+	VINSERTI32X4    $0x03, 20(R8)(CX*1), Z3, Z3
+	VBROADCASTI32X4 20(BX)(CX*2), Z4
+	VINSERTI32X4    $0x01, 20(SI)(CX*2), Z4, Z4
+	VINSERTI32X4    $0x02, 20(DI)(CX*2), Z4, Z4
+	VINSERTI32X4    $0x03, 20(R8)(CX*2), Z4, Z4
+	VBROADCASTI32X4 20(BX)(DX*1), Z5
+	VINSERTI32X4    $0x01, 20(SI)(DX*1), Z5, Z5
+	VINSERTI32X4    $0x02, 20(DI)(DX*1), Z5, Z5
+	VINSERTI32X4    $0x03, 20(R8)(DX*1), Z5, Z5
+	VPUNPCKLDQ      Z3, Z2, Z6
+	VPUNPCKHDQ      Z3, Z2, Z2
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKHDQ      Z5, Z4, Z4
+	VPUNPCKLQDQ     Z3, Z6, Z5
+	VPUNPCKHQDQ     Z3, Z6, Z3
+	VPUNPCKLQDQ     Z4, Z2, Z6
+	VPUNPCKHQDQ     Z4, Z2, Z2
+	VPSRLW          $0x04, Z5, Z4
+	VPANDD          Z0, Z5, Z5
+	VPANDD          Z0, Z4, Z4
+	VPSHUFB         Z5, Z1, Z5
+	VPSHUFB         Z4, Z1, Z4
+	VMOVDQU64       Z5, 704(AX)
+	VMOVDQU64       Z4, 832(AX)
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VPANDD          Z0, Z4, Z4
+	VPSHUFB         Z3, Z1, Z3
+	VPSHUFB         Z4, Z1, Z4
+	VMOVDQU64       Z3, 768(AX)
+	VMOVDQU64       Z4, 896(AX)
+	VPSRLW          $0x04, Z6, Z3
+	VPANDD          Z0, Z6, Z6
+	VPANDD          Z0, Z3, Z3
+	VPSHUFB         Z6, Z1, Z6
+	VPSHUFB         Z3, Z1, Z3
+	VMOVDQU64       Z6, 960(AX)
+	VMOVDQU64       Z3, 1088(AX)
+	VPSRLW          $0x04, Z2, Z3
+	VPANDD          Z0, Z2, Z2
+	VPANDD          Z0, Z3, Z3
+	VPSHUFB         Z2, Z1, Z2
+	VPSHUFB         Z3, Z1, Z3
+	VMOVDQU64       Z2, 1024(AX)
+	VMOVDQU64       Z3, 1152(AX)
+	ADDQ            $0x00000580, AX
+	ADDQ            $0x00000024, BX
+	ADDQ            $0x00000024, SI
+	ADDQ            $0x00000024, DI
+	ADDQ            $0x00000024, R8
+	DECQ            blocks+24(FP)
+	JNZ             block
+	VZEROUPPER
+	RET
+
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
+
+DATA wd1<>+0(SB)/4, $0x00000001
+DATA wd1<>+4(SB)/4, $0x00000001
+DATA wd1<>+8(SB)/4, $0x00000001
+DATA wd1<>+12(SB)/4, $0x00000001
+DATA wd1<>+16(SB)/4, $0x00000001
+DATA wd1<>+20(SB)/4, $0x00000001
+DATA wd1<>+24(SB)/4, $0x00000001
+DATA wd1<>+28(SB)/4, $0x00000001
+DATA wd1<>+32(SB)/4, $0x00000001
+DATA wd1<>+36(SB)/4, $0x00000001
+DATA wd1<>+40(SB)/4, $0x00000001
+DATA wd1<>+44(SB)/4, $0x00000001
+DATA wd1<>+48(SB)/4, $0x00000001
+DATA wd1<>+52(SB)/4, $0x00000001
+DATA wd1<>+56(SB)/4, $0x00000001
+DATA wd1<>+60(SB)/4, $0x00000001
+GLOBL wd1<>(SB), RODATA|NOPTR, $64
+
+DATA wscale<>+0(SB)/4, $0x7b000000
+DATA wscale<>+4(SB)/4, $0x7b000000
+DATA wscale<>+8(SB)/4, $0x7b000000
+DATA wscale<>+12(SB)/4, $0x7b000000
+DATA wscale<>+16(SB)/4, $0x7b000000
+DATA wscale<>+20(SB)/4, $0x7b000000
+DATA wscale<>+24(SB)/4, $0x7b000000
+DATA wscale<>+28(SB)/4, $0x7b000000
+DATA wscale<>+32(SB)/4, $0x7b000000
+DATA wscale<>+36(SB)/4, $0x7b000000
+DATA wscale<>+40(SB)/4, $0x7b000000
+DATA wscale<>+44(SB)/4, $0x7b000000
+DATA wscale<>+48(SB)/4, $0x7b000000
+DATA wscale<>+52(SB)/4, $0x7b000000
+DATA wscale<>+56(SB)/4, $0x7b000000
+DATA wscale<>+60(SB)/4, $0x7b000000
+GLOBL wscale<>(SB), RODATA|NOPTR, $64
+
+DATA wlevels<>+0(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+4(SB)/4, $0x18141210
+DATA wlevels<>+8(SB)/4, $0x090a0b0c
+DATA wlevels<>+12(SB)/4, $0x00040608
+DATA wlevels<>+16(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+20(SB)/4, $0x18141210
+DATA wlevels<>+24(SB)/4, $0x090a0b0c
+DATA wlevels<>+28(SB)/4, $0x00040608
+DATA wlevels<>+32(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+36(SB)/4, $0x18141210
+DATA wlevels<>+40(SB)/4, $0x090a0b0c
+DATA wlevels<>+44(SB)/4, $0x00040608
+DATA wlevels<>+48(SB)/4, $0x0f0e0d0c
+DATA wlevels<>+52(SB)/4, $0x18141210
+DATA wlevels<>+56(SB)/4, $0x090a0b0c
+DATA wlevels<>+60(SB)/4, $0x00040608
+GLOBL wlevels<>(SB), RODATA|NOPTR, $64
+
+// func tileNVFP4AVX2(dst *byte, src *byte, stride int, blocks int)
 // Requires: AVX, AVX2
-TEXT ·tileNVFP4(SB), NOSPLIT, $0-32
+TEXT ·tileNVFP4AVX2(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), BX
-	MOVQ  stride+16(FP), DI
-	LEAQ  (DI)(DI*2), R8
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), DX
+	LEAQ  (DX)(DX*2), BX
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (BX)(DI*8), BX
+	JZ    first
+	LEAQ  (SI)(DX*8), SI
 
-src0:
-	LEAQ (BX)(DI*4), SI
+first:
+	LEAQ (SI)(DX*4), DI
 	MOVQ dst+0(FP), CX
 	ADDQ AX, CX
-	MOVQ blocks+24(FP), DX
+	MOVQ blocks+24(FP), R8
 
 block:
-	VPBROADCASTD   (BX), Y0
-	VPINSRD        $0x01, (BX)(DI*1), X0, X0
-	VPINSRD        $0x02, (BX)(DI*2), X0, X0
-	VPINSRD        $0x03, (BX)(R8*1), X0, X0
-	VPBROADCASTD   (SI), Y1
-	VPINSRD        $0x01, (SI)(DI*1), X1, X1
-	VPINSRD        $0x02, (SI)(DI*2), X1, X1
-	VPINSRD        $0x03, (SI)(R8*1), X1, X1
+	VPBROADCASTD   (SI), Y0
+	VPINSRD        $0x01, (SI)(DX*1), X0, X0
+	VPINSRD        $0x02, (SI)(DX*2), X0, X0
+	VPINSRD        $0x03, (SI)(BX*1), X0, X0
+	VPBROADCASTD   (DI), Y1
+	VPINSRD        $0x01, (DI)(DX*1), X1, X1
+	VPINSRD        $0x02, (DI)(DX*2), X1, X1
+	VPINSRD        $0x03, (DI)(BX*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y0
 	VPSLLD         $0x18, Y0, Y1
 	VPSLLD         $0x01, Y1, Y1
@@ -78,14 +347,14 @@ block:
 	VPOR           Y1, Y0, Y0
 	VMOVDQU        Y0, 1280(CX)
 	VMOVDQU        levels<>+0(SB), Y0
-	VBROADCASTI128 4(BX), Y1
-	VINSERTI128    $0x01, 4(SI), Y1, Y1
-	VBROADCASTI128 4(BX)(DI*1), Y2
-	VINSERTI128    $0x01, 4(SI)(DI*1), Y2, Y2
-	VBROADCASTI128 4(BX)(DI*2), Y3
-	VINSERTI128    $0x01, 4(SI)(DI*2), Y3, Y3
-	VBROADCASTI128 4(BX)(R8*1), Y4
-	VINSERTI128    $0x01, 4(SI)(R8*1), Y4, Y4
+	VBROADCASTI128 4(SI), Y1
+	VINSERTI128    $0x01, 4(DI), Y1, Y1
+	VBROADCASTI128 4(SI)(DX*1), Y2
+	VINSERTI128    $0x01, 4(DI)(DX*1), Y2, Y2
+	VBROADCASTI128 4(SI)(DX*2), Y3
+	VINSERTI128    $0x01, 4(DI)(DX*2), Y3, Y3
+	VBROADCASTI128 4(SI)(BX*1), Y4
+	VINSERTI128    $0x01, 4(DI)(BX*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -122,14 +391,14 @@ block:
 	VPSHUFB        Y2, Y0, Y2
 	VMOVDQU        Y1, 320(CX)
 	VMOVDQU        Y2, 448(CX)
-	VBROADCASTI128 20(BX), Y1
-	VINSERTI128    $0x01, 20(SI), Y1, Y1
-	VBROADCASTI128 20(BX)(DI*1), Y2
-	VINSERTI128    $0x01, 20(SI)(DI*1), Y2, Y2
-	VBROADCASTI128 20(BX)(DI*2), Y3
-	VINSERTI128    $0x01, 20(SI)(DI*2), Y3, Y3
-	VBROADCASTI128 20(BX)(R8*1), Y4
-	VINSERTI128    $0x01, 20(SI)(R8*1), Y4, Y4
+	VBROADCASTI128 20(SI), Y1
+	VINSERTI128    $0x01, 20(DI), Y1, Y1
+	VBROADCASTI128 20(SI)(DX*1), Y2
+	VINSERTI128    $0x01, 20(DI)(DX*1), Y2, Y2
+	VBROADCASTI128 20(SI)(DX*2), Y3
+	VINSERTI128    $0x01, 20(DI)(DX*2), Y3, Y3
+	VBROADCASTI128 20(SI)(BX*1), Y4
+	VINSERTI128    $0x01, 20(DI)(BX*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -167,9 +436,9 @@ block:
 	VMOVDQU        Y1, 1024(CX)
 	VMOVDQU        Y2, 1152(CX)
 	ADDQ           $0x00000580, CX
-	ADDQ           $0x00000024, BX
 	ADDQ           $0x00000024, SI
-	DECQ           DX
+	ADDQ           $0x00000024, DI
+	DECQ           R8
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

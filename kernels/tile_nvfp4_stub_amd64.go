@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileNVFP4 turns 16 rows of nvfp4 blocks into records of smallTile.
+// tileNVFP4AVX512 turns 16 rows of nvfp4 blocks into records of smallTile.
 //
 //go:noescape
-func tileNVFP4(dst *byte, src *byte, stride int, blocks int)
+func tileNVFP4AVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileNVFP4AVX2 turns 16 rows of nvfp4 blocks into records of smallTile.
+//
+//go:noescape
+func tileNVFP4AVX2(dst *byte, src *byte, stride int, blocks int)

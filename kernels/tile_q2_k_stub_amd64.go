@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileQ2K turns 16 rows of q2_K blocks into records of superTile.
+// tileQ2KAVX512 turns 16 rows of q2_K blocks into records of superTile.
 //
 //go:noescape
-func tileQ2K(dst *byte, src *byte, stride int, blocks int)
+func tileQ2KAVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileQ2KAVX2 turns 16 rows of q2_K blocks into records of superTile.
+//
+//go:noescape
+func tileQ2KAVX2(dst *byte, src *byte, stride int, blocks int)

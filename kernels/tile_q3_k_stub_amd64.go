@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileQ3K turns 16 rows of q3_K blocks into records of superTile.
+// tileQ3KAVX512 turns 16 rows of q3_K blocks into records of superTile.
 //
 //go:noescape
-func tileQ3K(dst *byte, src *byte, stride int, blocks int)
+func tileQ3KAVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileQ3KAVX2 turns 16 rows of q3_K blocks into records of superTile.
+//
+//go:noescape
+func tileQ3KAVX2(dst *byte, src *byte, stride int, blocks int)

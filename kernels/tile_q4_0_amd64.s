@@ -4,45 +4,158 @@
 
 #include "textflag.h"
 
-// func tileQ4_0(dst *byte, src *byte, stride int, blocks int)
+// func tileQ4_0AVX512(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·tileQ4_0AVX512(SB), NOSPLIT, $0-32
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	VMOVDQU64 wlow4<>+0(SB), Z0
+	MOVQ      src+8(FP), BX
+	MOVQ      stride+16(FP), CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (BX)(CX*4), SI
+	LEAQ      (SI)(CX*4), DI
+	LEAQ      (DI)(CX*4), R8
+	MOVQ      dst+0(FP), AX
+
+block:
+	VPBROADCASTD    (BX), Z1
+	VPBROADCASTD    (BX)(CX*1), K1, X1
+	VPBROADCASTD    (BX)(CX*2), K2, X1
+	VPBROADCASTD    (BX)(DX*1), K3, X1
+	VPBROADCASTD    (SI), Z2
+	VPBROADCASTD    (SI)(CX*1), K1, X2
+	VPBROADCASTD    (SI)(CX*2), K2, X2
+	VPBROADCASTD    (SI)(DX*1), K3, X2
+	VINSERTI32X4    $0x01, X2, Z1, Z1
+	VPBROADCASTD    (DI), Z2
+	VPBROADCASTD    (DI)(CX*1), K1, X2
+	VPBROADCASTD    (DI)(CX*2), K2, X2
+	VPBROADCASTD    (DI)(DX*1), K3, X2
+	VINSERTI32X4    $0x02, X2, Z1, Z1
+	VPBROADCASTD    (R8), Z2
+	VPBROADCASTD    (R8)(CX*1), K1, X2
+	VPBROADCASTD    (R8)(CX*2), K2, X2
+	VPBROADCASTD    (R8)(DX*1), K3, X2
+	VINSERTI32X4    $0x03, X2, Z1, Z1
+	VPMOVDW         Z1, Y1
+	VCVTPH2PS       Y1, Z1
+	VMOVDQU64       Z1, 512(AX)
+	VBROADCASTI32X4 2(BX), Z1
+	VINSERTI32X4    $0x01, 2(SI), Z1, Z1
+	VINSERTI32X4    $0x02, 2(DI), Z1, Z1
+	VINSERTI32X4    $0x03, 2(R8), Z1, Z1
+	VBROADCASTI32X4 2(BX)(CX*1), Z2
+	VINSERTI32X4    $0x01, 2(SI)(CX*1), Z2, Z2
+	VINSERTI32X4    $0x02, 2(DI)(CX*1), Z2, Z2
+	VINSERTI32X4    $0x03, 2(R8)(CX*1), Z2, Z2
+	VBROADCASTI32X4 2(BX)(CX*2), Z3
+	VINSERTI32X4    $0x01, 2(SI)(CX*2), Z3, Z3
+	VINSERTI32X4    $0x02, 2(DI)(CX*2), Z3, Z3
+	VINSERTI32X4    $0x03, 2(R8)(CX*2), Z3, Z3
+	VBROADCASTI32X4 2(BX)(DX*1), Z4
+	VINSERTI32X4    $0x01, 2(SI)(DX*1), Z4, Z4
+	VINSERTI32X4    $0x02, 2(DI)(DX*1), Z4, Z4
+	VINSERTI32X4    $0x03, 2(R8)(DX*1), Z4, Z4
+	VPUNPCKLDQ      Z2, Z1, Z5
+	VPUNPCKHDQ      Z2, Z1, Z1
+	VPUNPCKLDQ      Z4, Z3, Z2
+	VPUNPCKHDQ      Z4, Z3, Z3
+	VPUNPCKLQDQ     Z2, Z5, Z4
+	VPUNPCKHQDQ     Z2, Z5, Z2
+	VPUNPCKLQDQ     Z3, Z1, Z5
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	VPSRLW          $0x04, Z4, Z3
+	VPANDD          Z0, Z4, Z4
+	VPANDD          Z0, Z3, Z3
+	VMOVDQU64       Z4, (AX)
+	VMOVDQU64       Z3, 256(AX)
+	VPSRLW          $0x04, Z2, Z3
+	VPANDD          Z0, Z2, Z2
+	VPANDD          Z0, Z3, Z3
+	VMOVDQU64       Z2, 64(AX)
+	VMOVDQU64       Z3, 320(AX)
+	VPSRLW          $0x04, Z5, Z2
+	VPANDD          Z0, Z5, Z5
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU64       Z5, 128(AX)
+	VMOVDQU64       Z2, 384(AX)
+	VPSRLW          $0x04, Z1, Z2
+	VPANDD          Z0, Z1, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVDQU64       Z1, 192(AX)
+	VMOVDQU64       Z2, 448(AX)
+	ADDQ            $0x000002c0, AX
+	ADDQ            $0x00000012, BX
+	ADDQ            $0x00000012, SI
+	ADDQ            $0x00000012, DI
+	ADDQ            $0x00000012, R8
+	DECQ            blocks+24(FP)
+	JNZ             block
+	VZEROUPPER
+	RET
+
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
+
+// func tileQ4_0AVX2(dst *byte, src *byte, stride int, blocks int)
 // Requires: AVX, AVX2, F16C
-TEXT ·tileQ4_0(SB), NOSPLIT, $0-32
+TEXT ·tileQ4_0AVX2(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), BX
-	MOVQ  stride+16(FP), DI
-	LEAQ  (DI)(DI*2), R8
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), DX
+	LEAQ  (DX)(DX*2), BX
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (BX)(DI*8), BX
+	JZ    first
+	LEAQ  (SI)(DX*8), SI
 
-src0:
-	LEAQ (BX)(DI*4), SI
+first:
+	LEAQ (SI)(DX*4), DI
 	MOVQ dst+0(FP), CX
 	ADDQ AX, CX
-	MOVQ blocks+24(FP), DX
+	MOVQ blocks+24(FP), R8
 
 block:
 	VXORPS         X0, X0, X0
-	VPINSRW        $0x00, (BX), X0, X0
-	VPINSRW        $0x01, (BX)(DI*1), X0, X0
-	VPINSRW        $0x02, (BX)(DI*2), X0, X0
-	VPINSRW        $0x03, (BX)(R8*1), X0, X0
-	VPINSRW        $0x04, (SI), X0, X0
-	VPINSRW        $0x05, (SI)(DI*1), X0, X0
-	VPINSRW        $0x06, (SI)(DI*2), X0, X0
-	VPINSRW        $0x07, (SI)(R8*1), X0, X0
+	VPINSRW        $0x00, (SI), X0, X0
+	VPINSRW        $0x01, (SI)(DX*1), X0, X0
+	VPINSRW        $0x02, (SI)(DX*2), X0, X0
+	VPINSRW        $0x03, (SI)(BX*1), X0, X0
+	VPINSRW        $0x04, (DI), X0, X0
+	VPINSRW        $0x05, (DI)(DX*1), X0, X0
+	VPINSRW        $0x06, (DI)(DX*2), X0, X0
+	VPINSRW        $0x07, (DI)(BX*1), X0, X0
 	VCVTPH2PS      X0, Y0
 	VMOVDQU        Y0, 512(CX)
-	VBROADCASTI128 2(BX), Y0
-	VINSERTI128    $0x01, 2(SI), Y0, Y0
-	VBROADCASTI128 2(BX)(DI*1), Y1
-	VINSERTI128    $0x01, 2(SI)(DI*1), Y1, Y1
-	VBROADCASTI128 2(BX)(DI*2), Y2
-	VINSERTI128    $0x01, 2(SI)(DI*2), Y2, Y2
-	VBROADCASTI128 2(BX)(R8*1), Y3
-	VINSERTI128    $0x01, 2(SI)(R8*1), Y3, Y3
+	VBROADCASTI128 2(SI), Y0
+	VINSERTI128    $0x01, 2(DI), Y0, Y0
+	VBROADCASTI128 2(SI)(DX*1), Y1
+	VINSERTI128    $0x01, 2(DI)(DX*1), Y1, Y1
+	VBROADCASTI128 2(SI)(DX*2), Y2
+	VINSERTI128    $0x01, 2(DI)(DX*2), Y2, Y2
+	VBROADCASTI128 2(SI)(BX*1), Y3
+	VINSERTI128    $0x01, 2(DI)(BX*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -72,9 +185,9 @@ block:
 	VMOVDQU        Y0, 192(CX)
 	VMOVDQU        Y1, 448(CX)
 	ADDQ           $0x000002c0, CX
-	ADDQ           $0x00000012, BX
 	ADDQ           $0x00000012, SI
-	DECQ           DX
+	ADDQ           $0x00000012, DI
+	DECQ           R8
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileQ4_0 turns 16 rows of q4_0 blocks into records of smallTile.
+// tileQ4_0AVX512 turns 16 rows of q4_0 blocks into records of smallTile.
 //
 //go:noescape
-func tileQ4_0(dst *byte, src *byte, stride int, blocks int)
+func tileQ4_0AVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileQ4_0AVX2 turns 16 rows of q4_0 blocks into records of smallTile.
+//
+//go:noescape
+func tileQ4_0AVX2(dst *byte, src *byte, stride int, blocks int)

@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileQ4_1 turns 16 rows of q4_1 blocks into records of smallTile.
+// tileQ4_1AVX512 turns 16 rows of q4_1 blocks into records of smallTile.
 //
 //go:noescape
-func tileQ4_1(dst *byte, src *byte, stride int, blocks int)
+func tileQ4_1AVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileQ4_1AVX2 turns 16 rows of q4_1 blocks into records of smallTile.
+//
+//go:noescape
+func tileQ4_1AVX2(dst *byte, src *byte, stride int, blocks int)

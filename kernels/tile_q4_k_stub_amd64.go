@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileQ4K turns 16 rows of q4_K blocks into records of superTile.
+// tileQ4KAVX512 turns 16 rows of q4_K blocks into records of superTile.
 //
 //go:noescape
-func tileQ4K(dst *byte, src *byte, stride int, blocks int)
+func tileQ4KAVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileQ4KAVX2 turns 16 rows of q4_K blocks into records of superTile.
+//
+//go:noescape
+func tileQ4KAVX2(dst *byte, src *byte, stride int, blocks int)

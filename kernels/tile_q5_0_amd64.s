@@ -4,54 +4,319 @@
 
 #include "textflag.h"
 
-// func tileQ5_0(dst *byte, src *byte, stride int, blocks int)
+// func tileQ5_0AVX512(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·tileQ5_0AVX512(SB), NOSPLIT, $0-32
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	VMOVDQU64 wlow4<>+0(SB), Z0
+	VMOVDQU64 wbit0<>+0(SB), Z1
+	VMOVDQU64 wsixteen<>+0(SB), Z2
+	VMOVDQU64 wbit1<>+0(SB), Z3
+	MOVQ      src+8(FP), BX
+	MOVQ      stride+16(FP), CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (BX)(CX*4), SI
+	LEAQ      (SI)(CX*4), DI
+	LEAQ      (DI)(CX*4), R8
+	MOVQ      dst+0(FP), AX
+
+block:
+	VPBROADCASTQ    (BX), Z4
+	VPBROADCASTQ    (BX)(CX*1), K1, Y4
+	VPBROADCASTQ    (SI), K2, Y4
+	VPBROADCASTQ    (SI)(CX*1), K3, Y4
+	VPBROADCASTQ    (DI), Z5
+	VPBROADCASTQ    (DI)(CX*1), K1, Y5
+	VPBROADCASTQ    (R8), K2, Y5
+	VPBROADCASTQ    (R8)(CX*1), K3, Y5
+	VINSERTI64X4    $0x01, Y5, Z4, Z4
+	VPBROADCASTQ    (BX)(CX*2), Z5
+	VPBROADCASTQ    (BX)(DX*1), K1, Y5
+	VPBROADCASTQ    (SI)(CX*2), K2, Y5
+	VPBROADCASTQ    (SI)(DX*1), K3, Y5
+	VPBROADCASTQ    (DI)(CX*2), Z6
+	VPBROADCASTQ    (DI)(DX*1), K1, Y6
+	VPBROADCASTQ    (R8)(CX*2), K2, Y6
+	VPBROADCASTQ    (R8)(DX*1), K3, Y6
+	VINSERTI64X4    $0x01, Y6, Z5, Z5
+	VSHUFPS         $0x88, Z5, Z4, Z6
+	VPSRLQ          $0x10, Z4, Z4
+	VPSRLQ          $0x10, Z5, Z5
+	VSHUFPS         $0x88, Z5, Z4, Z4
+	VPMOVDW         Z6, Y5
+	VCVTPH2PS       Y5, Z5
+	VMOVDQU64       Z5, 512(AX)
+	VPSHUFB         wbyte0<>+0(SB), Z4, Z5
+	VPSHUFB         wbyte1<>+0(SB), Z4, Z6
+	VPSHUFB         wbyte2<>+0(SB), Z4, Z7
+	VPSHUFB         wbyte3<>+0(SB), Z4, Z4
+	VBROADCASTI32X4 6(BX), Z8
+	VINSERTI32X4    $0x01, 6(SI), Z8, Z8
+	VINSERTI32X4    $0x02, 6(DI), Z8, Z8
+	VINSERTI32X4    $0x03, 6(R8), Z8, Z8
+	VBROADCASTI32X4 6(BX)(CX*1), Z9
+	VINSERTI32X4    $0x01, 6(SI)(CX*1), Z9, Z9
+	VINSERTI32X4    $0x02, 6(DI)(CX*1), Z9, Z9
+	VINSERTI32X4    $0x03, 6(R8)(CX*1), Z9, Z9
+	VBROADCASTI32X4 6(BX)(CX*2), Z10
+	VINSERTI32X4    $0x01, 6(SI)(CX*2), Z10, Z10
+	VINSERTI32X4    $0x02, 6(DI)(CX*2), Z10, Z10
+	VINSERTI32X4    $0x03, 6(R8)(CX*2), Z10, Z10
+	VBROADCASTI32X4 6(BX)(DX*1), Z11
+	VINSERTI32X4    $0x01, 6(SI)(DX*1), Z11, Z11
+	VINSERTI32X4    $0x02, 6(DI)(DX*1), Z11, Z11
+	VINSERTI32X4    $0x03, 6(R8)(DX*1), Z11, Z11
+	VPUNPCKLDQ      Z9, Z8, Z12
+	VPUNPCKHDQ      Z9, Z8, Z8
+	VPUNPCKLDQ      Z11, Z10, Z9
+	VPUNPCKHDQ      Z11, Z10, Z10
+	VPUNPCKLQDQ     Z9, Z12, Z11
+	VPUNPCKHQDQ     Z9, Z12, Z9
+	VPUNPCKLQDQ     Z10, Z8, Z12
+	VPUNPCKHQDQ     Z10, Z8, Z8
+	VPSRLW          $0x04, Z11, Z10
+	VPANDD          Z0, Z11, Z11
+	VPANDD          Z0, Z10, Z10
+	VPTESTMB        Z1, Z5, K4
+	VPADDB          Z2, Z11, K4, Z11
+	VPTESTMB        Z1, Z7, K4
+	VPADDB          Z2, Z10, K4, Z10
+	VMOVDQU64       Z11, (AX)
+	VMOVDQU64       Z10, 256(AX)
+	VPSRLW          $0x04, Z9, Z10
+	VPANDD          Z0, Z9, Z9
+	VPANDD          Z0, Z10, Z10
+	VPTESTMB        Z3, Z5, K4
+	VPADDB          Z2, Z9, K4, Z9
+	VPTESTMB        Z3, Z7, K4
+	VPADDB          Z2, Z10, K4, Z10
+	VMOVDQU64       Z9, 64(AX)
+	VMOVDQU64       Z10, 320(AX)
+	VPSRLW          $0x04, Z12, Z5
+	VPANDD          Z0, Z12, Z12
+	VPANDD          Z0, Z5, Z5
+	VPTESTMB        Z1, Z6, K4
+	VPADDB          Z2, Z12, K4, Z12
+	VPTESTMB        Z1, Z4, K4
+	VPADDB          Z2, Z5, K4, Z5
+	VMOVDQU64       Z12, 128(AX)
+	VMOVDQU64       Z5, 384(AX)
+	VPSRLW          $0x04, Z8, Z5
+	VPANDD          Z0, Z8, Z8
+	VPANDD          Z0, Z5, Z5
+	VPTESTMB        Z3, Z6, K4
+	VPADDB          Z2, Z8, K4, Z8
+	VPTESTMB        Z3, Z4, K4
+	VPADDB          Z2, Z5, K4, Z5
+	VMOVDQU64       Z8, 192(AX)
+	VMOVDQU64       Z5, 448(AX)
+	ADDQ            $0x000002c0, AX
+	ADDQ            $0x00000016, BX
+	ADDQ            $0x00000016, SI
+	ADDQ            $0x00000016, DI
+	ADDQ            $0x00000016, R8
+	DECQ            blocks+24(FP)
+	JNZ             block
+	VZEROUPPER
+	RET
+
+DATA wlow4<>+0(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+4(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+8(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+12(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+16(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+20(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+24(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+28(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+32(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+36(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+40(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+44(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+48(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
+DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wlow4<>(SB), RODATA|NOPTR, $64
+
+DATA wbit0<>+0(SB)/4, $0x08040201
+DATA wbit0<>+4(SB)/4, $0x08040201
+DATA wbit0<>+8(SB)/4, $0x08040201
+DATA wbit0<>+12(SB)/4, $0x08040201
+DATA wbit0<>+16(SB)/4, $0x08040201
+DATA wbit0<>+20(SB)/4, $0x08040201
+DATA wbit0<>+24(SB)/4, $0x08040201
+DATA wbit0<>+28(SB)/4, $0x08040201
+DATA wbit0<>+32(SB)/4, $0x08040201
+DATA wbit0<>+36(SB)/4, $0x08040201
+DATA wbit0<>+40(SB)/4, $0x08040201
+DATA wbit0<>+44(SB)/4, $0x08040201
+DATA wbit0<>+48(SB)/4, $0x08040201
+DATA wbit0<>+52(SB)/4, $0x08040201
+DATA wbit0<>+56(SB)/4, $0x08040201
+DATA wbit0<>+60(SB)/4, $0x08040201
+GLOBL wbit0<>(SB), RODATA|NOPTR, $64
+
+DATA wsixteen<>+0(SB)/4, $0x10101010
+DATA wsixteen<>+4(SB)/4, $0x10101010
+DATA wsixteen<>+8(SB)/4, $0x10101010
+DATA wsixteen<>+12(SB)/4, $0x10101010
+DATA wsixteen<>+16(SB)/4, $0x10101010
+DATA wsixteen<>+20(SB)/4, $0x10101010
+DATA wsixteen<>+24(SB)/4, $0x10101010
+DATA wsixteen<>+28(SB)/4, $0x10101010
+DATA wsixteen<>+32(SB)/4, $0x10101010
+DATA wsixteen<>+36(SB)/4, $0x10101010
+DATA wsixteen<>+40(SB)/4, $0x10101010
+DATA wsixteen<>+44(SB)/4, $0x10101010
+DATA wsixteen<>+48(SB)/4, $0x10101010
+DATA wsixteen<>+52(SB)/4, $0x10101010
+DATA wsixteen<>+56(SB)/4, $0x10101010
+DATA wsixteen<>+60(SB)/4, $0x10101010
+GLOBL wsixteen<>(SB), RODATA|NOPTR, $64
+
+DATA wbit1<>+0(SB)/4, $0x80402010
+DATA wbit1<>+4(SB)/4, $0x80402010
+DATA wbit1<>+8(SB)/4, $0x80402010
+DATA wbit1<>+12(SB)/4, $0x80402010
+DATA wbit1<>+16(SB)/4, $0x80402010
+DATA wbit1<>+20(SB)/4, $0x80402010
+DATA wbit1<>+24(SB)/4, $0x80402010
+DATA wbit1<>+28(SB)/4, $0x80402010
+DATA wbit1<>+32(SB)/4, $0x80402010
+DATA wbit1<>+36(SB)/4, $0x80402010
+DATA wbit1<>+40(SB)/4, $0x80402010
+DATA wbit1<>+44(SB)/4, $0x80402010
+DATA wbit1<>+48(SB)/4, $0x80402010
+DATA wbit1<>+52(SB)/4, $0x80402010
+DATA wbit1<>+56(SB)/4, $0x80402010
+DATA wbit1<>+60(SB)/4, $0x80402010
+GLOBL wbit1<>(SB), RODATA|NOPTR, $64
+
+DATA wbyte0<>+0(SB)/4, $0x00000000
+DATA wbyte0<>+4(SB)/4, $0x04040404
+DATA wbyte0<>+8(SB)/4, $0x08080808
+DATA wbyte0<>+12(SB)/4, $0x0c0c0c0c
+DATA wbyte0<>+16(SB)/4, $0x00000000
+DATA wbyte0<>+20(SB)/4, $0x04040404
+DATA wbyte0<>+24(SB)/4, $0x08080808
+DATA wbyte0<>+28(SB)/4, $0x0c0c0c0c
+DATA wbyte0<>+32(SB)/4, $0x00000000
+DATA wbyte0<>+36(SB)/4, $0x04040404
+DATA wbyte0<>+40(SB)/4, $0x08080808
+DATA wbyte0<>+44(SB)/4, $0x0c0c0c0c
+DATA wbyte0<>+48(SB)/4, $0x00000000
+DATA wbyte0<>+52(SB)/4, $0x04040404
+DATA wbyte0<>+56(SB)/4, $0x08080808
+DATA wbyte0<>+60(SB)/4, $0x0c0c0c0c
+GLOBL wbyte0<>(SB), RODATA|NOPTR, $64
+
+DATA wbyte1<>+0(SB)/4, $0x01010101
+DATA wbyte1<>+4(SB)/4, $0x05050505
+DATA wbyte1<>+8(SB)/4, $0x09090909
+DATA wbyte1<>+12(SB)/4, $0x0d0d0d0d
+DATA wbyte1<>+16(SB)/4, $0x01010101
+DATA wbyte1<>+20(SB)/4, $0x05050505
+DATA wbyte1<>+24(SB)/4, $0x09090909
+DATA wbyte1<>+28(SB)/4, $0x0d0d0d0d
+DATA wbyte1<>+32(SB)/4, $0x01010101
+DATA wbyte1<>+36(SB)/4, $0x05050505
+DATA wbyte1<>+40(SB)/4, $0x09090909
+DATA wbyte1<>+44(SB)/4, $0x0d0d0d0d
+DATA wbyte1<>+48(SB)/4, $0x01010101
+DATA wbyte1<>+52(SB)/4, $0x05050505
+DATA wbyte1<>+56(SB)/4, $0x09090909
+DATA wbyte1<>+60(SB)/4, $0x0d0d0d0d
+GLOBL wbyte1<>(SB), RODATA|NOPTR, $64
+
+DATA wbyte2<>+0(SB)/4, $0x02020202
+DATA wbyte2<>+4(SB)/4, $0x06060606
+DATA wbyte2<>+8(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+12(SB)/4, $0x0e0e0e0e
+DATA wbyte2<>+16(SB)/4, $0x02020202
+DATA wbyte2<>+20(SB)/4, $0x06060606
+DATA wbyte2<>+24(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+28(SB)/4, $0x0e0e0e0e
+DATA wbyte2<>+32(SB)/4, $0x02020202
+DATA wbyte2<>+36(SB)/4, $0x06060606
+DATA wbyte2<>+40(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+44(SB)/4, $0x0e0e0e0e
+DATA wbyte2<>+48(SB)/4, $0x02020202
+DATA wbyte2<>+52(SB)/4, $0x06060606
+DATA wbyte2<>+56(SB)/4, $0x0a0a0a0a
+DATA wbyte2<>+60(SB)/4, $0x0e0e0e0e
+GLOBL wbyte2<>(SB), RODATA|NOPTR, $64
+
+DATA wbyte3<>+0(SB)/4, $0x03030303
+DATA wbyte3<>+4(SB)/4, $0x07070707
+DATA wbyte3<>+8(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+12(SB)/4, $0x0f0f0f0f
+DATA wbyte3<>+16(SB)/4, $0x03030303
+DATA wbyte3<>+20(SB)/4, $0x07070707
+DATA wbyte3<>+24(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+28(SB)/4, $0x0f0f0f0f
+DATA wbyte3<>+32(SB)/4, $0x03030303
+DATA wbyte3<>+36(SB)/4, $0x07070707
+DATA wbyte3<>+40(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+44(SB)/4, $0x0f0f0f0f
+DATA wbyte3<>+48(SB)/4, $0x03030303
+DATA wbyte3<>+52(SB)/4, $0x07070707
+DATA wbyte3<>+56(SB)/4, $0x0b0b0b0b
+DATA wbyte3<>+60(SB)/4, $0x0f0f0f0f
+GLOBL wbyte3<>(SB), RODATA|NOPTR, $64
+
+// func tileQ5_0AVX2(dst *byte, src *byte, stride int, blocks int)
 // Requires: AVX, AVX2, F16C
-TEXT ·tileQ5_0(SB), NOSPLIT, $0-32
+TEXT ·tileQ5_0AVX2(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), BX
-	MOVQ  stride+16(FP), DI
-	LEAQ  (DI)(DI*2), R8
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), DX
+	LEAQ  (DX)(DX*2), BX
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (BX)(DI*8), BX
+	JZ    first
+	LEAQ  (SI)(DX*8), SI
 
-src0:
-	LEAQ (BX)(DI*4), SI
+first:
+	LEAQ (SI)(DX*4), DI
 	MOVQ dst+0(FP), CX
 	ADDQ AX, CX
-	MOVQ blocks+24(FP), DX
+	MOVQ blocks+24(FP), R8
 
 block:
 	VXORPS         X0, X0, X0
-	VPINSRW        $0x00, (BX), X0, X0
-	VPINSRW        $0x01, (BX)(DI*1), X0, X0
-	VPINSRW        $0x02, (BX)(DI*2), X0, X0
-	VPINSRW        $0x03, (BX)(R8*1), X0, X0
-	VPINSRW        $0x04, (SI), X0, X0
-	VPINSRW        $0x05, (SI)(DI*1), X0, X0
-	VPINSRW        $0x06, (SI)(DI*2), X0, X0
-	VPINSRW        $0x07, (SI)(R8*1), X0, X0
+	VPINSRW        $0x00, (SI), X0, X0
+	VPINSRW        $0x01, (SI)(DX*1), X0, X0
+	VPINSRW        $0x02, (SI)(DX*2), X0, X0
+	VPINSRW        $0x03, (SI)(BX*1), X0, X0
+	VPINSRW        $0x04, (DI), X0, X0
+	VPINSRW        $0x05, (DI)(DX*1), X0, X0
+	VPINSRW        $0x06, (DI)(DX*2), X0, X0
+	VPINSRW        $0x07, (DI)(BX*1), X0, X0
 	VCVTPH2PS      X0, Y0
 	VMOVDQU        Y0, 512(CX)
-	VPBROADCASTD   2(BX), Y0
-	VPINSRD        $0x01, 2(BX)(DI*1), X0, X0
-	VPINSRD        $0x02, 2(BX)(DI*2), X0, X0
-	VPINSRD        $0x03, 2(BX)(R8*1), X0, X0
-	VPBROADCASTD   2(SI), Y1
-	VPINSRD        $0x01, 2(SI)(DI*1), X1, X1
-	VPINSRD        $0x02, 2(SI)(DI*2), X1, X1
-	VPINSRD        $0x03, 2(SI)(R8*1), X1, X1
+	VPBROADCASTD   2(SI), Y0
+	VPINSRD        $0x01, 2(SI)(DX*1), X0, X0
+	VPINSRD        $0x02, 2(SI)(DX*2), X0, X0
+	VPINSRD        $0x03, 2(SI)(BX*1), X0, X0
+	VPBROADCASTD   2(DI), Y1
+	VPINSRD        $0x01, 2(DI)(DX*1), X1, X1
+	VPINSRD        $0x02, 2(DI)(DX*2), X1, X1
+	VPINSRD        $0x03, 2(DI)(BX*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y0
-	VBROADCASTI128 6(BX), Y1
-	VINSERTI128    $0x01, 6(SI), Y1, Y1
-	VBROADCASTI128 6(BX)(DI*1), Y2
-	VINSERTI128    $0x01, 6(SI)(DI*1), Y2, Y2
-	VBROADCASTI128 6(BX)(DI*2), Y3
-	VINSERTI128    $0x01, 6(SI)(DI*2), Y3, Y3
-	VBROADCASTI128 6(BX)(R8*1), Y4
-	VINSERTI128    $0x01, 6(SI)(R8*1), Y4, Y4
+	VBROADCASTI128 6(SI), Y1
+	VINSERTI128    $0x01, 6(DI), Y1, Y1
+	VBROADCASTI128 6(SI)(DX*1), Y2
+	VINSERTI128    $0x01, 6(DI)(DX*1), Y2, Y2
+	VBROADCASTI128 6(SI)(DX*2), Y3
+	VINSERTI128    $0x01, 6(DI)(DX*2), Y3, Y3
+	VBROADCASTI128 6(SI)(BX*1), Y4
+	VINSERTI128    $0x01, 6(DI)(BX*1), Y4, Y4
 	VPUNPCKLDQ     Y2, Y1, Y5
 	VPUNPCKHDQ     Y2, Y1, Y1
 	VPUNPCKLDQ     Y4, Y3, Y2
@@ -117,9 +382,9 @@ block:
 	VMOVDQU        Y1, 192(CX)
 	VMOVDQU        Y2, 448(CX)
 	ADDQ           $0x000002c0, CX
-	ADDQ           $0x00000016, BX
 	ADDQ           $0x00000016, SI
-	DECQ           DX
+	ADDQ           $0x00000016, DI
+	DECQ           R8
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

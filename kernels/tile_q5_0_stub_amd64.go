@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileQ5_0 turns 16 rows of q5_0 blocks into records of smallTile.
+// tileQ5_0AVX512 turns 16 rows of q5_0 blocks into records of smallTile.
 //
 //go:noescape
-func tileQ5_0(dst *byte, src *byte, stride int, blocks int)
+func tileQ5_0AVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileQ5_0AVX2 turns 16 rows of q5_0 blocks into records of smallTile.
+//
+//go:noescape
+func tileQ5_0AVX2(dst *byte, src *byte, stride int, blocks int)

@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileQ5_1 turns 16 rows of q5_1 blocks into records of smallTile.
+// tileQ5_1AVX512 turns 16 rows of q5_1 blocks into records of smallTile.
 //
 //go:noescape
-func tileQ5_1(dst *byte, src *byte, stride int, blocks int)
+func tileQ5_1AVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileQ5_1AVX2 turns 16 rows of q5_1 blocks into records of smallTile.
+//
+//go:noescape
+func tileQ5_1AVX2(dst *byte, src *byte, stride int, blocks int)

@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileQ5K turns 16 rows of q5_K blocks into records of superTile.
+// tileQ5KAVX512 turns 16 rows of q5_K blocks into records of superTile.
 //
 //go:noescape
-func tileQ5K(dst *byte, src *byte, stride int, blocks int)
+func tileQ5KAVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileQ5KAVX2 turns 16 rows of q5_K blocks into records of superTile.
+//
+//go:noescape
+func tileQ5KAVX2(dst *byte, src *byte, stride int, blocks int)

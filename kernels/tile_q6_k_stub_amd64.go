@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileQ6K turns 16 rows of q6_K blocks into records of superTile.
+// tileQ6KAVX512 turns 16 rows of q6_K blocks into records of superTile.
 //
 //go:noescape
-func tileQ6K(dst *byte, src *byte, stride int, blocks int)
+func tileQ6KAVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileQ6KAVX2 turns 16 rows of q6_K blocks into records of superTile.
+//
+//go:noescape
+func tileQ6KAVX2(dst *byte, src *byte, stride int, blocks int)

@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileQ8_0 turns 16 rows of q8_0 blocks into records of smallTile.
+// tileQ8_0AVX512 turns 16 rows of q8_0 blocks into records of smallTile.
 //
 //go:noescape
-func tileQ8_0(dst *byte, src *byte, stride int, blocks int)
+func tileQ8_0AVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileQ8_0AVX2 turns 16 rows of q8_0 blocks into records of smallTile.
+//
+//go:noescape
+func tileQ8_0AVX2(dst *byte, src *byte, stride int, blocks int)

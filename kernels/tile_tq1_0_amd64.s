@@ -4,35 +4,772 @@
 
 #include "textflag.h"
 
-// func tileTQ1_0(dst *byte, src *byte, stride int, blocks int)
+// func tileTQ1_0AVX512(dst *byte, src *byte, stride int, blocks int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·tileTQ1_0AVX512(SB), NOSPLIT, $0-32
+	MOVL      $0x00000002, AX
+	KMOVD     AX, K1
+	MOVL      $0x00000004, AX
+	KMOVD     AX, K2
+	MOVL      $0x00000008, AX
+	KMOVD     AX, K3
+	VMOVDQU64 wb1<>+0(SB), Z0
+	MOVQ      src+8(FP), BX
+	MOVQ      stride+16(FP), CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (BX)(CX*4), SI
+	LEAQ      (SI)(CX*4), DI
+	LEAQ      (DI)(CX*4), R8
+	MOVQ      dst+0(FP), AX
+
+block:
+	VPBROADCASTD    50(BX), Z1
+	VPBROADCASTD    50(BX)(CX*1), K1, X1
+	VPBROADCASTD    50(BX)(CX*2), K2, X1
+	VPBROADCASTD    50(BX)(DX*1), K3, X1
+	VPBROADCASTD    50(SI), Z2
+	VPBROADCASTD    50(SI)(CX*1), K1, X2
+	VPBROADCASTD    50(SI)(CX*2), K2, X2
+	VPBROADCASTD    50(SI)(DX*1), K3, X2
+	VINSERTI32X4    $0x01, X2, Z1, Z1
+	VPBROADCASTD    50(DI), Z2
+	VPBROADCASTD    50(DI)(CX*1), K1, X2
+	VPBROADCASTD    50(DI)(CX*2), K2, X2
+	VPBROADCASTD    50(DI)(DX*1), K3, X2
+	VINSERTI32X4    $0x02, X2, Z1, Z1
+	VPBROADCASTD    50(R8), Z2
+	VPBROADCASTD    50(R8)(CX*1), K1, X2
+	VPBROADCASTD    50(R8)(CX*2), K2, X2
+	VPBROADCASTD    50(R8)(DX*1), K3, X2
+	VINSERTI32X4    $0x03, X2, Z1, Z1
+	VPSRLD          $0x10, Z1, Z1
+	VPMOVDW         Z1, Y1
+	VCVTPH2PS       Y1, Z1
+	VMOVDQU64       Z1, 6144(AX)
+	VMOVDQU64       wplus1<>+0(SB), Z1
+	VMOVDQU64       Z1, 512(AX)
+	VMOVDQU64       Z1, 1152(AX)
+	VMOVDQU64       Z1, 1792(AX)
+	VMOVDQU64       Z1, 2432(AX)
+	VMOVDQU64       Z1, 3072(AX)
+	VMOVDQU64       Z1, 3712(AX)
+	VMOVDQU64       Z1, 4352(AX)
+	VMOVDQU64       Z1, 4992(AX)
+	VMOVDQU64       wminus<>+0(SB), Z1
+	VMOVDQU64       Z1, 5120(AX)
+	VMOVDQU64       Z1, 5184(AX)
+	VMOVDQU64       Z1, 5248(AX)
+	VMOVDQU64       Z1, 5312(AX)
+	VMOVDQU64       Z1, 5376(AX)
+	VMOVDQU64       Z1, 5440(AX)
+	VMOVDQU64       Z1, 5504(AX)
+	VMOVDQU64       Z1, 5568(AX)
+	VBROADCASTI32X4 (BX), Z1
+	VINSERTI32X4    $0x01, (SI), Z1, Z1
+	VINSERTI32X4    $0x02, (DI), Z1, Z1
+	VINSERTI32X4    $0x03, (R8), Z1, Z1
+	VBROADCASTI32X4 (BX)(CX*1), Z2
+	VINSERTI32X4    $0x01, (SI)(CX*1), Z2, Z2
+	VINSERTI32X4    $0x02, (DI)(CX*1), Z2, Z2
+	VINSERTI32X4    $0x03, (R8)(CX*1), Z2, Z2
+	VBROADCASTI32X4 (BX)(CX*2), Z3
+	VINSERTI32X4    $0x01, (SI)(CX*2), Z3, Z3
+	VINSERTI32X4    $0x02, (DI)(CX*2), Z3, Z3
+	VINSERTI32X4    $0x03, (R8)(CX*2), Z3, Z3
+	VBROADCASTI32X4 (BX)(DX*1), Z4
+	VINSERTI32X4    $0x01, (SI)(DX*1), Z4, Z4
+	VINSERTI32X4    $0x02, (DI)(DX*1), Z4, Z4
+	VINSERTI32X4    $0x03, (R8)(DX*1), Z4, Z4
+	VPUNPCKLDQ      Z2, Z1, Z5
+	VPUNPCKHDQ      Z2, Z1, Z1
+	VPUNPCKLDQ      Z4, Z3, Z2
+	VPUNPCKHDQ      Z4, Z3, Z3
+	VPUNPCKLQDQ     Z2, Z5, Z4
+	VPUNPCKHQDQ     Z2, Z5, Z2
+	VPUNPCKLQDQ     Z3, Z1, Z5
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, (AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 640(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 1280(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 1920(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 2560(AX)
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 64(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 704(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 1344(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 1984(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPADDB          Z3, Z2, Z3
+	VMOVDQU64       Z3, 2624(AX)
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 128(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 768(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 1408(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 2048(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 2688(AX)
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 192(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 832(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 1472(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 2112(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z1
+	VPMINUB         Z0, Z1, Z1
+	VPADDB          Z2, Z1, Z2
+	VMOVDQU64       Z2, 2752(AX)
+	VBROADCASTI32X4 16(BX), Z1
+	VINSERTI32X4    $0x01, 16(SI), Z1, Z1
+	VINSERTI32X4    $0x02, 16(DI), Z1, Z1
+	VINSERTI32X4    $0x03, 16(R8), Z1, Z1
+	VBROADCASTI32X4 16(BX)(CX*1), Z2
+	VINSERTI32X4    $0x01, 16(SI)(CX*1), Z2, Z2
+	VINSERTI32X4    $0x02, 16(DI)(CX*1), Z2, Z2
+	VINSERTI32X4    $0x03, 16(R8)(CX*1), Z2, Z2
+	VBROADCASTI32X4 16(BX)(CX*2), Z3
+	VINSERTI32X4    $0x01, 16(SI)(CX*2), Z3, Z3
+	VINSERTI32X4    $0x02, 16(DI)(CX*2), Z3, Z3
+	VINSERTI32X4    $0x03, 16(R8)(CX*2), Z3, Z3
+	VBROADCASTI32X4 16(BX)(DX*1), Z4
+	VINSERTI32X4    $0x01, 16(SI)(DX*1), Z4, Z4
+	VINSERTI32X4    $0x02, 16(DI)(DX*1), Z4, Z4
+	VINSERTI32X4    $0x03, 16(R8)(DX*1), Z4, Z4
+	VPUNPCKLDQ      Z2, Z1, Z5
+	VPUNPCKHDQ      Z2, Z1, Z1
+	VPUNPCKLDQ      Z4, Z3, Z2
+	VPUNPCKHDQ      Z4, Z3, Z3
+	VPUNPCKLQDQ     Z2, Z5, Z4
+	VPUNPCKHQDQ     Z2, Z5, Z2
+	VPUNPCKLQDQ     Z3, Z1, Z5
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 256(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 896(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 1536(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 2176(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 2816(AX)
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 320(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 960(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 1600(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 2240(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPADDB          Z3, Z2, Z3
+	VMOVDQU64       Z3, 2880(AX)
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 384(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 1024(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 1664(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 2304(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 2944(AX)
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 448(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 1088(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 1728(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 2368(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z1
+	VPMINUB         Z0, Z1, Z1
+	VPADDB          Z2, Z1, Z2
+	VMOVDQU64       Z2, 3008(AX)
+	VBROADCASTI32X4 32(BX), Z1
+	VINSERTI32X4    $0x01, 32(SI), Z1, Z1
+	VINSERTI32X4    $0x02, 32(DI), Z1, Z1
+	VINSERTI32X4    $0x03, 32(R8), Z1, Z1
+	VBROADCASTI32X4 32(BX)(CX*1), Z2
+	VINSERTI32X4    $0x01, 32(SI)(CX*1), Z2, Z2
+	VINSERTI32X4    $0x02, 32(DI)(CX*1), Z2, Z2
+	VINSERTI32X4    $0x03, 32(R8)(CX*1), Z2, Z2
+	VBROADCASTI32X4 32(BX)(CX*2), Z3
+	VINSERTI32X4    $0x01, 32(SI)(CX*2), Z3, Z3
+	VINSERTI32X4    $0x02, 32(DI)(CX*2), Z3, Z3
+	VINSERTI32X4    $0x03, 32(R8)(CX*2), Z3, Z3
+	VBROADCASTI32X4 32(BX)(DX*1), Z4
+	VINSERTI32X4    $0x01, 32(SI)(DX*1), Z4, Z4
+	VINSERTI32X4    $0x02, 32(DI)(DX*1), Z4, Z4
+	VINSERTI32X4    $0x03, 32(R8)(DX*1), Z4, Z4
+	VPUNPCKLDQ      Z2, Z1, Z5
+	VPUNPCKHDQ      Z2, Z1, Z1
+	VPUNPCKLDQ      Z4, Z3, Z2
+	VPUNPCKHDQ      Z4, Z3, Z3
+	VPUNPCKLQDQ     Z2, Z5, Z4
+	VPUNPCKHQDQ     Z2, Z5, Z2
+	VPUNPCKLQDQ     Z3, Z1, Z5
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 3200(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 3456(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 3840(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z6
+	VPMINUB         Z0, Z6, Z6
+	VPADDB          Z3, Z6, Z3
+	VMOVDQU64       Z3, 4096(AX)
+	VPADDB          Z4, Z4, Z6
+	VPADDB          Z6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 4480(AX)
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 3264(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 3520(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 3904(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z4
+	VPMINUB         Z0, Z4, Z4
+	VPADDB          Z3, Z4, Z3
+	VMOVDQU64       Z3, 4160(AX)
+	VPADDB          Z2, Z2, Z4
+	VPADDB          Z4, Z2, Z2
+	VPSUBUSB        wthird<>+0(SB), Z2, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPSUBUSB        wthirds<>+0(SB), Z2, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPADDB          Z3, Z2, Z3
+	VMOVDQU64       Z3, 4544(AX)
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 3328(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 3584(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 3968(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 4224(AX)
+	VPADDB          Z5, Z5, Z3
+	VPADDB          Z3, Z5, Z5
+	VPSUBUSB        wthird<>+0(SB), Z5, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z5, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 4608(AX)
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 3392(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 3648(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 4032(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 4288(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z1
+	VPMINUB         Z0, Z1, Z1
+	VPADDB          Z2, Z1, Z2
+	VMOVDQU64       Z2, 4672(AX)
+	VPBROADCASTD    48(BX), Z1
+	VPBROADCASTD    48(BX)(CX*1), K1, X1
+	VPBROADCASTD    48(BX)(CX*2), K2, X1
+	VPBROADCASTD    48(BX)(DX*1), K3, X1
+	VPBROADCASTD    48(SI), Z2
+	VPBROADCASTD    48(SI)(CX*1), K1, X2
+	VPBROADCASTD    48(SI)(CX*2), K2, X2
+	VPBROADCASTD    48(SI)(DX*1), K3, X2
+	VINSERTI32X4    $0x01, X2, Z1, Z1
+	VPBROADCASTD    48(DI), Z2
+	VPBROADCASTD    48(DI)(CX*1), K1, X2
+	VPBROADCASTD    48(DI)(CX*2), K2, X2
+	VPBROADCASTD    48(DI)(DX*1), K3, X2
+	VINSERTI32X4    $0x02, X2, Z1, Z1
+	VPBROADCASTD    48(R8), Z2
+	VPBROADCASTD    48(R8)(CX*1), K1, X2
+	VPBROADCASTD    48(R8)(CX*2), K2, X2
+	VPBROADCASTD    48(R8)(DX*1), K3, X2
+	VINSERTI32X4    $0x03, X2, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 4736(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 4800(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z3
+	VPMINUB         Z0, Z3, Z3
+	VPADDB          Z2, Z3, Z2
+	VMOVDQU64       Z2, 4864(AX)
+	VPADDB          Z1, Z1, Z3
+	VPADDB          Z3, Z1, Z1
+	VPSUBUSB        wthird<>+0(SB), Z1, Z2
+	VPMINUB         Z0, Z2, Z2
+	VPSUBUSB        wthirds<>+0(SB), Z1, Z1
+	VPMINUB         Z0, Z1, Z1
+	VPADDB          Z2, Z1, Z2
+	VMOVDQU64       Z2, 4928(AX)
+	ADDQ            $0x00001880, AX
+	ADDQ            $0x00000036, BX
+	ADDQ            $0x00000036, SI
+	ADDQ            $0x00000036, DI
+	ADDQ            $0x00000036, R8
+	DECQ            blocks+24(FP)
+	JNZ             block
+	VZEROUPPER
+	RET
+
+DATA wb1<>+0(SB)/4, $0x01010101
+DATA wb1<>+4(SB)/4, $0x01010101
+DATA wb1<>+8(SB)/4, $0x01010101
+DATA wb1<>+12(SB)/4, $0x01010101
+DATA wb1<>+16(SB)/4, $0x01010101
+DATA wb1<>+20(SB)/4, $0x01010101
+DATA wb1<>+24(SB)/4, $0x01010101
+DATA wb1<>+28(SB)/4, $0x01010101
+DATA wb1<>+32(SB)/4, $0x01010101
+DATA wb1<>+36(SB)/4, $0x01010101
+DATA wb1<>+40(SB)/4, $0x01010101
+DATA wb1<>+44(SB)/4, $0x01010101
+DATA wb1<>+48(SB)/4, $0x01010101
+DATA wb1<>+52(SB)/4, $0x01010101
+DATA wb1<>+56(SB)/4, $0x01010101
+DATA wb1<>+60(SB)/4, $0x01010101
+GLOBL wb1<>(SB), RODATA|NOPTR, $64
+
+DATA wplus1<>+0(SB)/4, $0x00010001
+DATA wplus1<>+4(SB)/4, $0x00010001
+DATA wplus1<>+8(SB)/4, $0x00010001
+DATA wplus1<>+12(SB)/4, $0x00010001
+DATA wplus1<>+16(SB)/4, $0x00010001
+DATA wplus1<>+20(SB)/4, $0x00010001
+DATA wplus1<>+24(SB)/4, $0x00010001
+DATA wplus1<>+28(SB)/4, $0x00010001
+DATA wplus1<>+32(SB)/4, $0x00010001
+DATA wplus1<>+36(SB)/4, $0x00010001
+DATA wplus1<>+40(SB)/4, $0x00010001
+DATA wplus1<>+44(SB)/4, $0x00010001
+DATA wplus1<>+48(SB)/4, $0x00010001
+DATA wplus1<>+52(SB)/4, $0x00010001
+DATA wplus1<>+56(SB)/4, $0x00010001
+DATA wplus1<>+60(SB)/4, $0x00010001
+GLOBL wplus1<>(SB), RODATA|NOPTR, $64
+
+DATA wminus<>+0(SB)/4, $0xffffffff
+DATA wminus<>+4(SB)/4, $0xffffffff
+DATA wminus<>+8(SB)/4, $0xffffffff
+DATA wminus<>+12(SB)/4, $0xffffffff
+DATA wminus<>+16(SB)/4, $0xffffffff
+DATA wminus<>+20(SB)/4, $0xffffffff
+DATA wminus<>+24(SB)/4, $0xffffffff
+DATA wminus<>+28(SB)/4, $0xffffffff
+DATA wminus<>+32(SB)/4, $0xffffffff
+DATA wminus<>+36(SB)/4, $0xffffffff
+DATA wminus<>+40(SB)/4, $0xffffffff
+DATA wminus<>+44(SB)/4, $0xffffffff
+DATA wminus<>+48(SB)/4, $0xffffffff
+DATA wminus<>+52(SB)/4, $0xffffffff
+DATA wminus<>+56(SB)/4, $0xffffffff
+DATA wminus<>+60(SB)/4, $0xffffffff
+GLOBL wminus<>(SB), RODATA|NOPTR, $64
+
+DATA wthird<>+0(SB)/4, $0x55555555
+DATA wthird<>+4(SB)/4, $0x55555555
+DATA wthird<>+8(SB)/4, $0x55555555
+DATA wthird<>+12(SB)/4, $0x55555555
+DATA wthird<>+16(SB)/4, $0x55555555
+DATA wthird<>+20(SB)/4, $0x55555555
+DATA wthird<>+24(SB)/4, $0x55555555
+DATA wthird<>+28(SB)/4, $0x55555555
+DATA wthird<>+32(SB)/4, $0x55555555
+DATA wthird<>+36(SB)/4, $0x55555555
+DATA wthird<>+40(SB)/4, $0x55555555
+DATA wthird<>+44(SB)/4, $0x55555555
+DATA wthird<>+48(SB)/4, $0x55555555
+DATA wthird<>+52(SB)/4, $0x55555555
+DATA wthird<>+56(SB)/4, $0x55555555
+DATA wthird<>+60(SB)/4, $0x55555555
+GLOBL wthird<>(SB), RODATA|NOPTR, $64
+
+DATA wthirds<>+0(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+4(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+8(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+12(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+16(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+20(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+24(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+28(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+32(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+36(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+40(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+44(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+48(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+52(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+56(SB)/4, $0xaaaaaaaa
+DATA wthirds<>+60(SB)/4, $0xaaaaaaaa
+GLOBL wthirds<>(SB), RODATA|NOPTR, $64
+
+// func tileTQ1_0AVX2(dst *byte, src *byte, stride int, blocks int)
 // Requires: AVX, AVX2, F16C
-TEXT ·tileTQ1_0(SB), NOSPLIT, $0-32
+TEXT ·tileTQ1_0AVX2(SB), NOSPLIT, $0-32
 	XORL AX, AX
 
 half:
-	MOVQ  src+8(FP), BX
-	MOVQ  stride+16(FP), DI
-	LEAQ  (DI)(DI*2), R8
+	MOVQ  src+8(FP), SI
+	MOVQ  stride+16(FP), DX
+	LEAQ  (DX)(DX*2), BX
 	TESTQ AX, AX
-	JZ    src0
-	LEAQ  (BX)(DI*8), BX
+	JZ    first
+	LEAQ  (SI)(DX*8), SI
 
-src0:
-	LEAQ (BX)(DI*4), SI
+first:
+	LEAQ (SI)(DX*4), DI
 	MOVQ dst+0(FP), CX
 	ADDQ AX, CX
-	MOVQ blocks+24(FP), DX
+	MOVQ blocks+24(FP), R8
 
 block:
 	VXORPS         X0, X0, X0
-	VPINSRW        $0x00, 52(BX), X0, X0
-	VPINSRW        $0x01, 52(BX)(DI*1), X0, X0
-	VPINSRW        $0x02, 52(BX)(DI*2), X0, X0
-	VPINSRW        $0x03, 52(BX)(R8*1), X0, X0
-	VPINSRW        $0x04, 52(SI), X0, X0
-	VPINSRW        $0x05, 52(SI)(DI*1), X0, X0
-	VPINSRW        $0x06, 52(SI)(DI*2), X0, X0
-	VPINSRW        $0x07, 52(SI)(R8*1), X0, X0
+	VPINSRW        $0x00, 52(SI), X0, X0
+	VPINSRW        $0x01, 52(SI)(DX*1), X0, X0
+	VPINSRW        $0x02, 52(SI)(DX*2), X0, X0
+	VPINSRW        $0x03, 52(SI)(BX*1), X0, X0
+	VPINSRW        $0x04, 52(DI), X0, X0
+	VPINSRW        $0x05, 52(DI)(DX*1), X0, X0
+	VPINSRW        $0x06, 52(DI)(DX*2), X0, X0
+	VPINSRW        $0x07, 52(DI)(BX*1), X0, X0
 	VCVTPH2PS      X0, Y0
 	VMOVDQU        Y0, 6144(CX)
 	VMOVDQU        plus1<>+0(SB), Y0
@@ -53,14 +790,14 @@ block:
 	VMOVDQU        Y0, 5440(CX)
 	VMOVDQU        Y0, 5504(CX)
 	VMOVDQU        Y0, 5568(CX)
-	VBROADCASTI128 (BX), Y0
-	VINSERTI128    $0x01, (SI), Y0, Y0
-	VBROADCASTI128 (BX)(DI*1), Y1
-	VINSERTI128    $0x01, (SI)(DI*1), Y1, Y1
-	VBROADCASTI128 (BX)(DI*2), Y2
-	VINSERTI128    $0x01, (SI)(DI*2), Y2, Y2
-	VBROADCASTI128 (BX)(R8*1), Y3
-	VINSERTI128    $0x01, (SI)(R8*1), Y3, Y3
+	VBROADCASTI128 (SI), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (SI)(DX*1), Y1
+	VINSERTI128    $0x01, (DI)(DX*1), Y1, Y1
+	VBROADCASTI128 (SI)(DX*2), Y2
+	VINSERTI128    $0x01, (DI)(DX*2), Y2, Y2
+	VBROADCASTI128 (SI)(BX*1), Y3
+	VINSERTI128    $0x01, (DI)(BX*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -221,14 +958,14 @@ block:
 	VPMINUB        b1<>+0(SB), Y0, Y0
 	VPADDB         Y1, Y0, Y1
 	VMOVDQU        Y1, 2752(CX)
-	VBROADCASTI128 16(BX), Y0
-	VINSERTI128    $0x01, 16(SI), Y0, Y0
-	VBROADCASTI128 16(BX)(DI*1), Y1
-	VINSERTI128    $0x01, 16(SI)(DI*1), Y1, Y1
-	VBROADCASTI128 16(BX)(DI*2), Y2
-	VINSERTI128    $0x01, 16(SI)(DI*2), Y2, Y2
-	VBROADCASTI128 16(BX)(R8*1), Y3
-	VINSERTI128    $0x01, 16(SI)(R8*1), Y3, Y3
+	VBROADCASTI128 16(SI), Y0
+	VINSERTI128    $0x01, 16(DI), Y0, Y0
+	VBROADCASTI128 16(SI)(DX*1), Y1
+	VINSERTI128    $0x01, 16(DI)(DX*1), Y1, Y1
+	VBROADCASTI128 16(SI)(DX*2), Y2
+	VINSERTI128    $0x01, 16(DI)(DX*2), Y2, Y2
+	VBROADCASTI128 16(SI)(BX*1), Y3
+	VINSERTI128    $0x01, 16(DI)(BX*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -389,14 +1126,14 @@ block:
 	VPMINUB        b1<>+0(SB), Y0, Y0
 	VPADDB         Y1, Y0, Y1
 	VMOVDQU        Y1, 3008(CX)
-	VBROADCASTI128 32(BX), Y0
-	VINSERTI128    $0x01, 32(SI), Y0, Y0
-	VBROADCASTI128 32(BX)(DI*1), Y1
-	VINSERTI128    $0x01, 32(SI)(DI*1), Y1, Y1
-	VBROADCASTI128 32(BX)(DI*2), Y2
-	VINSERTI128    $0x01, 32(SI)(DI*2), Y2, Y2
-	VBROADCASTI128 32(BX)(R8*1), Y3
-	VINSERTI128    $0x01, 32(SI)(R8*1), Y3, Y3
+	VBROADCASTI128 32(SI), Y0
+	VINSERTI128    $0x01, 32(DI), Y0, Y0
+	VBROADCASTI128 32(SI)(DX*1), Y1
+	VINSERTI128    $0x01, 32(DI)(DX*1), Y1, Y1
+	VBROADCASTI128 32(SI)(DX*2), Y2
+	VINSERTI128    $0x01, 32(DI)(DX*2), Y2, Y2
+	VBROADCASTI128 32(SI)(BX*1), Y3
+	VINSERTI128    $0x01, 32(DI)(BX*1), Y3, Y3
 	VPUNPCKLDQ     Y1, Y0, Y4
 	VPUNPCKHDQ     Y1, Y0, Y0
 	VPUNPCKLDQ     Y3, Y2, Y1
@@ -557,14 +1294,14 @@ block:
 	VPMINUB        b1<>+0(SB), Y0, Y0
 	VPADDB         Y1, Y0, Y1
 	VMOVDQU        Y1, 4672(CX)
-	VPBROADCASTD   48(BX), Y0
-	VPINSRD        $0x01, 48(BX)(DI*1), X0, X0
-	VPINSRD        $0x02, 48(BX)(DI*2), X0, X0
-	VPINSRD        $0x03, 48(BX)(R8*1), X0, X0
-	VPBROADCASTD   48(SI), Y1
-	VPINSRD        $0x01, 48(SI)(DI*1), X1, X1
-	VPINSRD        $0x02, 48(SI)(DI*2), X1, X1
-	VPINSRD        $0x03, 48(SI)(R8*1), X1, X1
+	VPBROADCASTD   48(SI), Y0
+	VPINSRD        $0x01, 48(SI)(DX*1), X0, X0
+	VPINSRD        $0x02, 48(SI)(DX*2), X0, X0
+	VPINSRD        $0x03, 48(SI)(BX*1), X0, X0
+	VPBROADCASTD   48(DI), Y1
+	VPINSRD        $0x01, 48(DI)(DX*1), X1, X1
+	VPINSRD        $0x02, 48(DI)(DX*2), X1, X1
+	VPINSRD        $0x03, 48(DI)(BX*1), X1, X1
 	VINSERTI128    $0x01, X1, Y0, Y0
 	VPSUBUSB       third<>+0(SB), Y0, Y1
 	VPMINUB        b1<>+0(SB), Y1, Y1
@@ -597,9 +1334,9 @@ block:
 	VPADDB         Y1, Y0, Y1
 	VMOVDQU        Y1, 4928(CX)
 	ADDQ           $0x00001880, CX
-	ADDQ           $0x00000036, BX
 	ADDQ           $0x00000036, SI
-	DECQ           DX
+	ADDQ           $0x00000036, DI
+	DECQ           R8
 	JNZ            block
 	ADDQ           $0x20, AX
 	CMPQ           AX, $0x40

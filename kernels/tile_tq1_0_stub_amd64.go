@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileTQ1_0 turns 16 rows of tq1_0 blocks into records of superTile.
+// tileTQ1_0AVX512 turns 16 rows of tq1_0 blocks into records of superTile.
 //
 //go:noescape
-func tileTQ1_0(dst *byte, src *byte, stride int, blocks int)
+func tileTQ1_0AVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileTQ1_0AVX2 turns 16 rows of tq1_0 blocks into records of superTile.
+//
+//go:noescape
+func tileTQ1_0AVX2(dst *byte, src *byte, stride int, blocks int)

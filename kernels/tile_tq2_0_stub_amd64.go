@@ -4,7 +4,12 @@
 
 package kernels
 
-// tileTQ2_0 turns 16 rows of tq2_0 blocks into records of superTile.
+// tileTQ2_0AVX512 turns 16 rows of tq2_0 blocks into records of superTile.
 //
 //go:noescape
-func tileTQ2_0(dst *byte, src *byte, stride int, blocks int)
+func tileTQ2_0AVX512(dst *byte, src *byte, stride int, blocks int)
+
+// tileTQ2_0AVX2 turns 16 rows of tq2_0 blocks into records of superTile.
+//
+//go:noescape
+func tileTQ2_0AVX2(dst *byte, src *byte, stride int, blocks int)

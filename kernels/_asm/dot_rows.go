@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -183,7 +182,7 @@ func (l lookup) product(c *build.Context, data map[string]Mem, evex bool, hold [
 	function(c, name, fmt.Sprintf("%s sets dst to the products of 16 rows of %s blocks with one column. It asks for the cache lines that many bytes ahead.", name, l.format),
 		"dst *float32, src *byte, stride, blocks, ahead int, q *int8, d *float32, sums *int16, grid, room *byte")
 	p := &rowProduct{lookup: l, src: c.GP64(), stride: c.GP64(), ahead: c.GP64(), row: c.GP64(), q: c.GP64(), sums: c.GP64(), base: c.GP64(), room: c.GP64(), four: c.GP64()}
-	e := &expander{tiler: tiler{Context: c, data: data, evex: evex}, src: c.GP64(), grid: c.GP64(), tmp: c.GP64(), product: p}
+	e := &expander{tiler: tiler{Context: c, data: data, evex: evex, wide: evex}, src: c.GP64(), grid: c.GP64(), tmp: c.GP64(), product: p}
 	e.room = mem(p.room, 0)
 	dst, n, d := c.GP64(), c.GP64(), c.GP64()
 	e.holdAll(hold)
@@ -292,14 +291,6 @@ func (e *expander) width() int {
 	return 32
 }
 
-// vec returns a new register of a vector.
-func (e *expander) vec() reg.VecVirtual {
-	if e.evex {
-		return e.ZMM()
-	}
-	return e.YMM()
-}
-
 // its is the part's share of 64 bytes at m.
 func (e *expander) its(m Mem) Mem { return m.Offset(e.width() * e.part) }
 
@@ -353,19 +344,6 @@ func (e *expander) holdAll(wanted []constant) {
 			e.held[k.name] = x
 		}
 	}
-}
-
-func (e *expander) words64(name string, d ...uint32) Mem {
-	name = "w" + name
-	if _, ok := e.data[name]; !ok {
-		m := e.StaticGlobal(name)
-		e.DataAttributes(attr.RODATA | attr.NOPTR)
-		for i := range 16 {
-			e.AddDatum(4*i, U32(d[i%len(d)]))
-		}
-		e.data[name] = m
-	}
-	return e.data[name]
 }
 
 // among sets x to x&mask | y.

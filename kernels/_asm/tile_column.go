@@ -16,7 +16,8 @@ type column struct {
 	q, d, sums reg.GPVirtual // the block's activations
 	acc        [16][]reg.VecVirtual
 	steps      [16]int // so far in acc
-	scale      [16]func() reg.VecVirtual
+	scale      [16]func(once bool) reg.VecVirtual
+	scales     [16]reg.VecVirtual // of those that were asked for, once
 	ds         [4]Op
 	m, msum    Op
 	isum, f    reg.VecVirtual
@@ -53,7 +54,7 @@ func (t *tiler) later(x [4]reg.VecVirtual) func(j int) reg.VecVirtual {
 		t.column.keep(t, x, roomUnit+32*j)
 	}
 	return func(j int) reg.VecVirtual {
-		y := t.YMM()
+		y := t.vec()
 		t.VMOVDQU(Mem{Base: t.column.room, Disp: roomUnit + 32*j}, y)
 		return y
 	}
@@ -62,9 +63,13 @@ func (t *tiler) later(x [4]reg.VecVirtual) func(j int) reg.VecVirtual {
 // dots writes the functions dot<name>AVX512 and dot<name>AVX2.
 func (l layout) dots(c *build.Context) {
 	data := map[string]Mem{}
-	dry := l.dot(build.NewContext(), map[string]Mem{}, true, nil)
-	l.dot(c, data, true, dry.wanted)
-	l.dot(c, data, false, dry.wanted)
+	if l.row != nil {
+		l.dotRow(c, data)
+	} else {
+		dry := l.dot(build.NewContext(), map[string]Mem{}, true, nil)
+		l.dot(c, data, true, dry.wanted)
+	}
+	l.dot(c, data, false, l.dot(build.NewContext(), map[string]Mem{}, false, nil).wanted)
 }
 
 func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []constant) *tiler {
@@ -75,44 +80,38 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []con
 	if l.super() && !evex {
 		args += ", room *byte"
 	}
-	name := "dot" + l.name + "AVX2"
-	if evex {
-		name = "dot" + l.name + "AVX512"
-	}
+	name := "dot" + l.name + suffix(evex)
 	function(c, name, fmt.Sprintf("%s sets dst to the products of 16 rows of %s blocks with one column. It asks for the cache lines that many bytes ahead.", name, l.format), args)
-	t := newTiler(c, l)
-	t.data, t.evex = data, evex
-	v := &column{q: c.GP64(), d: c.GP64(), sums: c.GP64(), f: c.YMM()}
-	t.column = v
-	dst := c.GP64()
-	if evex {
-		for r := 1; r < 4; r++ {
-			t.lane[r] = c.K()
-			c.MOVL(U32(1<<r), dst.As32())
-			c.KMOVD(dst.As32(), t.lane[r])
-		}
-	}
+	t := newTiler(c, l, data, evex, false)
+	v := &column{q: c.GP64(), d: c.GP64(), sums: c.GP64(), f: t.vec()}
+	t.column, t.ahead, t.back = v, c.GP64(), c.GP64()
+	c.Load(c.Param("ahead"), t.ahead)
+	c.ADDQ(place(c, "src"), t.ahead)
+	c.Load(c.Param("stride"), t.back)
+	c.SHLQ(U8(3), t.back)
+	c.NEGQ(t.back)
 	if l.super() && !evex {
 		v.room = c.GP64()
 		c.Load(c.Param("room"), v.room)
 	}
 	t.hold(hold)
-	t.eachHalf(func() {
+	t.eachRows(func() {
 		c.Load(c.Param("q"), v.q)
 		c.Load(c.Param("d"), v.d)
 		c.Load(c.Param("sums"), v.sums)
 		t.VPXOR(v.f, v.f, v.f)
 	}, func() {
 		if l.super() {
-			v.isum = c.YMM()
+			v.isum = t.vec()
 			t.VPXOR(v.isum, v.isum, v.isum)
 			if l.min {
-				msum := c.YMM()
+				msum := t.vec()
 				t.VPXOR(msum, msum, msum)
 				v.msum = msum
 			}
 		}
 		l.block(t)
+		c.ADDQ(U32(uint32(8*l.bytes)), t.ahead)
 		if l.super() {
 			v.step(t, v.isum, v.ds[0], 0, false)
 			if l.min {
@@ -124,7 +123,7 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []con
 			return
 		}
 		if l.min {
-			x := c.YMM()
+			x := t.vec()
 			t.VPXOR(x, x, x)
 			v.sum(t, 0, "ones", 0x10001, x)
 			v.step(t, x, v.m, 0, false)
@@ -133,15 +132,17 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []con
 		c.ADDQ(U8(uint8(l.values/32*4)), v.d)
 		c.ADDQ(U8(uint8(l.values/32*4)), v.sums)
 	}, func() {
+		dst := c.GP64()
 		c.Load(c.Param("dst"), dst)
-		c.VMOVUPS(v.f, Mem{Base: dst, Index: t.half, Scale: 1})
+		c.ADDQ(t.half, dst)
+		c.VMOVUPS(v.f, Mem{Base: dst})
 	})
 	return t
 }
 
 // sum adds to acc the pair of sums at off times the constant pair.
 func (v *column) sum(t *tiler, off int, name string, pair uint32, acc reg.VecVirtual) {
-	x, m := t.YMM(), Mem{Base: v.sums, Disp: off}
+	x, m := t.vec(), Mem{Base: v.sums, Disp: off}
 	if t.evex {
 		t.VMOVDQU(t.dwords(name, pair), x)
 		t.VPDPWSSD_BCST(m, x, acc)
@@ -159,7 +160,7 @@ func (v *column) pair(t *tiler, i int, x, acc reg.VecVirtual) {
 		t.VPDPWSSD_BCST(m, x, acc)
 		return
 	}
-	y := t.YMM()
+	y := t.vec()
 	t.VPBROADCASTD(m, y)
 	t.VPMADDWD(x, y, y)
 	t.VPADDD(y, acc, acc)
@@ -176,6 +177,11 @@ func (v *column) code(t *tiler, x reg.VecVirtual, i int) {
 	} else {
 		v.madd(t, x, i, n)
 	}
+	if t.evex && l.words() && n%4 == 3 {
+		t.VPDPWSSD(v.once(s), v.acc[s][0], v.isum)
+		v.acc[s] = nil
+		return
+	}
 	if n+1 < l.sub/4 || v.room != nil {
 		return
 	}
@@ -184,9 +190,7 @@ func (v *column) code(t *tiler, x reg.VecVirtual, i int) {
 		t.VPADDD(x, acc, acc)
 	}
 	if l.super() {
-		scale := t.YMM()
-		t.VPSRAD(U8(16), v.scale[s](), scale)
-		t.VPMULLD(scale, acc, acc)
+		t.VPMULLD(v.once(s), acc, acc)
 		t.VPADDD(acc, v.isum, v.isum)
 		return
 	}
@@ -203,6 +207,18 @@ func (v *column) code(t *tiler, x reg.VecVirtual, i int) {
 	v.step(t, acc, v.ds[s], i/32*4, false)
 }
 
+// once returns scale s as a dword.
+func (v *column) once(s int) reg.VecVirtual {
+	if v.scales[s] == nil {
+		v.scales[s] = v.scale[s](true)
+	}
+	return v.scales[s]
+}
+
+// words reports whether sums of 16 products fit 16 bits, so that vpdpwssd applies the
+// scale.
+func (l *layout) words() bool { return l.super() && l.most > 0 && 16*l.most*128 < 1<<15 }
+
 // vnni adds products to the n-th of the sums of a scale.
 func (v *column) vnni(t *tiler, x reg.VecVirtual, i, n int) {
 	chains := 1
@@ -210,8 +226,8 @@ func (v *column) vnni(t *tiler, x reg.VecVirtual, i, n int) {
 		chains = 2
 	}
 	s := i / t.layout.sub
-	if n < chains {
-		acc := t.YMM()
+	if len(v.acc[s]) < chains {
+		acc := t.vec()
 		t.VPXOR(acc, acc, acc)
 		v.acc[s] = append(v.acc[s], acc)
 	}
@@ -221,11 +237,11 @@ func (v *column) vnni(t *tiler, x reg.VecVirtual, i, n int) {
 // madd is vnni by vpmaddubsw, whose results are added in 16 bits while they fit.
 // vpmaddwd widens them and, in super-blocks, applies the scale.
 func (v *column) madd(t *tiler, x reg.VecVirtual, i, n int) {
-	y, s := t.YMM(), i/t.layout.sub
+	y, s := t.vec(), i/t.layout.sub
 	t.VPBROADCASTD(Mem{Base: v.q, Disp: i}, y)
 	together := 1
 	if t.signed() {
-		abs := t.YMM()
+		abs := t.vec()
 		t.VPABSB(x, abs)
 		t.VPSIGNB(x, y, y)
 		t.VPMADDUBSW(y, abs, y)
@@ -270,7 +286,7 @@ func (l *layout) together() int {
 
 // step adds float32(sum)*(d*dy), dy at v.d+off.
 func (v *column) step(t *tiler, sum, d Op, off int, minus bool) {
-	x, m := t.YMM(), Mem{Base: v.d, Disp: off}
+	x, m := t.vec(), Mem{Base: v.d, Disp: off}
 	if t.evex {
 		t.VMULPS_BCST(m, d, x)
 	} else {
@@ -279,7 +295,7 @@ func (v *column) step(t *tiler, sum, d Op, off int, minus bool) {
 	}
 	y, ok := sum.(reg.VecVirtual)
 	if !ok {
-		y = t.YMM()
+		y = t.vec()
 	}
 	t.VCVTDQ2PS(sum, y)
 	if minus {

@@ -42,9 +42,9 @@ func tileStems() []stem {
 		{"tile_small32x8_avx2", mulSmallAVX2(32, 8)},
 		{"tile_small16x5_avx2", mulSmallAVX2(16, 5)},
 	}
-	stems = append(stems, stem{"tile_expanded", expanded.tile})
+	stems = append(stems, stem{"tile_expanded", expanded.tiles})
 	for _, l := range layouts {
-		stems = append(stems, stem{"tile_" + l.stem, l.tile})
+		stems = append(stems, stem{"tile_" + l.stem, l.tiles})
 		stems = append(stems, stem{"dot_" + l.stem, l.dots})
 	}
 	return append(stems, lookupStems()...)

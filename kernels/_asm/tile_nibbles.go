@@ -74,20 +74,22 @@ var mxfp4 = layout{
 var mxfp4Hub = layout{
 	name: "MXFP4Hub", format: "mxfp4_hub", bytes: 16, values: 32, sub: 32, most: 24, bias: 12, beside: true,
 	block: func(t *tiler) {
-		e, e32 := t.XMM(), t.YMM()
+		e, e32, p := t.XMM(), t.vec(), t.GP64()
 		t.VPXOR(e, e, e)
-		for r := range 8 {
-			t.VPINSRB(U8(uint8(r)), t.beside.row(r, 0), e, e)
+		t.MOVQ(t.besides, p)
+		for r := range t.rowsAtOnce() {
+			t.VPINSRB(U8(uint8(r)), Mem{Base: p}, e, e)
+			t.ADDQ(place(t.Context, "scaleStride"), p)
 		}
 		t.VPMOVZXBD(e, e32)
 		t.d(0, t.halfE8M0(e32))
 		level := t.levels(fp4)
 		for j, x := range t.unit(0) {
-			y := t.YMM()
+			y := t.vec()
 			t.split(x, y)
 			level(x, 0)
 			level(y, 0)
-			z := t.YMM()
+			z := t.vec()
 			t.VPUNPCKHBW(y, x, z) // rows 2 and 3, eight values each
 			t.VPUNPCKLBW(y, x, x)
 			t.VSHUFPS(U8(0x88), z, x, y)
@@ -103,7 +105,7 @@ var nvfp4 = layout{
 	block: func(t *tiler) {
 		scales := t.words(0)
 		for s := range 4 { // half of an e4m3: its bits moved to a float32's place are 2**-120 times the value
-			x, nan, zero := t.YMM(), t.YMM(), t.YMM()
+			x, nan, zero := t.vec(), t.vec(), t.vec()
 			t.VPSLLD(U8(uint8(24-8*s)), scales, x)
 			t.VPSLLD(U8(1), x, x)
 			t.VPSRLD(U8(25), x, x)
@@ -119,7 +121,7 @@ var nvfp4 = layout{
 		level := t.levels(fp4)
 		for i := range 2 {
 			for j, x := range t.unit(4 + 16*i) {
-				y := t.YMM()
+				y := t.vec()
 				t.split(x, y)
 				level(x, 0)
 				level(y, 0)
@@ -135,13 +137,13 @@ var iq4XS = layout{
 	name: "IQ4XS", format: "iq4_xs", bytes: 136, values: 256, sub: 32, bias: 128,
 	block: func(t *tiler) {
 		h, low := t.words(0), t.words(4)
-		high, zero := t.YMM(), t.YMM()
+		high, zero := t.vec(), t.vec()
 		t.VPXOR(zero, zero, zero)
 		t.VPSRLD(U8(16), h, high)
 		d, _ := t.halfPairs(h)
 		t.d(0, d)
 		for i := range 8 {
-			x, y := t.YMM(), t.YMM()
+			x, y := t.vec(), t.vec()
 			t.VPSRLD(U8(uint8(4*i)), low, x)
 			t.VPAND(t.dwords("d4", 0x0f), x, x)
 			t.VPSRLD(U8(uint8(2*i)), high, y)
@@ -149,12 +151,19 @@ var iq4XS = layout{
 			t.VPAND(t.dwords("d2", 0x30), y, y)
 			t.VPOR(y, x, x)
 			t.VPSUBD(t.dwords("d32", 32), x, x)
-			t.VPSHUFB(t.dwords("twice", 0x01000100, 0x05040504, 0x09080908, 0x0d0c0d0c), x, x)
-			t.scale(i, func() reg.VecVirtual { return x })
+			dword := x
+			x = t.vec()
+			t.VPSHUFB(t.dwords("twice", 0x01000100, 0x05040504, 0x09080908, 0x0d0c0d0c), dword, x)
+			t.scale(i, func(once bool) reg.VecVirtual {
+				if once {
+					return dword
+				}
+				return x
+			})
 			if t.signed() {
 				continue
 			}
-			z := t.YMM()
+			z := t.vec()
 			t.VPSLLW(U8(7), x, z)
 			t.VPSUBW(z, zero, z)
 			t.corr(i, z)
@@ -162,7 +171,7 @@ var iq4XS = layout{
 		level := t.levels(nl4)
 		for i := range 8 {
 			for j, x := range t.unit(8 + 16*i) {
-				y := t.YMM()
+				y := t.vec()
 				t.split(x, y)
 				level(x, 0)
 				level(y, 0)
@@ -182,7 +191,7 @@ var (
 // nibbles stores 32 codes of 4 bits; f changes those of step s.
 func (t *tiler) nibbles(off int, f func(x reg.VecVirtual, s int)) {
 	for j, x := range t.unit(off) {
-		y := t.YMM()
+		y := t.vec()
 		t.split(x, y)
 		if f != nil {
 			f(x, j)
@@ -210,7 +219,7 @@ func (t *tiler) levels(level [16]byte) func(x reg.VecVirtual, _ int) {
 		}
 		d[i/4] |= uint32(b) << (i % 4 * 8)
 	}
-	table := t.YMM()
+	table := t.vec()
 	name := "levels"
 	if t.signed() {
 		name = "signed"
@@ -222,7 +231,7 @@ func (t *tiler) levels(level [16]byte) func(x reg.VecVirtual, _ int) {
 // fifth adds the bits of a word of each row, bit i for value i, as bit 4.
 func (t *tiler) fifth(word reg.VecVirtual) func(x reg.VecVirtual, s int) {
 	spread := func(i int) reg.VecVirtual { // byte i of the word four times
-		n, y := uint32(i)*0x01010101, t.YMM()
+		n, y := uint32(i)*0x01010101, t.vec()
 		t.VPSHUFB(t.dwords(fmt.Sprintf("byte%d", i), n, n+0x04040404, n+0x08080808, n+0x0c0c0c0c), word, y)
 		return y
 	}
@@ -255,9 +264,9 @@ func (t *tiler) offsets(x reg.VecVirtual) {
 	t.m(m)
 }
 
-// halfE8M0 returns kernels.halfE8M0 of eight dwords.
+// halfE8M0 returns kernels.halfE8M0 of dwords.
 func (t *tiler) halfE8M0(e reg.VecVirtual) reg.VecVirtual {
-	x := t.YMM()
+	x := t.vec()
 	t.VPSLLD(U8(23), e, x)
 	t.VMULPS(t.dwords("half", 0x3f000000), x, x)
 	t.VPMAXSD(t.dwords("least", 0x00200000), x, x) // of 0

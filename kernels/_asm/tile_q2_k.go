@@ -15,19 +15,15 @@ var q2K = layout{
 		t.m(dmin)
 		low4 := t.hot("low4", 0x0f0f0f0f)
 		for i, x := range t.unit(0) {
-			y := t.YMM()
+			y := t.vec()
 			t.VPAND(low4, x, y)
 			for j := range 4 {
-				t.scale(4*i+j, func() reg.VecVirtual {
-					n, z := uint32(j), t.YMM()
-					t.VPSHUFB(t.dwords(fmt.Sprintf("pair%d", j), 0x80008000+0x10001*n, 0x80048004+0x10001*n, 0x80088008+0x10001*n, 0x800c800c+0x10001*n), y, z)
-					return z
-				})
+				t.scale(4*i+j, func(once bool) reg.VecVirtual { return t.spread(y, j, once) })
 			}
 			t.VPSRLW(U8(4), x, x)
 			t.VPAND(low4, x, x)
 			for j := range 2 {
-				n, z := uint32(2*j), t.YMM()
+				n, z := uint32(2*j), t.vec()
 				t.VPSHUFB(t.dwords(fmt.Sprintf("min%d", j), 0x80018000+0x10001*n, 0x80058004+0x10001*n, 0x80098008+0x10001*n, 0x800d800c+0x10001*n), x, z)
 				t.min(2*i+j, z)
 			}

@@ -15,7 +15,7 @@ var q4K = layout{
 		for i := range 8 {
 			for j, x := range t.unit(16 + 16*i) {
 				v := i/2*64 + i%2*16 + 4*j
-				y := t.YMM()
+				y := t.vec()
 				t.VPAND(low4, x, y)
 				t.code(y, v)
 				t.VPSRLW(U8(4), x, x)
@@ -36,13 +36,13 @@ func (t *tiler) header() {
 	x, y, z := h[1], h[2], h[3]
 	six, four, two := t.dwords("six", 0x3f3f3f3f), t.hot("low4", 0x0f0f0f0f), t.dwords("two", 0x30303030)
 	high := func(hi, lo reg.VecVirtual) { // lo = lo&four | hi>>2&two
-		u := t.YMM()
+		u := t.vec()
 		t.VPSRLD(U8(2), hi, u)
 		t.VPAND(two, u, u)
 		t.VPAND(four, lo, lo)
 		t.VPOR(u, lo, lo)
 	}
-	w := t.YMM()
+	w := t.vec()
 	t.VPSRLD(U8(4), z, w)
 	high(x, z)
 	high(y, w)
@@ -53,14 +53,18 @@ func (t *tiler) header() {
 		if s >= 4 {
 			scale, mins = z, w
 		}
-		j := uint32(s % 4)
-		pair := t.dwords(fmt.Sprintf("pair%d", j), 0x80008000+0x10001*j, 0x80048004+0x10001*j, 0x80088008+0x10001*j, 0x800c800c+0x10001*j)
-		shuffle := func(x reg.VecVirtual) reg.VecVirtual {
-			u := t.YMM()
-			t.VPSHUFB(pair, x, u)
-			return u
-		}
-		t.scale(s, func() reg.VecVirtual { return shuffle(scale) })
-		t.min(s, shuffle(mins))
+		t.scale(s, func(once bool) reg.VecVirtual { return t.spread(scale, s%4, once) })
+		t.min(s, t.spread(mins, s%4, false))
 	}
+}
+
+// spread returns byte j of each dword in both its halves, or once.
+func (t *tiler) spread(x reg.VecVirtual, j int, once bool) reg.VecVirtual {
+	name, n, step := "pair", 0x80008000+0x10001*uint32(j), uint32(0x40004)
+	if once {
+		name, n, step = "once", 0x80808000+uint32(j), 4
+	}
+	y := t.vec()
+	t.VPSHUFB(t.dwords(fmt.Sprintf("%s%d", name, j), n, n+step, n+2*step, n+3*step), x, y)
+	return y
 }

@@ -15,7 +15,7 @@ var q5K = layout{
 			for i := range 4 {
 				for j, x := range t.unit(48 + 32*i + 16*p) {
 					v := 64*i + 16*p + 4*j
-					y := t.YMM()
+					y := t.vec()
 					t.VPAND(low4, x, y)
 					t.or(y, t.bits(high[j], 4-2*i, bit4))
 					t.code(y, v)
@@ -31,7 +31,7 @@ var q5K = layout{
 
 // bits returns x shifted to the left (right if negative), and masked.
 func (t *tiler) bits(x reg.VecVirtual, left int, mask Op) reg.VecVirtual {
-	y := t.YMM()
+	y := t.vec()
 	switch {
 	case left > 0:
 		t.VPSLLW(U8(uint8(left)), x, y)

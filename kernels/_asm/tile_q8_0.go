@@ -1,7 +1,7 @@
 package main
 
 var q8_0 = layout{
-	name: "Q8_0", format: "q8_0", bytes: 34, values: 32, sub: 32, bias: 128,
+	name: "Q8_0", format: "q8_0", bytes: 34, values: 32, sub: 32, bias: 128, row: &q8_0Row,
 	block: func(t *tiler) {
 		t.d(0, t.halves(0))
 		for i := range 2 {

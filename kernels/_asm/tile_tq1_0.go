@@ -23,7 +23,7 @@ var tq1_0 = layout{
 // the carry of 3*x, counted by comparing with 256/3 and 512/3.
 func (t *tiler) digits(x reg.VecVirtual, n int, at func(i int) int) {
 	for i := range n {
-		y, z := t.YMM(), t.YMM()
+		y, z := t.vec(), t.vec()
 		t.VPSUBUSB(t.dwords("third", 0x55555555), x, y) // 85
 		t.VPMINUB(t.hot("b1", 0x01010101), y, y)
 		t.VPSUBUSB(t.dwords("thirds", 0xaaaaaaaa), x, z) // 170

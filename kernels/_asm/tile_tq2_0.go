@@ -13,10 +13,19 @@ var tq2_0 = layout{
 
 // ternary stores scales of 1 and the corrections for a bias of 1.
 func (t *tiler) ternary() {
-	x, y := t.YMM(), t.YMM()
+	x, y := t.vec(), t.vec()
 	t.VMOVDQU(t.dwords("plus1", 0x10001), x)
+	dword := t.vec()
+	if t.evex && t.column != nil {
+		t.VMOVDQU(t.dwords("plus", 1), dword)
+	}
 	for s := range 8 {
-		t.scale(s, func() reg.VecVirtual { return x })
+		t.scale(s, func(once bool) reg.VecVirtual {
+			if once {
+				return dword
+			}
+			return x
+		})
 	}
 	t.VMOVDQU(t.dwords("minus", 0xffffffff), y)
 	for i := range 8 {
