@@ -39,7 +39,7 @@ import "unsafe"
 
 const (
 	tileRows  = 16
-	tileBytes = 24 << 10
+	tileBytes = 25 << 10 // four super-blocks
 )
 
 // superTile is a super-block of 16 rows.
@@ -175,9 +175,6 @@ func (mul *tileKernel) tile(ts *tileScratch, dst []float32, ld int, w *Weights, 
 	part := tileBytes / size &^ 1                      // blocks
 	groups := (n + mul.columns - 1) / mul.columns
 
-	for j := range n {
-		clear(dst[j*ld+r:][:tileRows])
-	}
 	for i := 0; i < blocks; i += part {
 		nb := min(part, blocks-i)
 		if r == 0 && n > 1 {
@@ -198,7 +195,7 @@ func (mul *tileKernel) tile(ts *tileScratch, dst []float32, ld int, w *Weights, 
 				a.to = a.from + a.step
 			}
 			j, end := g*n/groups, (g+1)*n/groups
-			mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j, a)
+			mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j, i == 0, a)
 		}
 	}
 }
@@ -213,7 +210,7 @@ type tileKernel struct {
 	columns int            // at most, in one call
 	unpack  func(w *Weights, s *tileScratch, dst *byte, r, i, n int)
 	dot     func(w *Weights, s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool // one column, straight from the blocks
-	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking)
+	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking)
 }
 
 // setColumns sets the offsets of n columns.

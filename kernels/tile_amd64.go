@@ -361,25 +361,25 @@ func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, 
 	mulTiles(&tilesAVX512, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX512 = tileKernel{limitReadOf(limitReadAVX512), 8, (*Weights).tileAVX512, (*Weights).dotAVX512, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking) {
+var tilesAVX512 = tileKernel{limitReadOf(limitReadAVX512), 8, (*Weights).tileAVX512, (*Weights).dotAVX512, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking) {
 	if f.super {
 		switch corr := f.bias != 0; {
 		case f.bits == 4 && f.sub == 32:
-			mulSuper32x4AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+			mulSuper32x4AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 		case f.bits == 4:
-			mulSuper16x4AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+			mulSuper16x4AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 		case f.sub == 32:
-			mulSuper32x8AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+			mulSuper32x8AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 		default:
-			mulSuper16x8AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+			mulSuper16x8AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 		}
 		return
 	}
 	corr := f.corr()
 	if f.sub == 32 {
-		mulSmall32AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+		mulSmall32AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 	} else {
-		mulSmall16AVX512(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+		mulSmall16AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 	}
 }}
 
@@ -387,27 +387,27 @@ func mulQ8AVX2(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s 
 	mulTiles(&tilesAVX2, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX2 = tileKernel{limitReadOf(limitReadAVX2), 4, (*Weights).tileAVX2, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, a asking) {
+var tilesAVX2 = tileKernel{limitReadOf(limitReadAVX2), 4, (*Weights).tileAVX2, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking) {
 	a.step /= 2 // it goes through the tile once for each eight rows
 	if f.super {
 		switch corr := f.bias != 0; {
 		case f.bits <= 5 && f.sub == 32:
-			mulSuper32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+			mulSuper32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 		case f.bits <= 5:
-			mulSuper16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+			mulSuper16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 		case f.bits == 6:
-			mulSuper16x6AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+			mulSuper16x6AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 		default:
-			mulSuper16x8AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+			mulSuper16x8AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 		}
 		return
 	}
 	switch corr := f.corr(); {
 	case f.sub == 16: // and 5 bits
-		mulSmall16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+		mulSmall16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 	case f.bits == 5:
-		mulSmall32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+		mulSmall32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 	default:
-		mulSmall32x8AVX2(dst, tile, blocks, q, d, sums, cols, n, a.from, a.to, a.step, corr, min)
+		mulSmall32x8AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
 	}
 }}

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func mulSmall16AVX512(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, ask uintptr, askTo uintptr, askStep uintptr, corr int, min bool)
+// func mulSmall16AVX512(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, corr int, min bool)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·mulSmall16AVX512(SB), NOSPLIT, $0-97
+TEXT ·mulSmall16AVX512(SB), NOSPLIT, $0-105
 	MOVQ    n+56(FP), AX
 	CMPQ    AX, $0x08
 	JEQ     columns8
@@ -23,33 +23,38 @@ TEXT ·mulSmall16AVX512(SB), NOSPLIT, $0-97
 	CMPQ    AX, $0x02
 	JEQ     columns2
 	MOVQ    cols+48(FP), BX
+	VPXORD  Z16, Z16, Z16
+	CMPB    first+64(FP), $0x00
+	JNE     first1
 	MOVQ    dst+0(FP), CX
 	MOVQ    24(BX), SI
 	ADDQ    CX, SI
 	VMOVUPS (SI), Z16
-	MOVQ    q+24(FP), CX
-	MOVQ    (BX), DI
-	ADDQ    CX, DI
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), CX
-	MOVQ    sums+40(FP), DX
+
+first1:
+	MOVQ q+24(FP), CX
+	MOVQ (BX), DI
+	ADDQ CX, DI
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), CX
+	MOVQ sums+40(FP), DX
 
 block1:
-	MOVQ ask+64(FP), SI
-	CMPQ SI, askTo+72(FP)
+	MOVQ ask+72(FP), SI
+	CMPQ SI, askTo+80(FP)
 	JCC  asked1
 
 ask1:
 	PREFETCHT1 (SI)
 	ADDQ       $0x40, SI
-	CMPQ       SI, askTo+72(FP)
+	CMPQ       SI, askTo+80(FP)
 	JCS        ask1
-	MOVQ       SI, ask+64(FP)
+	MOVQ       SI, ask+72(FP)
 
 asked1:
-	MOVQ          askStep+80(FP), SI
-	ADDQ          SI, askTo+72(FP)
-	VPBROADCASTD  corr+88(FP), Z27
+	MOVQ          askStep+88(FP), SI
+	ADDQ          SI, askTo+80(FP)
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSRLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -69,7 +74,7 @@ asked1:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z0, Z0
 	VFMADD231PS   Z28, Z0, Z16
-	VPBROADCASTD  corr+88(FP), Z27
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSLLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -89,7 +94,7 @@ asked1:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z0, Z0
 	VFMADD231PS   Z28, Z0, Z16
-	CMPB          min+96(FP), $0x00
+	CMPB          min+104(FP), $0x00
 	JEQ           next1
 	MOVL          $0x00010001, SI
 	VPBROADCASTD  SI, Z27
@@ -120,6 +125,10 @@ next1:
 
 columns2:
 	MOVQ    cols+48(FP), BX
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	CMPB    first+64(FP), $0x00
+	JNE     first2
 	MOVQ    dst+0(FP), CX
 	MOVQ    24(BX), SI
 	ADDQ    CX, SI
@@ -127,31 +136,33 @@ columns2:
 	MOVQ    56(BX), SI
 	ADDQ    CX, SI
 	VMOVUPS (SI), Z17
-	MOVQ    q+24(FP), CX
-	MOVQ    (BX), DI
-	ADDQ    CX, DI
-	MOVQ    32(BX), R8
-	ADDQ    CX, R8
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), CX
-	MOVQ    sums+40(FP), DX
+
+first2:
+	MOVQ q+24(FP), CX
+	MOVQ (BX), DI
+	ADDQ CX, DI
+	MOVQ 32(BX), R8
+	ADDQ CX, R8
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), CX
+	MOVQ sums+40(FP), DX
 
 block2:
-	MOVQ ask+64(FP), SI
-	CMPQ SI, askTo+72(FP)
+	MOVQ ask+72(FP), SI
+	CMPQ SI, askTo+80(FP)
 	JCC  asked2
 
 ask2:
 	PREFETCHT1 (SI)
 	ADDQ       $0x40, SI
-	CMPQ       SI, askTo+72(FP)
+	CMPQ       SI, askTo+80(FP)
 	JCS        ask2
-	MOVQ       SI, ask+64(FP)
+	MOVQ       SI, ask+72(FP)
 
 asked2:
-	MOVQ          askStep+80(FP), SI
-	ADDQ          SI, askTo+72(FP)
-	VPBROADCASTD  corr+88(FP), Z27
+	MOVQ          askStep+88(FP), SI
+	ADDQ          SI, askTo+80(FP)
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSRLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -184,7 +195,7 @@ asked2:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z1, Z1
 	VFMADD231PS   Z28, Z1, Z17
-	VPBROADCASTD  corr+88(FP), Z27
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSLLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -217,7 +228,7 @@ asked2:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z1, Z1
 	VFMADD231PS   Z28, Z1, Z17
-	CMPB          min+96(FP), $0x00
+	CMPB          min+104(FP), $0x00
 	JEQ           next2
 	MOVL          $0x00010001, SI
 	VPBROADCASTD  SI, Z27
@@ -261,6 +272,11 @@ next2:
 
 columns3:
 	MOVQ    cols+48(FP), BX
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	CMPB    first+64(FP), $0x00
+	JNE     first3
 	MOVQ    dst+0(FP), CX
 	MOVQ    24(BX), SI
 	ADDQ    CX, SI
@@ -271,33 +287,35 @@ columns3:
 	MOVQ    88(BX), SI
 	ADDQ    CX, SI
 	VMOVUPS (SI), Z18
-	MOVQ    q+24(FP), CX
-	MOVQ    (BX), DI
-	ADDQ    CX, DI
-	MOVQ    32(BX), R8
-	ADDQ    CX, R8
-	MOVQ    64(BX), R9
-	ADDQ    CX, R9
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), CX
-	MOVQ    sums+40(FP), DX
+
+first3:
+	MOVQ q+24(FP), CX
+	MOVQ (BX), DI
+	ADDQ CX, DI
+	MOVQ 32(BX), R8
+	ADDQ CX, R8
+	MOVQ 64(BX), R9
+	ADDQ CX, R9
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), CX
+	MOVQ sums+40(FP), DX
 
 block3:
-	MOVQ ask+64(FP), SI
-	CMPQ SI, askTo+72(FP)
+	MOVQ ask+72(FP), SI
+	CMPQ SI, askTo+80(FP)
 	JCC  asked3
 
 ask3:
 	PREFETCHT1 (SI)
 	ADDQ       $0x40, SI
-	CMPQ       SI, askTo+72(FP)
+	CMPQ       SI, askTo+80(FP)
 	JCS        ask3
-	MOVQ       SI, ask+64(FP)
+	MOVQ       SI, ask+72(FP)
 
 asked3:
-	MOVQ          askStep+80(FP), SI
-	ADDQ          SI, askTo+72(FP)
-	VPBROADCASTD  corr+88(FP), Z27
+	MOVQ          askStep+88(FP), SI
+	ADDQ          SI, askTo+80(FP)
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSRLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -343,7 +361,7 @@ asked3:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z2, Z2
 	VFMADD231PS   Z28, Z2, Z18
-	VPBROADCASTD  corr+88(FP), Z27
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSLLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -389,7 +407,7 @@ asked3:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z2, Z2
 	VFMADD231PS   Z28, Z2, Z18
-	CMPB          min+96(FP), $0x00
+	CMPB          min+104(FP), $0x00
 	JEQ           next3
 	MOVL          $0x00010001, SI
 	VPBROADCASTD  SI, Z27
@@ -446,6 +464,12 @@ next3:
 
 columns4:
 	MOVQ    cols+48(FP), BX
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	CMPB    first+64(FP), $0x00
+	JNE     first4
 	MOVQ    dst+0(FP), CX
 	MOVQ    24(BX), SI
 	ADDQ    CX, SI
@@ -459,35 +483,37 @@ columns4:
 	MOVQ    120(BX), SI
 	ADDQ    CX, SI
 	VMOVUPS (SI), Z19
-	MOVQ    q+24(FP), CX
-	MOVQ    (BX), DI
-	ADDQ    CX, DI
-	MOVQ    32(BX), R8
-	ADDQ    CX, R8
-	MOVQ    64(BX), R9
-	ADDQ    CX, R9
-	MOVQ    96(BX), R10
-	ADDQ    CX, R10
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), CX
-	MOVQ    sums+40(FP), DX
+
+first4:
+	MOVQ q+24(FP), CX
+	MOVQ (BX), DI
+	ADDQ CX, DI
+	MOVQ 32(BX), R8
+	ADDQ CX, R8
+	MOVQ 64(BX), R9
+	ADDQ CX, R9
+	MOVQ 96(BX), R10
+	ADDQ CX, R10
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), CX
+	MOVQ sums+40(FP), DX
 
 block4:
-	MOVQ ask+64(FP), SI
-	CMPQ SI, askTo+72(FP)
+	MOVQ ask+72(FP), SI
+	CMPQ SI, askTo+80(FP)
 	JCC  asked4
 
 ask4:
 	PREFETCHT1 (SI)
 	ADDQ       $0x40, SI
-	CMPQ       SI, askTo+72(FP)
+	CMPQ       SI, askTo+80(FP)
 	JCS        ask4
-	MOVQ       SI, ask+64(FP)
+	MOVQ       SI, ask+72(FP)
 
 asked4:
-	MOVQ          askStep+80(FP), SI
-	ADDQ          SI, askTo+72(FP)
-	VPBROADCASTD  corr+88(FP), Z27
+	MOVQ          askStep+88(FP), SI
+	ADDQ          SI, askTo+80(FP)
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSRLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -546,7 +572,7 @@ asked4:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z3, Z3
 	VFMADD231PS   Z28, Z3, Z19
-	VPBROADCASTD  corr+88(FP), Z27
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSLLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -605,7 +631,7 @@ asked4:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z3, Z3
 	VFMADD231PS   Z28, Z3, Z19
-	CMPB          min+96(FP), $0x00
+	CMPB          min+104(FP), $0x00
 	JEQ           next4
 	MOVL          $0x00010001, SI
 	VPBROADCASTD  SI, Z27
@@ -675,6 +701,13 @@ next4:
 
 columns5:
 	MOVQ    cols+48(FP), BX
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	CMPB    first+64(FP), $0x00
+	JNE     first5
 	MOVQ    dst+0(FP), CX
 	MOVQ    24(BX), SI
 	ADDQ    CX, SI
@@ -691,37 +724,39 @@ columns5:
 	MOVQ    152(BX), SI
 	ADDQ    CX, SI
 	VMOVUPS (SI), Z20
-	MOVQ    q+24(FP), CX
-	MOVQ    (BX), DI
-	ADDQ    CX, DI
-	MOVQ    32(BX), R8
-	ADDQ    CX, R8
-	MOVQ    64(BX), R9
-	ADDQ    CX, R9
-	MOVQ    96(BX), R10
-	ADDQ    CX, R10
-	MOVQ    128(BX), R11
-	ADDQ    CX, R11
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), CX
-	MOVQ    sums+40(FP), DX
+
+first5:
+	MOVQ q+24(FP), CX
+	MOVQ (BX), DI
+	ADDQ CX, DI
+	MOVQ 32(BX), R8
+	ADDQ CX, R8
+	MOVQ 64(BX), R9
+	ADDQ CX, R9
+	MOVQ 96(BX), R10
+	ADDQ CX, R10
+	MOVQ 128(BX), R11
+	ADDQ CX, R11
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), CX
+	MOVQ sums+40(FP), DX
 
 block5:
-	MOVQ ask+64(FP), SI
-	CMPQ SI, askTo+72(FP)
+	MOVQ ask+72(FP), SI
+	CMPQ SI, askTo+80(FP)
 	JCC  asked5
 
 ask5:
 	PREFETCHT1 (SI)
 	ADDQ       $0x40, SI
-	CMPQ       SI, askTo+72(FP)
+	CMPQ       SI, askTo+80(FP)
 	JCS        ask5
-	MOVQ       SI, ask+64(FP)
+	MOVQ       SI, ask+72(FP)
 
 asked5:
-	MOVQ          askStep+80(FP), SI
-	ADDQ          SI, askTo+72(FP)
-	VPBROADCASTD  corr+88(FP), Z27
+	MOVQ          askStep+88(FP), SI
+	ADDQ          SI, askTo+80(FP)
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSRLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -793,7 +828,7 @@ asked5:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z4, Z4
 	VFMADD231PS   Z28, Z4, Z20
-	VPBROADCASTD  corr+88(FP), Z27
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSLLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -865,7 +900,7 @@ asked5:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z4, Z4
 	VFMADD231PS   Z28, Z4, Z20
-	CMPB          min+96(FP), $0x00
+	CMPB          min+104(FP), $0x00
 	JEQ           next5
 	MOVL          $0x00010001, SI
 	VPBROADCASTD  SI, Z27
@@ -948,6 +983,14 @@ next5:
 
 columns6:
 	MOVQ    cols+48(FP), BX
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	CMPB    first+64(FP), $0x00
+	JNE     first6
 	MOVQ    dst+0(FP), CX
 	MOVQ    24(BX), SI
 	ADDQ    CX, SI
@@ -967,39 +1010,41 @@ columns6:
 	MOVQ    184(BX), SI
 	ADDQ    CX, SI
 	VMOVUPS (SI), Z21
-	MOVQ    q+24(FP), CX
-	MOVQ    (BX), DI
-	ADDQ    CX, DI
-	MOVQ    32(BX), R8
-	ADDQ    CX, R8
-	MOVQ    64(BX), R9
-	ADDQ    CX, R9
-	MOVQ    96(BX), R10
-	ADDQ    CX, R10
-	MOVQ    128(BX), R11
-	ADDQ    CX, R11
-	MOVQ    160(BX), R12
-	ADDQ    CX, R12
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), CX
-	MOVQ    sums+40(FP), DX
+
+first6:
+	MOVQ q+24(FP), CX
+	MOVQ (BX), DI
+	ADDQ CX, DI
+	MOVQ 32(BX), R8
+	ADDQ CX, R8
+	MOVQ 64(BX), R9
+	ADDQ CX, R9
+	MOVQ 96(BX), R10
+	ADDQ CX, R10
+	MOVQ 128(BX), R11
+	ADDQ CX, R11
+	MOVQ 160(BX), R12
+	ADDQ CX, R12
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), CX
+	MOVQ sums+40(FP), DX
 
 block6:
-	MOVQ ask+64(FP), SI
-	CMPQ SI, askTo+72(FP)
+	MOVQ ask+72(FP), SI
+	CMPQ SI, askTo+80(FP)
 	JCC  asked6
 
 ask6:
 	PREFETCHT1 (SI)
 	ADDQ       $0x40, SI
-	CMPQ       SI, askTo+72(FP)
+	CMPQ       SI, askTo+80(FP)
 	JCS        ask6
-	MOVQ       SI, ask+64(FP)
+	MOVQ       SI, ask+72(FP)
 
 asked6:
-	MOVQ          askStep+80(FP), SI
-	ADDQ          SI, askTo+72(FP)
-	VPBROADCASTD  corr+88(FP), Z27
+	MOVQ          askStep+88(FP), SI
+	ADDQ          SI, askTo+80(FP)
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSRLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -1084,7 +1129,7 @@ asked6:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z5, Z5
 	VFMADD231PS   Z28, Z5, Z21
-	VPBROADCASTD  corr+88(FP), Z27
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSLLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -1169,7 +1214,7 @@ asked6:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z5, Z5
 	VFMADD231PS   Z28, Z5, Z21
-	CMPB          min+96(FP), $0x00
+	CMPB          min+104(FP), $0x00
 	JEQ           next6
 	MOVL          $0x00010001, SI
 	VPBROADCASTD  SI, Z27
@@ -1265,6 +1310,15 @@ next6:
 
 columns7:
 	MOVQ    cols+48(FP), BX
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	CMPB    first+64(FP), $0x00
+	JNE     first7
 	MOVQ    dst+0(FP), CX
 	MOVQ    24(BX), SI
 	ADDQ    CX, SI
@@ -1287,41 +1341,43 @@ columns7:
 	MOVQ    216(BX), SI
 	ADDQ    CX, SI
 	VMOVUPS (SI), Z22
-	MOVQ    q+24(FP), CX
-	MOVQ    (BX), DI
-	ADDQ    CX, DI
-	MOVQ    32(BX), R8
-	ADDQ    CX, R8
-	MOVQ    64(BX), R9
-	ADDQ    CX, R9
-	MOVQ    96(BX), R10
-	ADDQ    CX, R10
-	MOVQ    128(BX), R11
-	ADDQ    CX, R11
-	MOVQ    160(BX), R12
-	ADDQ    CX, R12
-	MOVQ    192(BX), R13
-	ADDQ    CX, R13
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), CX
-	MOVQ    sums+40(FP), DX
+
+first7:
+	MOVQ q+24(FP), CX
+	MOVQ (BX), DI
+	ADDQ CX, DI
+	MOVQ 32(BX), R8
+	ADDQ CX, R8
+	MOVQ 64(BX), R9
+	ADDQ CX, R9
+	MOVQ 96(BX), R10
+	ADDQ CX, R10
+	MOVQ 128(BX), R11
+	ADDQ CX, R11
+	MOVQ 160(BX), R12
+	ADDQ CX, R12
+	MOVQ 192(BX), R13
+	ADDQ CX, R13
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), CX
+	MOVQ sums+40(FP), DX
 
 block7:
-	MOVQ ask+64(FP), SI
-	CMPQ SI, askTo+72(FP)
+	MOVQ ask+72(FP), SI
+	CMPQ SI, askTo+80(FP)
 	JCC  asked7
 
 ask7:
 	PREFETCHT1 (SI)
 	ADDQ       $0x40, SI
-	CMPQ       SI, askTo+72(FP)
+	CMPQ       SI, askTo+80(FP)
 	JCS        ask7
-	MOVQ       SI, ask+64(FP)
+	MOVQ       SI, ask+72(FP)
 
 asked7:
-	MOVQ          askStep+80(FP), SI
-	ADDQ          SI, askTo+72(FP)
-	VPBROADCASTD  corr+88(FP), Z27
+	MOVQ          askStep+88(FP), SI
+	ADDQ          SI, askTo+80(FP)
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSRLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -1419,7 +1475,7 @@ asked7:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z6, Z6
 	VFMADD231PS   Z28, Z6, Z22
-	VPBROADCASTD  corr+88(FP), Z27
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSLLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -1517,7 +1573,7 @@ asked7:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z6, Z6
 	VFMADD231PS   Z28, Z6, Z22
-	CMPB          min+96(FP), $0x00
+	CMPB          min+104(FP), $0x00
 	JEQ           next7
 	MOVL          $0x00010001, SI
 	VPBROADCASTD  SI, Z27
@@ -1626,6 +1682,16 @@ next7:
 
 columns8:
 	MOVQ    cols+48(FP), BX
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	CMPB    first+64(FP), $0x00
+	JNE     first8
 	MOVQ    dst+0(FP), CX
 	MOVQ    24(BX), SI
 	ADDQ    CX, SI
@@ -1651,43 +1717,45 @@ columns8:
 	MOVQ    248(BX), SI
 	ADDQ    CX, SI
 	VMOVUPS (SI), Z23
-	MOVQ    q+24(FP), CX
-	MOVQ    (BX), DI
-	ADDQ    CX, DI
-	MOVQ    32(BX), R8
-	ADDQ    CX, R8
-	MOVQ    64(BX), R9
-	ADDQ    CX, R9
-	MOVQ    96(BX), R10
-	ADDQ    CX, R10
-	MOVQ    128(BX), R11
-	ADDQ    CX, R11
-	MOVQ    160(BX), R12
-	ADDQ    CX, R12
-	MOVQ    192(BX), R13
-	ADDQ    CX, R13
-	MOVQ    224(BX), R14
-	ADDQ    CX, R14
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), CX
-	MOVQ    sums+40(FP), DX
+
+first8:
+	MOVQ q+24(FP), CX
+	MOVQ (BX), DI
+	ADDQ CX, DI
+	MOVQ 32(BX), R8
+	ADDQ CX, R8
+	MOVQ 64(BX), R9
+	ADDQ CX, R9
+	MOVQ 96(BX), R10
+	ADDQ CX, R10
+	MOVQ 128(BX), R11
+	ADDQ CX, R11
+	MOVQ 160(BX), R12
+	ADDQ CX, R12
+	MOVQ 192(BX), R13
+	ADDQ CX, R13
+	MOVQ 224(BX), R14
+	ADDQ CX, R14
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), CX
+	MOVQ sums+40(FP), DX
 
 block8:
-	MOVQ ask+64(FP), SI
-	CMPQ SI, askTo+72(FP)
+	MOVQ ask+72(FP), SI
+	CMPQ SI, askTo+80(FP)
 	JCC  asked8
 
 ask8:
 	PREFETCHT1 (SI)
 	ADDQ       $0x40, SI
-	CMPQ       SI, askTo+72(FP)
+	CMPQ       SI, askTo+80(FP)
 	JCS        ask8
-	MOVQ       SI, ask+64(FP)
+	MOVQ       SI, ask+72(FP)
 
 asked8:
-	MOVQ          askStep+80(FP), SI
-	ADDQ          SI, askTo+72(FP)
-	VPBROADCASTD  corr+88(FP), Z27
+	MOVQ          askStep+88(FP), SI
+	ADDQ          SI, askTo+80(FP)
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSRLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -1798,7 +1866,7 @@ asked8:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z7, Z7
 	VFMADD231PS   Z28, Z7, Z23
-	VPBROADCASTD  corr+88(FP), Z27
+	VPBROADCASTD  corr+96(FP), Z27
 	VPSLLD        $0x10, Z27, Z27
 	VPXORD        Z0, Z0, Z0
 	MOVQ          16(BX), SI
@@ -1909,7 +1977,7 @@ asked8:
 	VMULPS.BCST   (SI), Z26, Z28
 	VCVTDQ2PS     Z7, Z7
 	VFMADD231PS   Z28, Z7, Z23
-	CMPB          min+96(FP), $0x00
+	CMPB          min+104(FP), $0x00
 	JEQ           next8
 	MOVL          $0x00010001, SI
 	VPBROADCASTD  SI, Z27

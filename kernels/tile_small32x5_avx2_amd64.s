@@ -4,21 +4,29 @@
 
 #include "textflag.h"
 
-// func mulSmall32x5AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, ask uintptr, askTo uintptr, askStep uintptr, corr int, min bool)
+// func mulSmall32x5AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, corr int, min bool)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulSmall32x5AVX2(SB), NOSPLIT, $0-97
-	MOVQ n+56(FP), AX
-	CMPQ AX, $0x04
-	JEQ  columns4
-	CMPQ AX, $0x03
-	JEQ  columns3
-	CMPQ AX, $0x02
-	JEQ  columns2
-	MOVQ cols+48(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ (SI), R11
-	ADDQ R8, R11
-	MOVQ dst+0(FP), DI
+TEXT ·mulSmall32x5AVX2(SB), NOSPLIT, $0-105
+	MOVQ    n+56(FP), AX
+	CMPQ    AX, $0x04
+	JEQ     columns4
+	CMPQ    AX, $0x03
+	JEQ     columns3
+	CMPQ    AX, $0x02
+	JEQ     columns2
+	MOVQ    cols+48(FP), SI
+	MOVQ    q+24(FP), R8
+	MOVQ    (SI), R11
+	ADDQ    R8, R11
+	MOVQ    dst+0(FP), DI
+	CMPB    first+64(FP), $0x00
+	JEQ     more1
+	VPXOR   Y0, Y0, Y0
+	MOVQ    24(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+
+more1:
 	XORL R10, R10
 
 half1:
@@ -30,20 +38,20 @@ half1:
 	XORL CX, CX
 
 block1:
-	MOVQ ask+64(FP), R8
-	CMPQ R8, askTo+72(FP)
+	MOVQ ask+72(FP), R8
+	CMPQ R8, askTo+80(FP)
 	JCC  asked1
 
 ask1:
 	PREFETCHT1 (R8)
 	ADDQ       $0x40, R8
-	CMPQ       R8, askTo+72(FP)
+	CMPQ       R8, askTo+80(FP)
 	JCS        ask1
-	MOVQ       R8, ask+64(FP)
+	MOVQ       R8, ask+72(FP)
 
 asked1:
-	MOVQ         askStep+80(FP), R8
-	ADDQ         R8, askTo+72(FP)
+	MOVQ         askStep+88(FP), R8
+	ADDQ         R8, askTo+80(FP)
 	VPXOR        Y0, Y0, Y0
 	VMOVDQU      (AX), Y1
 	VMOVDQU      64(AX), Y2
@@ -79,7 +87,7 @@ asked1:
 	VPADDW       Y1, Y5, Y5
 	VPMADDWD     ones<>+0(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPBROADCASTD corr+88(FP), Y1
+	VPBROADCASTD corr+96(FP), Y1
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y2
 	VPMADDWD     Y1, Y2, Y2
@@ -93,7 +101,7 @@ asked1:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y2, Y0, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+96(FP), $0x00
+	CMPB         min+104(FP), $0x00
 	JEQ          next1
 	VPXOR        Y0, Y0, Y0
 	MOVQ         16(SI), R8
@@ -125,13 +133,25 @@ next1:
 	RET
 
 columns2:
-	MOVQ cols+48(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ (SI), R11
-	ADDQ R8, R11
-	MOVQ 32(SI), R12
-	ADDQ R8, R12
-	MOVQ dst+0(FP), DI
+	MOVQ    cols+48(FP), SI
+	MOVQ    q+24(FP), R8
+	MOVQ    (SI), R11
+	ADDQ    R8, R11
+	MOVQ    32(SI), R12
+	ADDQ    R8, R12
+	MOVQ    dst+0(FP), DI
+	CMPB    first+64(FP), $0x00
+	JEQ     more2
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	MOVQ    24(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    56(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+
+more2:
 	XORL R10, R10
 
 half2:
@@ -143,20 +163,20 @@ half2:
 	XORL CX, CX
 
 block2:
-	MOVQ ask+64(FP), R8
-	CMPQ R8, askTo+72(FP)
+	MOVQ ask+72(FP), R8
+	CMPQ R8, askTo+80(FP)
 	JCC  asked2
 
 ask2:
 	PREFETCHT1 (R8)
 	ADDQ       $0x40, R8
-	CMPQ       R8, askTo+72(FP)
+	CMPQ       R8, askTo+80(FP)
 	JCS        ask2
-	MOVQ       R8, ask+64(FP)
+	MOVQ       R8, ask+72(FP)
 
 asked2:
-	MOVQ         askStep+80(FP), R8
-	ADDQ         R8, askTo+72(FP)
+	MOVQ         askStep+88(FP), R8
+	ADDQ         R8, askTo+80(FP)
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
 	VMOVDQU      (AX), Y2
@@ -219,7 +239,7 @@ asked2:
 	VPADDW       Y2, Y6, Y6
 	VPMADDWD     ones<>+0(SB), Y6, Y6
 	VPADDD       Y6, Y1, Y1
-	VPBROADCASTD corr+88(FP), Y2
+	VPBROADCASTD corr+96(FP), Y2
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y3
 	VPMADDWD     Y2, Y3, Y3
@@ -245,7 +265,7 @@ asked2:
 	VMOVUPS      (DI)(R8*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DI)(R8*1)
-	CMPB         min+96(FP), $0x00
+	CMPB         min+104(FP), $0x00
 	JEQ          next2
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
@@ -290,15 +310,31 @@ next2:
 	RET
 
 columns3:
-	MOVQ cols+48(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ (SI), R11
-	ADDQ R8, R11
-	MOVQ 32(SI), R12
-	ADDQ R8, R12
-	MOVQ 64(SI), R13
-	ADDQ R8, R13
-	MOVQ dst+0(FP), DI
+	MOVQ    cols+48(FP), SI
+	MOVQ    q+24(FP), R8
+	MOVQ    (SI), R11
+	ADDQ    R8, R11
+	MOVQ    32(SI), R12
+	ADDQ    R8, R12
+	MOVQ    64(SI), R13
+	ADDQ    R8, R13
+	MOVQ    dst+0(FP), DI
+	CMPB    first+64(FP), $0x00
+	JEQ     more3
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	MOVQ    24(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    56(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    88(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+
+more3:
 	XORL R10, R10
 
 half3:
@@ -310,20 +346,20 @@ half3:
 	XORL CX, CX
 
 block3:
-	MOVQ ask+64(FP), R8
-	CMPQ R8, askTo+72(FP)
+	MOVQ ask+72(FP), R8
+	CMPQ R8, askTo+80(FP)
 	JCC  asked3
 
 ask3:
 	PREFETCHT1 (R8)
 	ADDQ       $0x40, R8
-	CMPQ       R8, askTo+72(FP)
+	CMPQ       R8, askTo+80(FP)
 	JCS        ask3
-	MOVQ       R8, ask+64(FP)
+	MOVQ       R8, ask+72(FP)
 
 asked3:
-	MOVQ         askStep+80(FP), R8
-	ADDQ         R8, askTo+72(FP)
+	MOVQ         askStep+88(FP), R8
+	ADDQ         R8, askTo+80(FP)
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
@@ -413,7 +449,7 @@ asked3:
 	VPADDW       Y3, Y7, Y7
 	VPMADDWD     ones<>+0(SB), Y7, Y7
 	VPADDD       Y7, Y2, Y2
-	VPBROADCASTD corr+88(FP), Y3
+	VPBROADCASTD corr+96(FP), Y3
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y4
 	VPMADDWD     Y3, Y4, Y4
@@ -451,7 +487,7 @@ asked3:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y2, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+96(FP), $0x00
+	CMPB         min+104(FP), $0x00
 	JEQ          next3
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
@@ -509,17 +545,37 @@ next3:
 	RET
 
 columns4:
-	MOVQ cols+48(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ (SI), R11
-	ADDQ R8, R11
-	MOVQ 32(SI), R12
-	ADDQ R8, R12
-	MOVQ 64(SI), R13
-	ADDQ R8, R13
-	MOVQ 96(SI), R14
-	ADDQ R8, R14
-	MOVQ dst+0(FP), DI
+	MOVQ    cols+48(FP), SI
+	MOVQ    q+24(FP), R8
+	MOVQ    (SI), R11
+	ADDQ    R8, R11
+	MOVQ    32(SI), R12
+	ADDQ    R8, R12
+	MOVQ    64(SI), R13
+	ADDQ    R8, R13
+	MOVQ    96(SI), R14
+	ADDQ    R8, R14
+	MOVQ    dst+0(FP), DI
+	CMPB    first+64(FP), $0x00
+	JEQ     more4
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	MOVQ    24(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    56(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    88(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    120(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+
+more4:
 	XORL R10, R10
 
 half4:
@@ -531,20 +587,20 @@ half4:
 	XORL CX, CX
 
 block4:
-	MOVQ ask+64(FP), R8
-	CMPQ R8, askTo+72(FP)
+	MOVQ ask+72(FP), R8
+	CMPQ R8, askTo+80(FP)
 	JCC  asked4
 
 ask4:
 	PREFETCHT1 (R8)
 	ADDQ       $0x40, R8
-	CMPQ       R8, askTo+72(FP)
+	CMPQ       R8, askTo+80(FP)
 	JCS        ask4
-	MOVQ       R8, ask+64(FP)
+	MOVQ       R8, ask+72(FP)
 
 asked4:
-	MOVQ         askStep+80(FP), R8
-	ADDQ         R8, askTo+72(FP)
+	MOVQ         askStep+88(FP), R8
+	ADDQ         R8, askTo+80(FP)
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
@@ -661,7 +717,7 @@ asked4:
 	VPADDW       Y4, Y8, Y8
 	VPMADDWD     ones<>+0(SB), Y8, Y8
 	VPADDD       Y8, Y3, Y3
-	VPBROADCASTD corr+88(FP), Y4
+	VPBROADCASTD corr+96(FP), Y4
 	MOVQ         16(SI), R8
 	VPBROADCASTD (BX)(R8*1), Y5
 	VPMADDWD     Y4, Y5, Y5
@@ -711,7 +767,7 @@ asked4:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y3, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+96(FP), $0x00
+	CMPB         min+104(FP), $0x00
 	JEQ          next4
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1

@@ -4,21 +4,29 @@
 
 #include "textflag.h"
 
-// func mulSuper16x8AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, ask uintptr, askTo uintptr, askStep uintptr, corr bool, min bool)
+// func mulSuper16x8AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, corr bool, min bool)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulSuper16x8AVX2(SB), NOSPLIT, $0-90
-	MOVQ n+56(FP), AX
-	CMPQ AX, $0x04
-	JEQ  columns4
-	CMPQ AX, $0x03
-	JEQ  columns3
-	CMPQ AX, $0x02
-	JEQ  columns2
-	MOVQ cols+48(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ (SI), R11
-	ADDQ R8, R11
-	MOVQ dst+0(FP), DI
+TEXT ·mulSuper16x8AVX2(SB), NOSPLIT, $0-98
+	MOVQ    n+56(FP), AX
+	CMPQ    AX, $0x04
+	JEQ     columns4
+	CMPQ    AX, $0x03
+	JEQ     columns3
+	CMPQ    AX, $0x02
+	JEQ     columns2
+	MOVQ    cols+48(FP), SI
+	MOVQ    q+24(FP), R8
+	MOVQ    (SI), R11
+	ADDQ    R8, R11
+	MOVQ    dst+0(FP), DI
+	CMPB    first+64(FP), $0x00
+	JEQ     more1
+	VPXOR   Y0, Y0, Y0
+	MOVQ    24(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+
+more1:
 	XORL R10, R10
 
 half1:
@@ -33,20 +41,20 @@ block1:
 	VPXOR Y0, Y0, Y0
 
 group1:
-	MOVQ ask+64(FP), R8
-	CMPQ R8, askTo+72(FP)
+	MOVQ ask+72(FP), R8
+	CMPQ R8, askTo+80(FP)
 	JCC  asked1
 
 ask1:
 	PREFETCHT1 (R8)
 	ADDQ       $0x40, R8
-	CMPQ       R8, askTo+72(FP)
+	CMPQ       R8, askTo+80(FP)
 	JCS        ask1
-	MOVQ       R8, ask+64(FP)
+	MOVQ       R8, ask+72(FP)
 
 asked1:
-	MOVQ         askStep+80(FP), R8
-	ADDQ         R8, askTo+72(FP)
+	MOVQ         askStep+88(FP), R8
+	ADDQ         R8, askTo+80(FP)
 	VMOVDQU      (AX), Y1
 	VPXOR        flip<>+0(SB), Y1, Y1
 	VPABSB       Y1, Y2
@@ -124,7 +132,7 @@ asked1:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y2, Y0, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+89(FP), $0x00
+	CMPB         min+97(FP), $0x00
 	JEQ          next1
 	VPXOR        Y0, Y0, Y0
 	MOVQ         16(SI), R8
@@ -176,13 +184,25 @@ next1:
 	RET
 
 columns2:
-	MOVQ cols+48(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ (SI), R11
-	ADDQ R8, R11
-	MOVQ 32(SI), R12
-	ADDQ R8, R12
-	MOVQ dst+0(FP), DI
+	MOVQ    cols+48(FP), SI
+	MOVQ    q+24(FP), R8
+	MOVQ    (SI), R11
+	ADDQ    R8, R11
+	MOVQ    32(SI), R12
+	ADDQ    R8, R12
+	MOVQ    dst+0(FP), DI
+	CMPB    first+64(FP), $0x00
+	JEQ     more2
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	MOVQ    24(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    56(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+
+more2:
 	XORL R10, R10
 
 half2:
@@ -198,20 +218,20 @@ block2:
 	VPXOR Y1, Y1, Y1
 
 group2:
-	MOVQ ask+64(FP), R8
-	CMPQ R8, askTo+72(FP)
+	MOVQ ask+72(FP), R8
+	CMPQ R8, askTo+80(FP)
 	JCC  asked2
 
 ask2:
 	PREFETCHT1 (R8)
 	ADDQ       $0x40, R8
-	CMPQ       R8, askTo+72(FP)
+	CMPQ       R8, askTo+80(FP)
 	JCS        ask2
-	MOVQ       R8, ask+64(FP)
+	MOVQ       R8, ask+72(FP)
 
 asked2:
-	MOVQ         askStep+80(FP), R8
-	ADDQ         R8, askTo+72(FP)
+	MOVQ         askStep+88(FP), R8
+	ADDQ         R8, askTo+80(FP)
 	VMOVDQU      (AX), Y2
 	VPXOR        flip<>+0(SB), Y2, Y2
 	VPABSB       Y2, Y3
@@ -337,7 +357,7 @@ asked2:
 	VMOVUPS      (DI)(R8*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DI)(R8*1)
-	CMPB         min+89(FP), $0x00
+	CMPB         min+97(FP), $0x00
 	JEQ          next2
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
@@ -423,15 +443,31 @@ next2:
 	RET
 
 columns3:
-	MOVQ cols+48(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ (SI), R11
-	ADDQ R8, R11
-	MOVQ 32(SI), R12
-	ADDQ R8, R12
-	MOVQ 64(SI), R13
-	ADDQ R8, R13
-	MOVQ dst+0(FP), DI
+	MOVQ    cols+48(FP), SI
+	MOVQ    q+24(FP), R8
+	MOVQ    (SI), R11
+	ADDQ    R8, R11
+	MOVQ    32(SI), R12
+	ADDQ    R8, R12
+	MOVQ    64(SI), R13
+	ADDQ    R8, R13
+	MOVQ    dst+0(FP), DI
+	CMPB    first+64(FP), $0x00
+	JEQ     more3
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	MOVQ    24(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    56(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    88(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+
+more3:
 	XORL R10, R10
 
 half3:
@@ -448,20 +484,20 @@ block3:
 	VPXOR Y2, Y2, Y2
 
 group3:
-	MOVQ ask+64(FP), R8
-	CMPQ R8, askTo+72(FP)
+	MOVQ ask+72(FP), R8
+	CMPQ R8, askTo+80(FP)
 	JCC  asked3
 
 ask3:
 	PREFETCHT1 (R8)
 	ADDQ       $0x40, R8
-	CMPQ       R8, askTo+72(FP)
+	CMPQ       R8, askTo+80(FP)
 	JCS        ask3
-	MOVQ       R8, ask+64(FP)
+	MOVQ       R8, ask+72(FP)
 
 asked3:
-	MOVQ         askStep+80(FP), R8
-	ADDQ         R8, askTo+72(FP)
+	MOVQ         askStep+88(FP), R8
+	ADDQ         R8, askTo+80(FP)
 	VMOVDQU      (AX), Y3
 	VPXOR        flip<>+0(SB), Y3, Y3
 	VPABSB       Y3, Y4
@@ -635,7 +671,7 @@ asked3:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y2, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+89(FP), $0x00
+	CMPB         min+97(FP), $0x00
 	JEQ          next3
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
@@ -755,17 +791,37 @@ next3:
 	RET
 
 columns4:
-	MOVQ cols+48(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ (SI), R11
-	ADDQ R8, R11
-	MOVQ 32(SI), R12
-	ADDQ R8, R12
-	MOVQ 64(SI), R13
-	ADDQ R8, R13
-	MOVQ 96(SI), R14
-	ADDQ R8, R14
-	MOVQ dst+0(FP), DI
+	MOVQ    cols+48(FP), SI
+	MOVQ    q+24(FP), R8
+	MOVQ    (SI), R11
+	ADDQ    R8, R11
+	MOVQ    32(SI), R12
+	ADDQ    R8, R12
+	MOVQ    64(SI), R13
+	ADDQ    R8, R13
+	MOVQ    96(SI), R14
+	ADDQ    R8, R14
+	MOVQ    dst+0(FP), DI
+	CMPB    first+64(FP), $0x00
+	JEQ     more4
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	MOVQ    24(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    56(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    88(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+	MOVQ    120(SI), R8
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y0, 32(DI)(R8*1)
+
+more4:
 	XORL R10, R10
 
 half4:
@@ -783,20 +839,20 @@ block4:
 	VPXOR Y3, Y3, Y3
 
 group4:
-	MOVQ ask+64(FP), R8
-	CMPQ R8, askTo+72(FP)
+	MOVQ ask+72(FP), R8
+	CMPQ R8, askTo+80(FP)
 	JCC  asked4
 
 ask4:
 	PREFETCHT1 (R8)
 	ADDQ       $0x40, R8
-	CMPQ       R8, askTo+72(FP)
+	CMPQ       R8, askTo+80(FP)
 	JCS        ask4
-	MOVQ       R8, ask+64(FP)
+	MOVQ       R8, ask+72(FP)
 
 asked4:
-	MOVQ         askStep+80(FP), R8
-	ADDQ         R8, askTo+72(FP)
+	MOVQ         askStep+88(FP), R8
+	ADDQ         R8, askTo+80(FP)
 	VMOVDQU      (AX), Y4
 	VPXOR        flip<>+0(SB), Y4, Y4
 	VPABSB       Y4, Y5
@@ -1018,7 +1074,7 @@ asked4:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y3, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+89(FP), $0x00
+	CMPB         min+97(FP), $0x00
 	JEQ          next4
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1

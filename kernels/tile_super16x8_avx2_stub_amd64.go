@@ -4,7 +4,7 @@
 
 package kernels
 
-// mulSuper16x8AVX2 adds the product of superTiles with scales for 16 values and codes of 8 bits to dst. Meanwhile it asks for the lines from ask to askTo, and for askStep bytes more each 32 values.
+// mulSuper16x8AVX2 adds the product of superTiles with scales for 16 values and codes of 8 bits to dst. With first it sets dst. Meanwhile it asks for the lines from ask to askTo, and for askStep bytes more each 32 values.
 //
 //go:noescape
-func mulSuper16x8AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, ask uintptr, askTo uintptr, askStep uintptr, corr bool, min bool)
+func mulSuper16x8AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, corr bool, min bool)

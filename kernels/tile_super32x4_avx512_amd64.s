@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func mulSuper32x4AVX512(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, ask uintptr, askTo uintptr, askStep uintptr, corr bool, min bool)
+// func mulSuper32x4AVX512(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, corr bool, min bool)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·mulSuper32x4AVX512(SB), NOSPLIT, $0-90
+TEXT ·mulSuper32x4AVX512(SB), NOSPLIT, $0-98
 	MOVQ    n+56(FP), AX
 	CMPQ    AX, $0x08
 	JEQ     columns8
@@ -23,20 +23,25 @@ TEXT ·mulSuper32x4AVX512(SB), NOSPLIT, $0-90
 	CMPQ    AX, $0x02
 	JEQ     columns2
 	MOVQ    cols+48(FP), SI
+	VPXORD  Z16, Z16, Z16
+	CMPB    first+64(FP), $0x00
+	JNE     first1
 	MOVQ    dst+0(FP), DX
 	MOVQ    24(SI), DI
 	ADDQ    DX, DI
 	VMOVUPS (DI), Z16
-	MOVQ    q+24(FP), DX
-	MOVQ    (SI), R8
-	ADDQ    DX, R8
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), DX
-	MOVQ    sums+40(FP), BX
+
+first1:
+	MOVQ q+24(FP), DX
+	MOVQ (SI), R8
+	ADDQ DX, R8
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), DX
+	MOVQ sums+40(FP), BX
 
 block1:
 	VPXORD        Z8, Z8, Z8
-	CMPB          corr+88(FP), $0x00
+	CMPB          corr+96(FP), $0x00
 	JEQ           groups1
 	VMOVDQU64     5120(AX), Z0
 	VMOVDQU64     5184(AX), Z1
@@ -61,20 +66,20 @@ groups1:
 	MOVL $0x00000008, CX
 
 group1:
-	MOVQ ask+64(FP), DI
-	CMPQ DI, askTo+72(FP)
+	MOVQ ask+72(FP), DI
+	CMPQ DI, askTo+80(FP)
 	JCC  asked1
 
 ask1:
 	PREFETCHT1 (DI)
 	ADDQ       $0x40, DI
-	CMPQ       DI, askTo+72(FP)
+	CMPQ       DI, askTo+80(FP)
 	JCS        ask1
-	MOVQ       DI, ask+64(FP)
+	MOVQ       DI, ask+72(FP)
 
 asked1:
-	MOVQ          askStep+80(FP), DI
-	ADDQ          DI, askTo+72(FP)
+	MOVQ          askStep+88(FP), DI
+	ADDQ          DI, askTo+80(FP)
 	VPXORD        Z0, Z0, Z0
 	VMOVDQU64     (AX), Z24
 	VPDPBUSD.BCST (R8), Z24, Z0
@@ -106,7 +111,7 @@ asked1:
 	VMULPS.BCST   (DI), Z26, Z28
 	VCVTDQ2PS     Z8, Z8
 	VFMADD231PS   Z28, Z8, Z16
-	CMPB          min+89(FP), $0x00
+	CMPB          min+97(FP), $0x00
 	JEQ           next1
 	VPXORD        Z8, Z8, Z8
 	VMOVDQU64     512(AX), Z0
@@ -149,6 +154,10 @@ next1:
 
 columns2:
 	MOVQ    cols+48(FP), SI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	CMPB    first+64(FP), $0x00
+	JNE     first2
 	MOVQ    dst+0(FP), DX
 	MOVQ    24(SI), DI
 	ADDQ    DX, DI
@@ -156,19 +165,21 @@ columns2:
 	MOVQ    56(SI), DI
 	ADDQ    DX, DI
 	VMOVUPS (DI), Z17
-	MOVQ    q+24(FP), DX
-	MOVQ    (SI), R8
-	ADDQ    DX, R8
-	MOVQ    32(SI), R9
-	ADDQ    DX, R9
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), DX
-	MOVQ    sums+40(FP), BX
+
+first2:
+	MOVQ q+24(FP), DX
+	MOVQ (SI), R8
+	ADDQ DX, R8
+	MOVQ 32(SI), R9
+	ADDQ DX, R9
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), DX
+	MOVQ sums+40(FP), BX
 
 block2:
 	VPXORD        Z8, Z8, Z8
 	VPXORD        Z9, Z9, Z9
-	CMPB          corr+88(FP), $0x00
+	CMPB          corr+96(FP), $0x00
 	JEQ           groups2
 	VMOVDQU64     5120(AX), Z0
 	VMOVDQU64     5184(AX), Z1
@@ -203,20 +214,20 @@ groups2:
 	MOVL $0x00000008, CX
 
 group2:
-	MOVQ ask+64(FP), DI
-	CMPQ DI, askTo+72(FP)
+	MOVQ ask+72(FP), DI
+	CMPQ DI, askTo+80(FP)
 	JCC  asked2
 
 ask2:
 	PREFETCHT1 (DI)
 	ADDQ       $0x40, DI
-	CMPQ       DI, askTo+72(FP)
+	CMPQ       DI, askTo+80(FP)
 	JCS        ask2
-	MOVQ       DI, ask+64(FP)
+	MOVQ       DI, ask+72(FP)
 
 asked2:
-	MOVQ          askStep+80(FP), DI
-	ADDQ          DI, askTo+72(FP)
+	MOVQ          askStep+88(FP), DI
+	ADDQ          DI, askTo+80(FP)
 	VPXORD        Z0, Z0, Z0
 	VPXORD        Z1, Z1, Z1
 	VMOVDQU64     (AX), Z24
@@ -266,7 +277,7 @@ asked2:
 	VMULPS.BCST   (DI), Z26, Z28
 	VCVTDQ2PS     Z9, Z9
 	VFMADD231PS   Z28, Z9, Z17
-	CMPB          min+89(FP), $0x00
+	CMPB          min+97(FP), $0x00
 	JEQ           next2
 	VPXORD        Z8, Z8, Z8
 	VPXORD        Z9, Z9, Z9
@@ -328,6 +339,11 @@ next2:
 
 columns3:
 	MOVQ    cols+48(FP), SI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	CMPB    first+64(FP), $0x00
+	JNE     first3
 	MOVQ    dst+0(FP), DX
 	MOVQ    24(SI), DI
 	ADDQ    DX, DI
@@ -338,22 +354,24 @@ columns3:
 	MOVQ    88(SI), DI
 	ADDQ    DX, DI
 	VMOVUPS (DI), Z18
-	MOVQ    q+24(FP), DX
-	MOVQ    (SI), R8
-	ADDQ    DX, R8
-	MOVQ    32(SI), R9
-	ADDQ    DX, R9
-	MOVQ    64(SI), R10
-	ADDQ    DX, R10
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), DX
-	MOVQ    sums+40(FP), BX
+
+first3:
+	MOVQ q+24(FP), DX
+	MOVQ (SI), R8
+	ADDQ DX, R8
+	MOVQ 32(SI), R9
+	ADDQ DX, R9
+	MOVQ 64(SI), R10
+	ADDQ DX, R10
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), DX
+	MOVQ sums+40(FP), BX
 
 block3:
 	VPXORD        Z8, Z8, Z8
 	VPXORD        Z9, Z9, Z9
 	VPXORD        Z10, Z10, Z10
-	CMPB          corr+88(FP), $0x00
+	CMPB          corr+96(FP), $0x00
 	JEQ           groups3
 	VMOVDQU64     5120(AX), Z0
 	VMOVDQU64     5184(AX), Z1
@@ -398,20 +416,20 @@ groups3:
 	MOVL $0x00000008, CX
 
 group3:
-	MOVQ ask+64(FP), DI
-	CMPQ DI, askTo+72(FP)
+	MOVQ ask+72(FP), DI
+	CMPQ DI, askTo+80(FP)
 	JCC  asked3
 
 ask3:
 	PREFETCHT1 (DI)
 	ADDQ       $0x40, DI
-	CMPQ       DI, askTo+72(FP)
+	CMPQ       DI, askTo+80(FP)
 	JCS        ask3
-	MOVQ       DI, ask+64(FP)
+	MOVQ       DI, ask+72(FP)
 
 asked3:
-	MOVQ          askStep+80(FP), DI
-	ADDQ          DI, askTo+72(FP)
+	MOVQ          askStep+88(FP), DI
+	ADDQ          DI, askTo+80(FP)
 	VPXORD        Z0, Z0, Z0
 	VPXORD        Z1, Z1, Z1
 	VPXORD        Z2, Z2, Z2
@@ -479,7 +497,7 @@ asked3:
 	VMULPS.BCST   (DI), Z26, Z28
 	VCVTDQ2PS     Z10, Z10
 	VFMADD231PS   Z28, Z10, Z18
-	CMPB          min+89(FP), $0x00
+	CMPB          min+97(FP), $0x00
 	JEQ           next3
 	VPXORD        Z8, Z8, Z8
 	VPXORD        Z9, Z9, Z9
@@ -560,6 +578,12 @@ next3:
 
 columns4:
 	MOVQ    cols+48(FP), SI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	CMPB    first+64(FP), $0x00
+	JNE     first4
 	MOVQ    dst+0(FP), DX
 	MOVQ    24(SI), DI
 	ADDQ    DX, DI
@@ -573,25 +597,27 @@ columns4:
 	MOVQ    120(SI), DI
 	ADDQ    DX, DI
 	VMOVUPS (DI), Z19
-	MOVQ    q+24(FP), DX
-	MOVQ    (SI), R8
-	ADDQ    DX, R8
-	MOVQ    32(SI), R9
-	ADDQ    DX, R9
-	MOVQ    64(SI), R10
-	ADDQ    DX, R10
-	MOVQ    96(SI), R11
-	ADDQ    DX, R11
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), DX
-	MOVQ    sums+40(FP), BX
+
+first4:
+	MOVQ q+24(FP), DX
+	MOVQ (SI), R8
+	ADDQ DX, R8
+	MOVQ 32(SI), R9
+	ADDQ DX, R9
+	MOVQ 64(SI), R10
+	ADDQ DX, R10
+	MOVQ 96(SI), R11
+	ADDQ DX, R11
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), DX
+	MOVQ sums+40(FP), BX
 
 block4:
 	VPXORD        Z8, Z8, Z8
 	VPXORD        Z9, Z9, Z9
 	VPXORD        Z10, Z10, Z10
 	VPXORD        Z11, Z11, Z11
-	CMPB          corr+88(FP), $0x00
+	CMPB          corr+96(FP), $0x00
 	JEQ           groups4
 	VMOVDQU64     5120(AX), Z0
 	VMOVDQU64     5184(AX), Z1
@@ -646,20 +672,20 @@ groups4:
 	MOVL $0x00000008, CX
 
 group4:
-	MOVQ ask+64(FP), DI
-	CMPQ DI, askTo+72(FP)
+	MOVQ ask+72(FP), DI
+	CMPQ DI, askTo+80(FP)
 	JCC  asked4
 
 ask4:
 	PREFETCHT1 (DI)
 	ADDQ       $0x40, DI
-	CMPQ       DI, askTo+72(FP)
+	CMPQ       DI, askTo+80(FP)
 	JCS        ask4
-	MOVQ       DI, ask+64(FP)
+	MOVQ       DI, ask+72(FP)
 
 asked4:
-	MOVQ          askStep+80(FP), DI
-	ADDQ          DI, askTo+72(FP)
+	MOVQ          askStep+88(FP), DI
+	ADDQ          DI, askTo+80(FP)
 	VPXORD        Z0, Z0, Z0
 	VPXORD        Z1, Z1, Z1
 	VPXORD        Z2, Z2, Z2
@@ -745,7 +771,7 @@ asked4:
 	VMULPS.BCST   (DI), Z26, Z28
 	VCVTDQ2PS     Z11, Z11
 	VFMADD231PS   Z28, Z11, Z19
-	CMPB          min+89(FP), $0x00
+	CMPB          min+97(FP), $0x00
 	JEQ           next4
 	VPXORD        Z8, Z8, Z8
 	VPXORD        Z9, Z9, Z9
@@ -845,6 +871,13 @@ next4:
 
 columns5:
 	MOVQ    cols+48(FP), SI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	CMPB    first+64(FP), $0x00
+	JNE     first5
 	MOVQ    dst+0(FP), DX
 	MOVQ    24(SI), DI
 	ADDQ    DX, DI
@@ -861,20 +894,22 @@ columns5:
 	MOVQ    152(SI), DI
 	ADDQ    DX, DI
 	VMOVUPS (DI), Z20
-	MOVQ    q+24(FP), DX
-	MOVQ    (SI), R8
-	ADDQ    DX, R8
-	MOVQ    32(SI), R9
-	ADDQ    DX, R9
-	MOVQ    64(SI), R10
-	ADDQ    DX, R10
-	MOVQ    96(SI), R11
-	ADDQ    DX, R11
-	MOVQ    128(SI), R12
-	ADDQ    DX, R12
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), DX
-	MOVQ    sums+40(FP), BX
+
+first5:
+	MOVQ q+24(FP), DX
+	MOVQ (SI), R8
+	ADDQ DX, R8
+	MOVQ 32(SI), R9
+	ADDQ DX, R9
+	MOVQ 64(SI), R10
+	ADDQ DX, R10
+	MOVQ 96(SI), R11
+	ADDQ DX, R11
+	MOVQ 128(SI), R12
+	ADDQ DX, R12
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), DX
+	MOVQ sums+40(FP), BX
 
 block5:
 	VPXORD        Z8, Z8, Z8
@@ -882,7 +917,7 @@ block5:
 	VPXORD        Z10, Z10, Z10
 	VPXORD        Z11, Z11, Z11
 	VPXORD        Z12, Z12, Z12
-	CMPB          corr+88(FP), $0x00
+	CMPB          corr+96(FP), $0x00
 	JEQ           groups5
 	VMOVDQU64     5120(AX), Z0
 	VMOVDQU64     5184(AX), Z1
@@ -947,20 +982,20 @@ groups5:
 	MOVL $0x00000008, CX
 
 group5:
-	MOVQ ask+64(FP), DI
-	CMPQ DI, askTo+72(FP)
+	MOVQ ask+72(FP), DI
+	CMPQ DI, askTo+80(FP)
 	JCC  asked5
 
 ask5:
 	PREFETCHT1 (DI)
 	ADDQ       $0x40, DI
-	CMPQ       DI, askTo+72(FP)
+	CMPQ       DI, askTo+80(FP)
 	JCS        ask5
-	MOVQ       DI, ask+64(FP)
+	MOVQ       DI, ask+72(FP)
 
 asked5:
-	MOVQ          askStep+80(FP), DI
-	ADDQ          DI, askTo+72(FP)
+	MOVQ          askStep+88(FP), DI
+	ADDQ          DI, askTo+80(FP)
 	VPXORD        Z0, Z0, Z0
 	VPXORD        Z1, Z1, Z1
 	VPXORD        Z2, Z2, Z2
@@ -1064,7 +1099,7 @@ asked5:
 	VMULPS.BCST   (DI), Z26, Z28
 	VCVTDQ2PS     Z12, Z12
 	VFMADD231PS   Z28, Z12, Z20
-	CMPB          min+89(FP), $0x00
+	CMPB          min+97(FP), $0x00
 	JEQ           next5
 	VPXORD        Z8, Z8, Z8
 	VPXORD        Z9, Z9, Z9
@@ -1183,6 +1218,14 @@ next5:
 
 columns6:
 	MOVQ    cols+48(FP), SI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	CMPB    first+64(FP), $0x00
+	JNE     first6
 	MOVQ    dst+0(FP), DX
 	MOVQ    24(SI), DI
 	ADDQ    DX, DI
@@ -1202,22 +1245,24 @@ columns6:
 	MOVQ    184(SI), DI
 	ADDQ    DX, DI
 	VMOVUPS (DI), Z21
-	MOVQ    q+24(FP), DX
-	MOVQ    (SI), R8
-	ADDQ    DX, R8
-	MOVQ    32(SI), R9
-	ADDQ    DX, R9
-	MOVQ    64(SI), R10
-	ADDQ    DX, R10
-	MOVQ    96(SI), R11
-	ADDQ    DX, R11
-	MOVQ    128(SI), R12
-	ADDQ    DX, R12
-	MOVQ    160(SI), R13
-	ADDQ    DX, R13
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), DX
-	MOVQ    sums+40(FP), BX
+
+first6:
+	MOVQ q+24(FP), DX
+	MOVQ (SI), R8
+	ADDQ DX, R8
+	MOVQ 32(SI), R9
+	ADDQ DX, R9
+	MOVQ 64(SI), R10
+	ADDQ DX, R10
+	MOVQ 96(SI), R11
+	ADDQ DX, R11
+	MOVQ 128(SI), R12
+	ADDQ DX, R12
+	MOVQ 160(SI), R13
+	ADDQ DX, R13
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), DX
+	MOVQ sums+40(FP), BX
 
 block6:
 	VPXORD        Z8, Z8, Z8
@@ -1226,7 +1271,7 @@ block6:
 	VPXORD        Z11, Z11, Z11
 	VPXORD        Z12, Z12, Z12
 	VPXORD        Z13, Z13, Z13
-	CMPB          corr+88(FP), $0x00
+	CMPB          corr+96(FP), $0x00
 	JEQ           groups6
 	VMOVDQU64     5120(AX), Z0
 	VMOVDQU64     5184(AX), Z1
@@ -1301,20 +1346,20 @@ groups6:
 	MOVL $0x00000008, CX
 
 group6:
-	MOVQ ask+64(FP), DI
-	CMPQ DI, askTo+72(FP)
+	MOVQ ask+72(FP), DI
+	CMPQ DI, askTo+80(FP)
 	JCC  asked6
 
 ask6:
 	PREFETCHT1 (DI)
 	ADDQ       $0x40, DI
-	CMPQ       DI, askTo+72(FP)
+	CMPQ       DI, askTo+80(FP)
 	JCS        ask6
-	MOVQ       DI, ask+64(FP)
+	MOVQ       DI, ask+72(FP)
 
 asked6:
-	MOVQ          askStep+80(FP), DI
-	ADDQ          DI, askTo+72(FP)
+	MOVQ          askStep+88(FP), DI
+	ADDQ          DI, askTo+80(FP)
 	VPXORD        Z0, Z0, Z0
 	VPXORD        Z1, Z1, Z1
 	VPXORD        Z2, Z2, Z2
@@ -1436,7 +1481,7 @@ asked6:
 	VMULPS.BCST   (DI), Z26, Z28
 	VCVTDQ2PS     Z13, Z13
 	VFMADD231PS   Z28, Z13, Z21
-	CMPB          min+89(FP), $0x00
+	CMPB          min+97(FP), $0x00
 	JEQ           next6
 	VPXORD        Z8, Z8, Z8
 	VPXORD        Z9, Z9, Z9
@@ -1574,6 +1619,15 @@ next6:
 
 columns7:
 	MOVQ    cols+48(FP), SI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	CMPB    first+64(FP), $0x00
+	JNE     first7
 	MOVQ    dst+0(FP), DX
 	MOVQ    24(SI), DI
 	ADDQ    DX, DI
@@ -1596,24 +1650,26 @@ columns7:
 	MOVQ    216(SI), DI
 	ADDQ    DX, DI
 	VMOVUPS (DI), Z22
-	MOVQ    q+24(FP), DX
-	MOVQ    (SI), R8
-	ADDQ    DX, R8
-	MOVQ    32(SI), R9
-	ADDQ    DX, R9
-	MOVQ    64(SI), R10
-	ADDQ    DX, R10
-	MOVQ    96(SI), R11
-	ADDQ    DX, R11
-	MOVQ    128(SI), R12
-	ADDQ    DX, R12
-	MOVQ    160(SI), R13
-	ADDQ    DX, R13
-	MOVQ    192(SI), R14
-	ADDQ    DX, R14
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), DX
-	MOVQ    sums+40(FP), BX
+
+first7:
+	MOVQ q+24(FP), DX
+	MOVQ (SI), R8
+	ADDQ DX, R8
+	MOVQ 32(SI), R9
+	ADDQ DX, R9
+	MOVQ 64(SI), R10
+	ADDQ DX, R10
+	MOVQ 96(SI), R11
+	ADDQ DX, R11
+	MOVQ 128(SI), R12
+	ADDQ DX, R12
+	MOVQ 160(SI), R13
+	ADDQ DX, R13
+	MOVQ 192(SI), R14
+	ADDQ DX, R14
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), DX
+	MOVQ sums+40(FP), BX
 
 block7:
 	VPXORD        Z8, Z8, Z8
@@ -1623,7 +1679,7 @@ block7:
 	VPXORD        Z12, Z12, Z12
 	VPXORD        Z13, Z13, Z13
 	VPXORD        Z14, Z14, Z14
-	CMPB          corr+88(FP), $0x00
+	CMPB          corr+96(FP), $0x00
 	JEQ           groups7
 	VMOVDQU64     5120(AX), Z0
 	VMOVDQU64     5184(AX), Z1
@@ -1708,20 +1764,20 @@ groups7:
 	MOVL $0x00000008, CX
 
 group7:
-	MOVQ ask+64(FP), DI
-	CMPQ DI, askTo+72(FP)
+	MOVQ ask+72(FP), DI
+	CMPQ DI, askTo+80(FP)
 	JCC  asked7
 
 ask7:
 	PREFETCHT1 (DI)
 	ADDQ       $0x40, DI
-	CMPQ       DI, askTo+72(FP)
+	CMPQ       DI, askTo+80(FP)
 	JCS        ask7
-	MOVQ       DI, ask+64(FP)
+	MOVQ       DI, ask+72(FP)
 
 asked7:
-	MOVQ          askStep+80(FP), DI
-	ADDQ          DI, askTo+72(FP)
+	MOVQ          askStep+88(FP), DI
+	ADDQ          DI, askTo+80(FP)
 	VPXORD        Z0, Z0, Z0
 	VPXORD        Z1, Z1, Z1
 	VPXORD        Z2, Z2, Z2
@@ -1861,7 +1917,7 @@ asked7:
 	VMULPS.BCST   (DI), Z26, Z28
 	VCVTDQ2PS     Z14, Z14
 	VFMADD231PS   Z28, Z14, Z22
-	CMPB          min+89(FP), $0x00
+	CMPB          min+97(FP), $0x00
 	JEQ           next7
 	VPXORD        Z8, Z8, Z8
 	VPXORD        Z9, Z9, Z9
@@ -2018,6 +2074,16 @@ next7:
 
 columns8:
 	MOVQ    cols+48(FP), SI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	CMPB    first+64(FP), $0x00
+	JNE     first8
 	MOVQ    dst+0(FP), DX
 	MOVQ    24(SI), DI
 	ADDQ    DX, DI
@@ -2043,26 +2109,28 @@ columns8:
 	MOVQ    248(SI), DI
 	ADDQ    DX, DI
 	VMOVUPS (DI), Z23
-	MOVQ    q+24(FP), DX
-	MOVQ    (SI), R8
-	ADDQ    DX, R8
-	MOVQ    32(SI), R9
-	ADDQ    DX, R9
-	MOVQ    64(SI), R10
-	ADDQ    DX, R10
-	MOVQ    96(SI), R11
-	ADDQ    DX, R11
-	MOVQ    128(SI), R12
-	ADDQ    DX, R12
-	MOVQ    160(SI), R13
-	ADDQ    DX, R13
-	MOVQ    192(SI), R14
-	ADDQ    DX, R14
-	MOVQ    224(SI), R15
-	ADDQ    DX, R15
-	MOVQ    tile+8(FP), AX
-	MOVQ    d+32(FP), DX
-	MOVQ    sums+40(FP), BX
+
+first8:
+	MOVQ q+24(FP), DX
+	MOVQ (SI), R8
+	ADDQ DX, R8
+	MOVQ 32(SI), R9
+	ADDQ DX, R9
+	MOVQ 64(SI), R10
+	ADDQ DX, R10
+	MOVQ 96(SI), R11
+	ADDQ DX, R11
+	MOVQ 128(SI), R12
+	ADDQ DX, R12
+	MOVQ 160(SI), R13
+	ADDQ DX, R13
+	MOVQ 192(SI), R14
+	ADDQ DX, R14
+	MOVQ 224(SI), R15
+	ADDQ DX, R15
+	MOVQ tile+8(FP), AX
+	MOVQ d+32(FP), DX
+	MOVQ sums+40(FP), BX
 
 block8:
 	VPXORD        Z8, Z8, Z8
@@ -2073,7 +2141,7 @@ block8:
 	VPXORD        Z13, Z13, Z13
 	VPXORD        Z14, Z14, Z14
 	VPXORD        Z15, Z15, Z15
-	CMPB          corr+88(FP), $0x00
+	CMPB          corr+96(FP), $0x00
 	JEQ           groups8
 	VMOVDQU64     5120(AX), Z0
 	VMOVDQU64     5184(AX), Z1
@@ -2168,20 +2236,20 @@ groups8:
 	MOVL $0x00000008, CX
 
 group8:
-	MOVQ ask+64(FP), DI
-	CMPQ DI, askTo+72(FP)
+	MOVQ ask+72(FP), DI
+	CMPQ DI, askTo+80(FP)
 	JCC  asked8
 
 ask8:
 	PREFETCHT1 (DI)
 	ADDQ       $0x40, DI
-	CMPQ       DI, askTo+72(FP)
+	CMPQ       DI, askTo+80(FP)
 	JCS        ask8
-	MOVQ       DI, ask+64(FP)
+	MOVQ       DI, ask+72(FP)
 
 asked8:
-	MOVQ          askStep+80(FP), DI
-	ADDQ          DI, askTo+72(FP)
+	MOVQ          askStep+88(FP), DI
+	ADDQ          DI, askTo+80(FP)
 	VPXORD        Z0, Z0, Z0
 	VPXORD        Z1, Z1, Z1
 	VPXORD        Z2, Z2, Z2
@@ -2339,7 +2407,7 @@ asked8:
 	VMULPS.BCST   (DI), Z26, Z28
 	VCVTDQ2PS     Z15, Z15
 	VFMADD231PS   Z28, Z15, Z23
-	CMPB          min+89(FP), $0x00
+	CMPB          min+97(FP), $0x00
 	JEQ           next8
 	VPXORD        Z8, Z8, Z8
 	VPXORD        Z9, Z9, Z9

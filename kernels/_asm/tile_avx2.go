@@ -64,6 +64,16 @@ func (v *madd) start() {
 		v.isum[k] = v.YMM()
 	}
 	v.Load(v.Param("dst"), v.dst)
+	v.CMPB(place(v.Context, "first"), U8(0))
+	v.JEQ(LabelRef(v.label("more")))
+	v.zero()
+	for k := range v.n {
+		m := v.at(v.dst, k, columnDst)
+		v.VMOVUPS(v.isum[0], m)
+		m.Disp = 32
+		v.VMOVUPS(v.isum[0], m)
+	}
+	v.Label(v.label("more"))
 	v.XORL(v.half.As32(), v.half.As32())
 	v.Label(v.label("half"))
 	v.Load(v.Param("tile"), v.tile)

@@ -39,9 +39,9 @@ var zmm = [...]reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, r
 	reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15, reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23,
 	reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31}
 
-const mulArgs = "dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, ask, askTo, askStep uintptr"
+const mulArgs = "dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask, askTo, askStep uintptr"
 
-const asks = "Meanwhile it asks for the lines from ask to askTo, and for askStep bytes more each 32 values."
+const asks = "With first it sets dst. Meanwhile it asks for the lines from ask to askTo, and for askStep bytes more each 32 values."
 
 // columns emits a body for each number of columns.
 func columns(c *build.Context, body func(v *vnni)) {
@@ -86,10 +86,14 @@ func (v *vnni) forward() {
 func (v *vnni) start() {
 	v.tile, v.i, v.d, v.sums, v.cols, v.tmp = v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64()
 	v.Load(v.Param("cols"), v.cols)
+	v.zero(v.f[:v.n])
+	v.CMPB(place(v.Context, "first"), U8(0))
+	v.JNE(LabelRef(v.label("first")))
 	v.Load(v.Param("dst"), v.d)
 	for k := range v.n {
 		v.VMOVUPS(v.at(v.d, k, columnDst), v.f[k])
 	}
+	v.Label(v.label("first"))
 	v.Load(v.Param("q"), v.d)
 	for k := range v.n {
 		v.q[k] = v.GP64()
