@@ -44,6 +44,35 @@ groups:
 	VZEROUPPER
 	RET
 
+// func narrowF16AVX2(dst *byte, src *float32, n int) bool
+// Requires: AVX, F16C
+TEXT ·narrowF16AVX2(SB), NOSPLIT, $0-25
+	MOVQ   dst+0(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	VXORPS X0, X0, X0
+
+groups:
+	VMOVUPS   (CX)(BX*4), Y1
+	VCVTPS2PH $0x00, Y1, X2
+	VMOVDQU   X2, (AX)(BX*2)
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VORPS     Y1, Y0, Y0
+	VMOVUPS   32(CX)(BX*4), Y1
+	VCVTPS2PH $0x00, Y1, X2
+	VMOVDQU   X2, 16(AX)(BX*2)
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VORPS     Y1, Y0, Y0
+	ADDQ      $0x10, BX
+	CMPQ      BX, DX
+	JLT       groups
+	VPTEST    Y0, Y0
+	SETEQ     AL
+	MOVB      AL, ret+24(FP)
+	VZEROUPPER
+	RET
+
 // func convertF8AVX2(dst *float32, src *byte, scale *float32, n int) bool
 // Requires: AVX, AVX2, F16C
 TEXT ·convertF8AVX2(SB), NOSPLIT, $0-33
@@ -765,6 +794,31 @@ groups:
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
 	JLT       groups
+	VZEROUPPER
+	RET
+
+// func narrowF16AVX512(dst *byte, src *float32, n int) bool
+// Requires: AVX, AVX512F, AVX512VL
+TEXT ·narrowF16AVX512(SB), NOSPLIT, $0-25
+	MOVQ   dst+0(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	VXORPS X0, X0, X0
+
+groups:
+	VMOVUPS   (CX)(BX*4), Z1
+	VCVTPS2PH $0x00, Z1, Y2
+	VMOVDQU64 Y2, (AX)(BX*2)
+	VCMPPS    $0x03, Z1, Z1, K1
+	VPORD     Z1, Z1, K1, Z0
+	ADDQ      $0x10, BX
+	CMPQ      BX, DX
+	JLT       groups
+	VPTESTMD  Z0, Z0, K1
+	KORTESTW  K1, K1
+	SETEQ     AL
+	MOVB      AL, ret+24(FP)
 	VZEROUPPER
 	RET
 

@@ -14,6 +14,12 @@ func convertF16AVX2(dst *float32, src *byte, n int)
 //go:noescape
 func convertBF16AVX2(dst *float32, src *byte, n int)
 
+// narrowF16AVX2 rounds n values, a multiple of 16, not 0, to float16. It returns false
+// if one is NaN, whose bits are then not those of the portable form.
+//
+//go:noescape
+func narrowF16AVX2(dst *byte, src *float32, n int) bool
+
 // convertF8AVX2 converts n values, a multiple of 16, not 0, with a scale for 128.
 // It returns false, and dst is not all written, if a value is NaN or a scale
 // 2**120 or more.
@@ -58,6 +64,12 @@ func convertF16AVX512(dst *float32, src *byte, n int)
 //
 //go:noescape
 func convertBF16AVX512(dst *float32, src *byte, n int)
+
+// narrowF16AVX512 rounds n values, a multiple of 16, not 0, to float16. It returns false
+// if one is NaN, whose bits are then not those of the portable form.
+//
+//go:noescape
+func narrowF16AVX512(dst *byte, src *float32, n int) bool
 
 // convertF8AVX512 converts n values, a multiple of 16, not 0, with a scale for 128.
 // It returns false, and dst is not all written, if a value is NaN or a scale

@@ -2,8 +2,8 @@ package kernels
 
 // The formats, a row each. Package quant names and numbers them.
 var (
-	F32      = &Format{Name: "f32", Block: 1, Bytes: 4, Load: loadF32, Store: storeF32}
-	F16      = &Format{Name: "f16", Block: 1, Bytes: 2, Load: loadF16, Store: storeF16}
+	F32      = &Format{Name: "f32", Block: 1, Bytes: 4, Load: loadF32, store: storeF32}
+	F16      = &Format{Name: "f16", Block: 1, Bytes: 2, Load: loadF16, store: storeF16}
 	BF16     = &Format{Name: "bf16", Block: 1, Bytes: 2, Load: loadBF16}
 	F8E4M3   = &Format{Name: "f8_e4m3", Block: 1, Bytes: 1, LoadScaled: loadF8}
 	Q4_0     = &Format{Name: "q4_0", Block: 32, Bytes: 18, Small: UnpackQ4_0, kind: kindQ4_0}

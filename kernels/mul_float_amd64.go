@@ -15,6 +15,7 @@ type floats struct {
 	sumRow [3]func(dst *float32, w *byte, stride, rows int, x *float32, k int) // one column
 
 	convert   [3]func(dst *float32, src *byte, n int)
+	narrowF16 func(dst *byte, src *float32, n int) bool
 	convertF8 func(dst *float32, src *byte, scale *float32, n int) bool
 
 	valuesSuper, valuesSmall func(dst *float32, b *byte)
@@ -77,6 +78,7 @@ var floatsAVX2 = floats{
 		{{3, mulTBF16Tile3AVX2}, {2, mulTBF16Tile2AVX2}},
 	},
 	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX2, convertBF16AVX2},
+	narrowF16: narrowF16AVX2,
 	convertF8: convertF8AVX2,
 
 	valuesSuper: valuesSuperAVX2,
@@ -99,6 +101,7 @@ var floatsAVX512 = floats{
 		{{6, mulTBF16Tile6AVX512}, {4, mulTBF16Tile4AVX512}, {2, mulTBF16Tile2AVX512}},
 	},
 	convert:   [3]func(*float32, *byte, int){nil, convertF16AVX512, convertBF16AVX512},
+	narrowF16: narrowF16AVX512,
 	convertF8: convertF8AVX512,
 
 	valuesSuper: valuesSuperAVX512,
@@ -110,6 +113,17 @@ var floatsAVX512 = floats{
 func (t *floats) fill(tab *table) {
 	tab.mulFloat = t.mulFloat
 	tab.mulT = t.mulT
+	tab.storeF16 = t.storeF16
+}
+
+// storeF16 leaves NaN, whose bits are its own, to the portable form, as it does the rest
+// of 16 values.
+func (t *floats) storeF16(dst []byte, src []float32) {
+	n := len(src) &^ 15
+	if n > 0 && (len(dst) < 2*len(src) || !t.narrowF16(&dst[0], &src[0], n)) {
+		n = 0
+	}
+	storeF16(dst[2*n:], src[n:])
 }
 
 // convertedBytes is the room for converted rows: a part of the second cache. From 32 KB to

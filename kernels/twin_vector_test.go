@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 )
@@ -36,6 +37,16 @@ var vectorTwins = []twin{
 		join(want, by[0], by[1], x)
 		c.t.join(d, by[0], by[1], x)
 		c.same(d, want, "join")
+		c.unchanged(x, was)
+	}},
+	{"storeF16", vectorLengths, func(c *trial) {
+		d, x := c.bytes(2*c.n), c.floats(c.n)
+		want, was := make([]byte, 2*c.n), slices.Clone(x)
+		storeF16(want, x)
+		c.t.storeF16(d, x)
+		if !bytes.Equal(d, want) {
+			c.Errorf("%s: storeF16 of %v is %x, want %x", c.t.name, x, d, want)
+		}
 		c.unchanged(x, was)
 	}},
 	{"div", vectorLengths, func(c *trial) {
@@ -119,6 +130,7 @@ func FuzzDot(f *testing.F)           { fuzz(f, "dot") }
 func FuzzAxpy(f *testing.F)          { fuzz(f, "axpy") }
 func FuzzAdd(f *testing.F)           { fuzz(f, "add") }
 func FuzzDiv(f *testing.F)           { fuzz(f, "div") }
+func FuzzStoreF16(f *testing.F)      { fuzz(f, "storeF16") }
 func FuzzJoin(f *testing.F)          { fuzz(f, "join") }
 func FuzzRMSNorm(f *testing.F)       { fuzz(f, "rmsNorm") }
 func FuzzSoftmax(f *testing.F)       { fuzz(f, "softmax") }

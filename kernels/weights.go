@@ -12,13 +12,22 @@ type Format struct {
 	Per16        bool // Small: two scales a block
 
 	Load        func(dst []float32, src []byte)                  // float formats: exact conversion
-	Store       func(dst []byte, src []float32)                  // formats of caches: rounds to nearest
+	store       func(dst []byte, src []float32)                  // of Store
 	LoadScaled  func(dst []float32, src []byte, scale []float32) // float formats with scales beside the data
 	Small       func(b *Small, src []byte)                       // blocks of 32
 	SmallBeside func(b *Small, src []byte, scale byte)           // blocks of 32, e8m0 scales beside the data
 	Pair        func(b *[2]Small, src []byte)                    // blocks of 64
 	Super       func(b *Super, src []byte)                       // super-blocks of 256
 	kind        kind                                             // index into the dispatch table's kernels; 0 is the portable twin
+}
+
+// Store rounds values to F32 or F16, to the nearest, little-endian.
+func (f *Format) Store(dst []byte, src []float32) {
+	if f == F16 {
+		active.storeF16(dst, src)
+		return
+	}
+	f.store(dst, src)
 }
 
 // Integer reports whether products with f take activations in 8 bits, and in

@@ -26,6 +26,11 @@ func convert(c *build.Context) {
 			g.end()
 		}
 
+		g.fn("narrowF16", "func(dst *byte, src *float32, n int) bool",
+			"narrowF16"+g.suffix()+" rounds n values, a multiple of 16, not 0, to float16. It returns false",
+			"if one is NaN, whose bits are then not those of the portable form.")
+		g.narrowF16()
+
 		g.fn("convertF8", "func(dst *float32, src *byte, scale *float32, n int) bool",
 			"convertF8"+g.suffix()+" converts n values, a multiple of 16, not 0, with a scale for 128.",
 			"It returns false, and dst is not all written, if a value is NaN or a scale",
@@ -49,6 +54,41 @@ func convert(c *build.Context) {
 			g.mulF8Tile(cols)
 		}
 	})
+}
+
+func (g gen) narrowF16() {
+	dst, src, n, i := g.arg("dst"), g.arg("src"), g.arg("n"), g.GP64()
+	g.XORQ(i, i)
+	nan := g.vec()
+	g.zero(nan)
+	g.loop("groups", i, n, 16, func() {
+		for h := range 16 / g.width() {
+			v, x := g.vec(), g.half()
+			g.VMOVUPS(memIdx(src, i, 4, 4*h*g.width()), v)
+			g.VCVTPS2PH(imm(0), v, x) // to nearest, ties to even
+			if g.avx512 {
+				g.VMOVDQU64(x, memIdx(dst, i, 2, 0))
+				k := g.K()
+				g.VCMPPS(imm(3), v, v, k) // unordered
+				g.VPORD(v, v, k, nan)     // NaN is not 0
+			} else {
+				g.VMOVDQU(x, memIdx(dst, i, 2, 2*h*g.width()))
+				g.VCMPPS(imm(3), v, v, v)
+				g.VORPS(v, nan, nan)
+			}
+		}
+	})
+	ok := g.GP64()
+	if g.avx512 {
+		k := g.K()
+		g.VPTESTMD(nan, nan, k)
+		g.KORTESTW(k, k)
+	} else {
+		g.VPTEST(nan, nan)
+	}
+	g.SETEQ(ok.As8())
+	g.Store(ok.As8(), g.ReturnIndex(0))
+	g.end()
 }
 
 // mulF8Tile makes the product of a row with some columns.
