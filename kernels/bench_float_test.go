@@ -113,7 +113,7 @@ func BenchmarkMulT(b *testing.B) {
 // latent attention. Bytes are of keys and values.
 func BenchmarkAttend(b *testing.B) {
 	for _, c := range []struct{ n, dk, dv int }{
-		{1, 128, 128}, {4, 128, 128}, {8, 128, 128}, {8, 576, 512}, {16, 576, 512}, {64, 128, 128}, {128, 128, 128}, {512, 128, 128}, {512, 64, 64}, {128, 576, 512},
+		{1, 128, 128}, {4, 128, 128}, {8, 128, 128}, {8, 576, 512}, {16, 576, 512}, {64, 128, 128}, {128, 128, 128}, {512, 128, 128}, {512, 64, 64}, {32, 576, 512}, {64, 576, 512}, {128, 576, 512},
 	} {
 		// Blocks one after another, so that none is in a cache; many queries meet
 		// the same block.
