@@ -83,6 +83,8 @@ func TestMulQ8(t *testing.T) {
 						rows, n, k = 48, 8, unit*3
 					case 2:
 						k = unit * 40
+					case 3, 4, 5, 6, 7: // one column, of blocks in whole groups of 16 and not
+						rows, n, k = 16+rng.IntN(20), 1, unit*([]int{15, 16, 17, 32, 45}[trial-3])
 					}
 					w := randomWeights(t, rng, f, rows, k, rng.IntN(2)*rng.IntN(9))
 					kinds := testkit.Kinds()
@@ -192,7 +194,7 @@ func FuzzMulQ8(f *testing.F) {
 		f := integerFormats[int(format)%len(integerFormats)]
 		rng := rand.New(rand.NewPCG(uint64(seed), 0))
 		block, _ := f.Integer()
-		r, cols, k := 1+int(rows)%40, int(n)%20, max(f.Block, block)*(1+int(blocks)%5)
+		r, cols, k := 1+int(rows)%40, int(n)%20, max(f.Block, block)*(1+int(blocks)%20)
 		w := randomWeights(t, rng, f, r, k, 0)
 		for i := 0; i < len(w.Data) && len(data) > 0; i += len(data) {
 			copy(w.Data[i:], data)
