@@ -82,7 +82,7 @@ more1:
 	ADDQ            $0x000000d2, AX
 	ADDQ            $0x00000100, CX
 	ADDQ            $0x20, DX
-	ADDQ            $0x00000340, SI
+	ADDQ            $0x00000240, SI
 	DECQ            R10
 	JNZ             block
 	MOVQ            stride+16(FP), AX
@@ -153,7 +153,7 @@ more2:
 	VCVTDQ2PS   Y2, Y2
 	VFMADD231PS Y1, Y2, Y0
 	ADDQ        $0x04, BX
-	ADDQ        $0x00000340, SI
+	ADDQ        $0x00000240, SI
 	DECQ        CX
 	JNZ         step
 	VMOVDQU64   Y0, (AX)

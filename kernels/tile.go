@@ -184,7 +184,7 @@ func (mul *tileKernel) tile(ts *tileScratch, dst []float32, ld int, w *Weights, 
 	bytes := w.Format.Bytes * x.Block / w.Format.Block // of one of them
 	groups := (n + mul.columns - 1) / mul.columns
 	room := tileBytes
-	if groups < 4 { // 16 columns meet two super-blocks at 44 % of the peak and four at 33 %, 256 at 51 and 62 % (Emerald Rapids)
+	if groups < 4 { // 16 columns meet two super-blocks at 52 % of the peak and four at 49, 256 at 63 and 67 (Emerald Rapids)
 		room /= 2
 	}
 	part := room / size &^ 1 // blocks

@@ -210,7 +210,7 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 // once, superBlocks how many blocks of each: what they leave is half of a first cache.
 const (
 	superRows   = 8
-	superRoom   = superRows * (64 + 8 + 32)
+	superRoom   = superRows * (64 + 8)
 	superBlocks = 16 << 10 / superRoom
 )
 

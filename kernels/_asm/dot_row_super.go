@@ -9,8 +9,8 @@ import (
 
 // rowSuper is the product of eight rows of super-blocks.
 type rowSuper struct {
-	emit  func(e *rowEmitter)                                              // the code for one block of a row
-	scale func(e *rowEmitter, bits reg.VecVirtual) (d, min reg.VecVirtual) // of all rows, from what keepBits took
+	emit  func(e *rowEmitter)                                     // the code for one block of a row
+	scale func(e *rowEmitter, bits reg.VecVirtual) reg.VecVirtual // of all rows, from what keepBits took
 }
 
 // superRows is how many rows go at once: what they leave has to stay in the first cache.
@@ -20,8 +20,7 @@ const superRows = 8
 const (
 	rowSums = 0                      // [8] 16 dwords
 	rowBits = rowSums + superRows*64 // [8] dwords, and room up to a whole line
-	rowMins = rowBits + 64           // [8] eight dwords
-	rowRoom = rowMins + superRows*32
+	rowRoom = rowBits + 64
 )
 
 func (w *rowSuper) write(e *rowEmitter, hold []constant) {
@@ -49,16 +48,7 @@ func (w *rowSuper) write(e *rowEmitter, hold []constant) {
 	e.askFor(superRows * (l.bytes - early))
 	bits := e.ZMM() // the lower half
 	e.VMOVDQU(mem(e.room, rowBits), bits.AsY())
-	d, min := w.scale(e, bits)
-	step := func(sums, d reg.Register, minus bool) {
-		e.VMULPS_BCST(mem(e.d, 0), d, d)
-		e.VCVTDQ2PS(sums, sums)
-		if minus {
-			e.VFNMADD231PS(d, sums, f)
-		} else {
-			e.VFMADD231PS(d, sums, f)
-		}
-	}
+	d := w.scale(e, bits)
 	var fours [2]reg.VecVirtual // rows 0 to 3, and 4 to 7
 	for k := range fours {
 		fours[k] = e.sumLanes(func(i int) reg.VecVirtual {
@@ -68,16 +58,10 @@ func (w *rowSuper) write(e *rowEmitter, hold []constant) {
 		})
 	}
 	x := e.quarters(fours[0], fours[1])
-	step(e.quarters(x, x).AsY(), d.AsY(), false)
-	if l.min {
-		x := e.sumLanes(func(i int) reg.VecVirtual { // rows i and i+4
-			x := e.ZMM()
-			e.VMOVDQU(mem(e.room, rowMins+32*i), x.AsY())
-			e.VINSERTI64X4(U8(1), mem(e.room, rowMins+32*(i+4)), x, x)
-			return x
-		})
-		step(e.quarters(x, x).AsY(), min.AsY(), true)
-	}
+	sums, d8 := e.quarters(x, x).AsY(), d.AsY()
+	e.VMULPS_BCST(mem(e.d, 0), d8, d8)
+	e.VCVTDQ2PS(sums, sums)
+	e.VFMADD231PS(d8, sums, f)
 	e.ADDQ(U8(4), e.d)
 	e.ADDQ(U32(rowRoom), e.room)
 	e.DECQ(n)
@@ -87,14 +71,10 @@ func (w *rowSuper) write(e *rowEmitter, hold []constant) {
 	e.RET()
 }
 
-// keepSums, keepMins and keepBits take what a block comes to, the last the dword at byte
-// off of it.
+// keepSums and keepBits take what a block comes to, the second the dword at byte off of
+// it.
 func (e *rowEmitter) keepSums(x reg.VecVirtual) {
 	e.VMOVDQU(x, memIdx(e.room, e.eight, 8, rowSums))
-}
-
-func (e *rowEmitter) keepMins(x reg.VecVirtual) {
-	e.VMOVDQU(x, memIdx(e.room, e.eight, 4, rowMins))
 }
 
 func (e *rowEmitter) keepBits(off int) {
@@ -141,8 +121,8 @@ var q6KRow = rowSuper{
 		}
 		e.keepSums(isum)
 	},
-	scale: func(e *rowEmitter, bits reg.VecVirtual) (d, min reg.VecVirtual) {
+	scale: func(e *rowEmitter, bits reg.VecVirtual) reg.VecVirtual {
 		e.VPSRLD(U8(16), bits, bits)
-		return e.lowHalves(bits), nil
+		return e.lowHalves(bits)
 	},
 }
