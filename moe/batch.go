@@ -23,7 +23,8 @@ type Step struct {
 	// What scores a long text needs no memory for all its logits.
 	each func(i int, logits []float32)
 
-	taken int // tokens that have been through the model
+	taken int  // tokens that have been through the model
+	held  bool // State is busy with this step
 }
 
 // ForwardAll is Forward with the logits of every token: (len(ids), Vocab).
@@ -44,22 +45,16 @@ func (m *Model) ForwardBatch(ctx context.Context, steps []Step) error {
 	}
 	defer m.release(r)
 	defer r.forget()
-	if err := m.checkSteps(steps); err != nil {
+	defer giveBack(steps)
+	if err := m.take(steps); err != nil {
 		return err
 	}
-	for i := range steps {
-		if !steps[i].State.busy.CompareAndSwap(false, true) {
-			for _, s := range steps[:i] {
-				s.State.busy.Store(false)
-			}
-			return fmt.Errorf("%w: step %d: another call uses it", ErrState, i)
-		}
-	}
-	defer func() {
-		for i := range steps {
-			steps[i].State.busy.Store(false)
-		}
-	}()
+	return r.answer(ctx, steps)
+}
+
+// answer sends steps that were taken through the model.
+func (r *runner) answer(ctx context.Context, steps []Step) error {
+	m := r.m
 	for i := range steps {
 		st := &steps[i]
 		switch {
@@ -103,16 +98,23 @@ func (r *runner) forget() {
 	clear(r.attending.tiles[:cap(r.attending.tiles)])
 }
 
-// checkSteps reports every misfit at once, before anything is computed.
-func (m *Model) checkSteps(steps []Step) error {
+// take makes the states of steps busy with them and checks the rest, and reports
+// every misfit at once, before anything is computed. What another call uses is not
+// looked at. giveBack lets go again, after an error too.
+func (m *Model) take(steps []Step) error {
 	var errs []error
 	for i := range steps {
 		st := &steps[i]
-		st.Logits, st.taken = nil, 0
-		switch {
-		case st.State == nil || st.State.m != m:
+		st.Logits, st.taken, st.held = nil, 0, false
+		if st.State == nil || st.State.m != m {
 			errs = append(errs, fmt.Errorf("%w: step %d", ErrState, i))
 			continue
+		}
+		if st.held = st.State.busy.CompareAndSwap(false, true); !st.held {
+			errs = append(errs, fmt.Errorf("%w: step %d: another call uses it", ErrState, i))
+			continue
+		}
+		switch {
 		case len(st.Tokens) == 0:
 			errs = append(errs, fmt.Errorf("%w: step %d: want one token or more, found none", ErrToken, i))
 		case len(st.Tokens) > st.State.room() && !m.opts.slide:
@@ -126,6 +128,15 @@ func (m *Model) checkSteps(steps []Step) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func giveBack(steps []Step) {
+	for i := range steps {
+		if st := &steps[i]; st.held {
+			st.held = false
+			st.State.busy.Store(false)
+		}
+	}
 }
 
 // fill takes the next chunk of tokens from the steps, from token done of step on,

@@ -197,11 +197,13 @@ func (sc *Scheduler) signal() {
 	}
 }
 
-// forward submits tokens and waits for the answer, which always comes.
+// forward submits tokens and waits for the answer, which always comes. Until then
+// s is busy.
 func (q *sequence) forward(ctx context.Context, s *State, ids []int32) ([]float32, error) {
 	sc := q.sc
 	step := [1]Step{{State: s, Tokens: ids}}
-	if err := sc.m.checkSteps(step[:]); err != nil {
+	defer giveBack(step[:])
+	if err := sc.m.take(step[:]); err != nil {
 		return nil, err
 	}
 	q.ctx, q.s, q.ids = ctx, s, ids
@@ -322,7 +324,7 @@ func (sc *Scheduler) add(q *sequence, n int) {
 // when each sequence runs by itself. Those with tokens left go to the queue's end.
 func (sc *Scheduler) run() {
 	start := time.Now()
-	err := sc.m.ForwardBatch(sc.ctx, sc.steps)
+	err := sc.forward(sc.steps)
 	sc.took = time.Since(start)
 	for i, q := range sc.batch {
 		at := slices.Index(sc.ready, q)
@@ -332,8 +334,8 @@ func (sc *Scheduler) run() {
 		if step.taken == n {
 			failure = nil
 		} else if err != nil && len(sc.batch) > 1 && sc.ctx.Err() == nil {
-			step.Tokens = step.Tokens[step.taken:]
-			failure = sc.m.ForwardBatch(sc.ctx, sc.steps[i:i+1])
+			step.Tokens, step.taken = step.Tokens[step.taken:], 0
+			failure = sc.forward(sc.steps[i : i+1])
 		}
 		if failure != nil && sc.ctx.Err() != nil {
 			failure = fmt.Errorf("%w: the scheduler", ErrClosed)
@@ -348,6 +350,17 @@ func (sc *Scheduler) run() {
 	}
 	clear(sc.steps)
 	clear(sc.batch)
+}
+
+// forward sends steps, whose sequences hold their states, through the model.
+func (sc *Scheduler) forward(steps []Step) error {
+	r, err := sc.m.acquire(sc.ctx, steps)
+	if err != nil {
+		return err
+	}
+	defer sc.m.release(r)
+	defer r.forget()
+	return r.answer(sc.ctx, steps)
 }
 
 // answer gives q back to its caller.
