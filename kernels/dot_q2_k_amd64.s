@@ -74,30 +74,30 @@ block:
 	VPANDD          Y1, Y10, Y9
 	VPSRLW          $0x04, Y10, Y10
 	VPANDD          Y1, Y10, Y10
-	VPSHUFB         wmin0<>+0(SB), Y10, Y12
+	VPSHUFB         wtwo0<>+0(SB), Y10, Y12
 	VPDPWSSD.BCST   (BX), Y12, Y4
-	VPSHUFB         wmin1<>+0(SB), Y10, Y10
+	VPSHUFB         wtwo2<>+0(SB), Y10, Y10
 	VPDPWSSD.BCST   4(BX), Y10, Y4
 	VPANDD          Y1, Y8, Y10
 	VPSRLW          $0x04, Y8, Y8
 	VPANDD          Y1, Y8, Y8
-	VPSHUFB         wmin0<>+0(SB), Y8, Y12
+	VPSHUFB         wtwo0<>+0(SB), Y8, Y12
 	VPDPWSSD.BCST   8(BX), Y12, Y4
-	VPSHUFB         wmin1<>+0(SB), Y8, Y8
+	VPSHUFB         wtwo2<>+0(SB), Y8, Y8
 	VPDPWSSD.BCST   12(BX), Y8, Y4
 	VPANDD          Y1, Y11, Y8
 	VPSRLW          $0x04, Y11, Y11
 	VPANDD          Y1, Y11, Y11
-	VPSHUFB         wmin0<>+0(SB), Y11, Y12
+	VPSHUFB         wtwo0<>+0(SB), Y11, Y12
 	VPDPWSSD.BCST   16(BX), Y12, Y4
-	VPSHUFB         wmin1<>+0(SB), Y11, Y11
+	VPSHUFB         wtwo2<>+0(SB), Y11, Y11
 	VPDPWSSD.BCST   20(BX), Y11, Y4
 	VPANDD          Y1, Y7, Y11
 	VPSRLW          $0x04, Y7, Y7
 	VPANDD          Y1, Y7, Y7
-	VPSHUFB         wmin0<>+0(SB), Y7, Y12
+	VPSHUFB         wtwo0<>+0(SB), Y7, Y12
 	VPDPWSSD.BCST   24(BX), Y12, Y4
-	VPSHUFB         wmin1<>+0(SB), Y7, Y7
+	VPSHUFB         wtwo2<>+0(SB), Y7, Y7
 	VPDPWSSD.BCST   28(BX), Y7, Y4
 	VBROADCASTI32X4 16(R10), Y7
 	VINSERTI32X4    $0x01, 16(R11), Y7, Y7
@@ -486,41 +486,41 @@ DATA wunzip<>+56(SB)/4, $0x07060302
 DATA wunzip<>+60(SB)/4, $0x0f0e0b0a
 GLOBL wunzip<>(SB), RODATA|NOPTR, $64
 
-DATA wmin0<>+0(SB)/4, $0x80018000
-DATA wmin0<>+4(SB)/4, $0x80058004
-DATA wmin0<>+8(SB)/4, $0x80098008
-DATA wmin0<>+12(SB)/4, $0x800d800c
-DATA wmin0<>+16(SB)/4, $0x80018000
-DATA wmin0<>+20(SB)/4, $0x80058004
-DATA wmin0<>+24(SB)/4, $0x80098008
-DATA wmin0<>+28(SB)/4, $0x800d800c
-DATA wmin0<>+32(SB)/4, $0x80018000
-DATA wmin0<>+36(SB)/4, $0x80058004
-DATA wmin0<>+40(SB)/4, $0x80098008
-DATA wmin0<>+44(SB)/4, $0x800d800c
-DATA wmin0<>+48(SB)/4, $0x80018000
-DATA wmin0<>+52(SB)/4, $0x80058004
-DATA wmin0<>+56(SB)/4, $0x80098008
-DATA wmin0<>+60(SB)/4, $0x800d800c
-GLOBL wmin0<>(SB), RODATA|NOPTR, $64
+DATA wtwo0<>+0(SB)/4, $0x80018000
+DATA wtwo0<>+4(SB)/4, $0x80058004
+DATA wtwo0<>+8(SB)/4, $0x80098008
+DATA wtwo0<>+12(SB)/4, $0x800d800c
+DATA wtwo0<>+16(SB)/4, $0x80018000
+DATA wtwo0<>+20(SB)/4, $0x80058004
+DATA wtwo0<>+24(SB)/4, $0x80098008
+DATA wtwo0<>+28(SB)/4, $0x800d800c
+DATA wtwo0<>+32(SB)/4, $0x80018000
+DATA wtwo0<>+36(SB)/4, $0x80058004
+DATA wtwo0<>+40(SB)/4, $0x80098008
+DATA wtwo0<>+44(SB)/4, $0x800d800c
+DATA wtwo0<>+48(SB)/4, $0x80018000
+DATA wtwo0<>+52(SB)/4, $0x80058004
+DATA wtwo0<>+56(SB)/4, $0x80098008
+DATA wtwo0<>+60(SB)/4, $0x800d800c
+GLOBL wtwo0<>(SB), RODATA|NOPTR, $64
 
-DATA wmin1<>+0(SB)/4, $0x80038002
-DATA wmin1<>+4(SB)/4, $0x80078006
-DATA wmin1<>+8(SB)/4, $0x800b800a
-DATA wmin1<>+12(SB)/4, $0x800f800e
-DATA wmin1<>+16(SB)/4, $0x80038002
-DATA wmin1<>+20(SB)/4, $0x80078006
-DATA wmin1<>+24(SB)/4, $0x800b800a
-DATA wmin1<>+28(SB)/4, $0x800f800e
-DATA wmin1<>+32(SB)/4, $0x80038002
-DATA wmin1<>+36(SB)/4, $0x80078006
-DATA wmin1<>+40(SB)/4, $0x800b800a
-DATA wmin1<>+44(SB)/4, $0x800f800e
-DATA wmin1<>+48(SB)/4, $0x80038002
-DATA wmin1<>+52(SB)/4, $0x80078006
-DATA wmin1<>+56(SB)/4, $0x800b800a
-DATA wmin1<>+60(SB)/4, $0x800f800e
-GLOBL wmin1<>(SB), RODATA|NOPTR, $64
+DATA wtwo2<>+0(SB)/4, $0x80038002
+DATA wtwo2<>+4(SB)/4, $0x80078006
+DATA wtwo2<>+8(SB)/4, $0x800b800a
+DATA wtwo2<>+12(SB)/4, $0x800f800e
+DATA wtwo2<>+16(SB)/4, $0x80038002
+DATA wtwo2<>+20(SB)/4, $0x80078006
+DATA wtwo2<>+24(SB)/4, $0x800b800a
+DATA wtwo2<>+28(SB)/4, $0x800f800e
+DATA wtwo2<>+32(SB)/4, $0x80038002
+DATA wtwo2<>+36(SB)/4, $0x80078006
+DATA wtwo2<>+40(SB)/4, $0x800b800a
+DATA wtwo2<>+44(SB)/4, $0x800f800e
+DATA wtwo2<>+48(SB)/4, $0x80038002
+DATA wtwo2<>+52(SB)/4, $0x80078006
+DATA wtwo2<>+56(SB)/4, $0x800b800a
+DATA wtwo2<>+60(SB)/4, $0x800f800e
+GLOBL wtwo2<>(SB), RODATA|NOPTR, $64
 
 DATA wonce0<>+0(SB)/4, $0x80808000
 DATA wonce0<>+4(SB)/4, $0x80808004
@@ -669,11 +669,11 @@ block:
 	VMOVDQU        Y7, 96(R8)
 	VPSRLW         $0x04, Y8, Y8
 	VPAND          Y1, Y8, Y8
-	VPSHUFB        min0<>+0(SB), Y8, Y7
+	VPSHUFB        two0<>+0(SB), Y8, Y7
 	VPBROADCASTD   (BX), Y10
 	VPMADDWD       Y7, Y10, Y10
 	VPADDD         Y10, Y4, Y4
-	VPSHUFB        min1<>+0(SB), Y8, Y7
+	VPSHUFB        two2<>+0(SB), Y8, Y7
 	VPBROADCASTD   4(BX), Y8
 	VPMADDWD       Y7, Y8, Y8
 	VPADDD         Y8, Y4, Y4
@@ -688,11 +688,11 @@ block:
 	VMOVDQU        Y7, 224(R8)
 	VPSRLW         $0x04, Y6, Y6
 	VPAND          Y1, Y6, Y6
-	VPSHUFB        min0<>+0(SB), Y6, Y7
+	VPSHUFB        two0<>+0(SB), Y6, Y7
 	VPBROADCASTD   8(BX), Y8
 	VPMADDWD       Y7, Y8, Y8
 	VPADDD         Y8, Y4, Y4
-	VPSHUFB        min1<>+0(SB), Y6, Y6
+	VPSHUFB        two2<>+0(SB), Y6, Y6
 	VPBROADCASTD   12(BX), Y7
 	VPMADDWD       Y6, Y7, Y7
 	VPADDD         Y7, Y4, Y4
@@ -707,11 +707,11 @@ block:
 	VMOVDQU        Y6, 352(R8)
 	VPSRLW         $0x04, Y9, Y9
 	VPAND          Y1, Y9, Y9
-	VPSHUFB        min0<>+0(SB), Y9, Y6
+	VPSHUFB        two0<>+0(SB), Y9, Y6
 	VPBROADCASTD   16(BX), Y7
 	VPMADDWD       Y6, Y7, Y7
 	VPADDD         Y7, Y4, Y4
-	VPSHUFB        min1<>+0(SB), Y9, Y6
+	VPSHUFB        two2<>+0(SB), Y9, Y6
 	VPBROADCASTD   20(BX), Y7
 	VPMADDWD       Y6, Y7, Y7
 	VPADDD         Y7, Y4, Y4
@@ -726,11 +726,11 @@ block:
 	VMOVDQU        Y6, 480(R8)
 	VPSRLW         $0x04, Y5, Y5
 	VPAND          Y1, Y5, Y5
-	VPSHUFB        min0<>+0(SB), Y5, Y6
+	VPSHUFB        two0<>+0(SB), Y5, Y6
 	VPBROADCASTD   24(BX), Y7
 	VPMADDWD       Y6, Y7, Y7
 	VPADDD         Y7, Y4, Y4
-	VPSHUFB        min1<>+0(SB), Y5, Y5
+	VPSHUFB        two2<>+0(SB), Y5, Y5
 	VPBROADCASTD   28(BX), Y6
 	VPMADDWD       Y5, Y6, Y6
 	VPADDD         Y6, Y4, Y4
@@ -1236,22 +1236,22 @@ DATA pair3<>+24(SB)/4, $0x800b800b
 DATA pair3<>+28(SB)/4, $0x800f800f
 GLOBL pair3<>(SB), RODATA|NOPTR, $32
 
-DATA min0<>+0(SB)/4, $0x80018000
-DATA min0<>+4(SB)/4, $0x80058004
-DATA min0<>+8(SB)/4, $0x80098008
-DATA min0<>+12(SB)/4, $0x800d800c
-DATA min0<>+16(SB)/4, $0x80018000
-DATA min0<>+20(SB)/4, $0x80058004
-DATA min0<>+24(SB)/4, $0x80098008
-DATA min0<>+28(SB)/4, $0x800d800c
-GLOBL min0<>(SB), RODATA|NOPTR, $32
+DATA two0<>+0(SB)/4, $0x80018000
+DATA two0<>+4(SB)/4, $0x80058004
+DATA two0<>+8(SB)/4, $0x80098008
+DATA two0<>+12(SB)/4, $0x800d800c
+DATA two0<>+16(SB)/4, $0x80018000
+DATA two0<>+20(SB)/4, $0x80058004
+DATA two0<>+24(SB)/4, $0x80098008
+DATA two0<>+28(SB)/4, $0x800d800c
+GLOBL two0<>(SB), RODATA|NOPTR, $32
 
-DATA min1<>+0(SB)/4, $0x80038002
-DATA min1<>+4(SB)/4, $0x80078006
-DATA min1<>+8(SB)/4, $0x800b800a
-DATA min1<>+12(SB)/4, $0x800f800e
-DATA min1<>+16(SB)/4, $0x80038002
-DATA min1<>+20(SB)/4, $0x80078006
-DATA min1<>+24(SB)/4, $0x800b800a
-DATA min1<>+28(SB)/4, $0x800f800e
-GLOBL min1<>(SB), RODATA|NOPTR, $32
+DATA two2<>+0(SB)/4, $0x80038002
+DATA two2<>+4(SB)/4, $0x80078006
+DATA two2<>+8(SB)/4, $0x800b800a
+DATA two2<>+12(SB)/4, $0x800f800e
+DATA two2<>+16(SB)/4, $0x80038002
+DATA two2<>+20(SB)/4, $0x80078006
+DATA two2<>+24(SB)/4, $0x800b800a
+DATA two2<>+28(SB)/4, $0x800f800e
+GLOBL two2<>(SB), RODATA|NOPTR, $32

@@ -61,7 +61,7 @@ func randomQ8(tb testing.TB, rng *rand.Rand, block, n, k int, kind testkit.Kind)
 }
 
 func eachISA(t *testing.T, f func(t *testing.T, isa *table)) {
-	for _, isa := range available()[1:] {
+	for _, isa := range withForms() {
 		t.Run(isa.name, func(t *testing.T) { f(t, isa) })
 	}
 }
@@ -203,7 +203,7 @@ func FuzzMulQ8(f *testing.F) {
 		want := make([]float32, r*cols)
 		var s Scratch
 		mulQ8(want, r, w, x, nil, cols, &s)
-		for _, isa := range available()[1:] {
+		for _, isa := range withForms() {
 			got := make([]float32, r*cols)
 			isa.mulQ8(got, r, w, x, nil, cols, &s)
 			testkit.SameBits(t, got, want, "%s %s: %d rows, %d columns, %d values", isa.name, f.Name, r, cols, k)

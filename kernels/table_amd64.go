@@ -28,7 +28,7 @@ var avx512 = func() table {
 	t.limitFloat = limitStepsOf(limitFloatAVX512, 16)
 	t.limitInt8 = limitStepsOf(limitInt8AVX512, 64)
 	t.limitRead = limitReadOf(limitReadAVX512)
-	t.mulQ8 = mulQ8AVX512
+	t.mulQ8 = mulQ8AVX512(cpuid.CPU.VendorID == cpuid.AMD)
 	return t
 }()
 

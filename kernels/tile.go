@@ -55,8 +55,8 @@ const (
 // superTile is a super-block of 16 rows.
 type superTile struct {
 	group   [8]tileGroup
-	corr    [8][tileRows][2]int16 // -bias*Scale, for Sums of 16 values
-	min     [8][tileRows][2]int16
+	corr    [8][tileRows][2]int16 // -bias*Scale of two sums of the activations
+	min     [8][tileRows][2]int16 // four, of sums of 32 values, where scales are for 32
 	d, dMin [tileRows]float32
 }
 
@@ -99,7 +99,7 @@ type expanded struct {
 
 const expandedSize = int(unsafe.Sizeof(expanded{}))
 
-// tileColumn is a column's offsets, in bytes, in Q, D and Sums of the activations
+// tileColumn is a column's offsets, in bytes, in Q, D and the sums of the activations
 // and in the product.
 type tileColumn struct{ q, d, sums, dst int }
 
@@ -107,6 +107,8 @@ type tileColumn struct{ q, d, sums, dst int }
 type tileScratch struct {
 	asked    *byte // the tile that was asked for
 	columns  []tileColumn
+	sums     []int16 // of 32 activations, column by column, if summed
+	summed   bool
 	buf      []byte
 	rowSums  []byte
 	expanded []byte
@@ -176,9 +178,12 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 // tile sets the product of rows r to r+15 with the n columns of ts.
 func (mul *tileKernel) tile(ts *tileScratch, dst []float32, ld int, w *Weights, r, ahead int, x *Q8, n int) {
 	form, buf := tileForms[w.Format.kind], ts.tiles()
-	size := smallTileSize
+	size, sums, most := smallTileSize, x.Sums, x.Block/16
 	if form.super {
 		size = superTileSize
+		if form.sub == 32 {
+			sums, most = ts.sums32(x, w.K, n), x.Block/32
+		}
 	}
 	blocks := w.K / x.Block
 	bytes := w.Format.Bytes * x.Block / w.Format.Block // of one of them
@@ -209,7 +214,7 @@ func (mul *tileKernel) tile(ts *tileScratch, dst []float32, ld int, w *Weights, 
 				a.to = a.from + a.step
 			}
 			j, end := g*n/groups, (g+1)*n/groups
-			mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &x.Sums[i*(x.Block/16)], &ts.columns[j].q, end-j, i == 0, a)
+			mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &sums[i*most], &ts.columns[j].q, end-j, i == 0, a)
 		}
 	}
 }
@@ -229,12 +234,32 @@ type tileKernel struct {
 
 // setColumns sets the offsets of n columns.
 func (s *tileScratch) setColumns(x *Q8, k int, cols []int32, n, ld int) {
-	s.columns = s.columns[:0]
+	s.columns, s.summed = s.columns[:0], false
 	for j := range n {
 		c := col(cols, j)
 		x.row(c, k) // panics if there is none
 		s.columns = append(s.columns, tileColumn{c * k, c * (k / x.Block) * 4, c * (k / 16) * 2, j * ld * 4})
 	}
+}
+
+// sums32 returns the sums of 32 activations of the n columns, and has them find theirs
+// there. Minima for 32 values take half as many products with them: 4 of 72 for 32
+// values and a column.
+func (s *tileScratch) sums32(x *Q8, k, n int) []int16 {
+	size := k / 32
+	if s.summed {
+		return s.sums
+	}
+	if cap(s.sums) < n*size {
+		s.sums = make([]int16, n*size)
+	}
+	s.sums, s.summed = s.sums[:n*size], true
+	for j := range s.columns {
+		c := &s.columns[j]
+		tileSums(&s.sums[j*size], &x.Sums[c.sums/2], k/256)
+		c.sums = j * size * 2
+	}
+	return s.sums
 }
 
 // mulFewRows repeats the last row up to a whole tile.

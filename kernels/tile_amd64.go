@@ -357,31 +357,35 @@ func (w *Weights) dotRowsAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahe
 	return true
 }
 
-func mulQ8AVX512(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
-	mulTiles(&tilesAVX512, dst, ld, w, x, cols, n, s)
-}
-
-var tilesAVX512 = tileKernel{limitReadOf(limitReadAVX512), 8, (*Weights).tileAVX512, (*Weights).dotAVX512, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking) {
-	if f.super {
-		switch corr := f.bias != 0; {
-		case f.bits == 4 && f.sub == 32:
-			mulSuper32x4AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
-		case f.bits == 4:
-			mulSuper16x4AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
-		case f.sub == 32:
-			mulSuper32x8AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
-		default:
-			mulSuper16x8AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+// A CPU's maker decides between two forms of what AVX-512 computes: vpmulld is one
+// instruction within AMD's CPUs and two within Intel's.
+func mulQ8AVX512(amd bool) func(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+	tiles := &tileKernel{limitReadOf(limitReadAVX512), 8, (*Weights).tileAVX512, (*Weights).dotAVX512, nil}
+	tiles.mul = func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking) {
+		if f.super {
+			switch corr := f.bias != 0; {
+			case f.bits == 4 && f.sub == 32 && !amd:
+				mulSuper32x4AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+			case f.bits == 4 && f.sub == 16:
+				mulSuper16x4AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+			case f.sub == 32:
+				mulSuper32x8AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+			default:
+				mulSuper16x8AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+			}
+			return
 		}
-		return
+		corr := f.corr()
+		if f.sub == 32 {
+			mulSmall32AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+		} else {
+			mulSmall16AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+		}
 	}
-	corr := f.corr()
-	if f.sub == 32 {
-		mulSmall32AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
-	} else {
-		mulSmall16AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+	return func(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+		mulTiles(tiles, dst, ld, w, x, cols, n, s)
 	}
-}}
+}
 
 func mulQ8AVX2(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
 	mulTiles(&tilesAVX2, dst, ld, w, x, cols, n, s)

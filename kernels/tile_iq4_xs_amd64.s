@@ -81,20 +81,22 @@ block:
 	VMOVDQU64       Z1, 576(AX)
 	VPSLLW          $0x07, Z1, Z1
 	VPSUBW          Z1, Z4, Z1
-	VMOVDQU64       Z1, 5120(AX)
-	VPSRLD          $0x04, Z2, Z1
-	VPANDD          wd4<>+0(SB), Z1, Z1
-	VPSRLD          $0x02, Z3, Z5
-	VPSLLD          $0x04, Z5, Z5
-	VPANDD          wd2<>+0(SB), Z5, Z5
-	VPORD           Z5, Z1, Z1
-	VPSUBD          wd32<>+0(SB), Z1, Z1
-	VPSHUFB         wtwice<>+0(SB), Z1, Z1
-	VMOVDQU64       Z1, 1152(AX)
-	VMOVDQU64       Z1, 1216(AX)
-	VPSLLW          $0x07, Z1, Z1
-	VPSUBW          Z1, Z4, Z1
-	VMOVDQU64       Z1, 5184(AX)
+	VPSRLD          $0x10, Z1, Z1
+	VPSRLD          $0x04, Z2, Z5
+	VPANDD          wd4<>+0(SB), Z5, Z5
+	VPSRLD          $0x02, Z3, Z6
+	VPSLLD          $0x04, Z6, Z6
+	VPANDD          wd2<>+0(SB), Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VPSUBD          wd32<>+0(SB), Z5, Z5
+	VPSHUFB         wtwice<>+0(SB), Z5, Z5
+	VMOVDQU64       Z5, 1152(AX)
+	VMOVDQU64       Z5, 1216(AX)
+	VPSLLW          $0x07, Z5, Z5
+	VPSUBW          Z5, Z4, Z5
+	VPSLLD          $0x10, Z5, Z5
+	VPORD           Z1, Z5, Z5
+	VMOVDQU64       Z5, 5120(AX)
 	VPSRLD          $0x08, Z2, Z1
 	VPANDD          wd4<>+0(SB), Z1, Z1
 	VPSRLD          $0x04, Z3, Z5
@@ -107,20 +109,22 @@ block:
 	VMOVDQU64       Z1, 1856(AX)
 	VPSLLW          $0x07, Z1, Z1
 	VPSUBW          Z1, Z4, Z1
-	VMOVDQU64       Z1, 5248(AX)
-	VPSRLD          $0x0c, Z2, Z1
-	VPANDD          wd4<>+0(SB), Z1, Z1
-	VPSRLD          $0x06, Z3, Z5
-	VPSLLD          $0x04, Z5, Z5
-	VPANDD          wd2<>+0(SB), Z5, Z5
-	VPORD           Z5, Z1, Z1
-	VPSUBD          wd32<>+0(SB), Z1, Z1
-	VPSHUFB         wtwice<>+0(SB), Z1, Z1
-	VMOVDQU64       Z1, 2432(AX)
-	VMOVDQU64       Z1, 2496(AX)
-	VPSLLW          $0x07, Z1, Z1
-	VPSUBW          Z1, Z4, Z1
-	VMOVDQU64       Z1, 5312(AX)
+	VPSRLD          $0x10, Z1, Z1
+	VPSRLD          $0x0c, Z2, Z5
+	VPANDD          wd4<>+0(SB), Z5, Z5
+	VPSRLD          $0x06, Z3, Z6
+	VPSLLD          $0x04, Z6, Z6
+	VPANDD          wd2<>+0(SB), Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VPSUBD          wd32<>+0(SB), Z5, Z5
+	VPSHUFB         wtwice<>+0(SB), Z5, Z5
+	VMOVDQU64       Z5, 2432(AX)
+	VMOVDQU64       Z5, 2496(AX)
+	VPSLLW          $0x07, Z5, Z5
+	VPSUBW          Z5, Z4, Z5
+	VPSLLD          $0x10, Z5, Z5
+	VPORD           Z1, Z5, Z5
+	VMOVDQU64       Z5, 5184(AX)
 	VPSRLD          $0x10, Z2, Z1
 	VPANDD          wd4<>+0(SB), Z1, Z1
 	VPSRLD          $0x08, Z3, Z5
@@ -133,20 +137,22 @@ block:
 	VMOVDQU64       Z1, 3136(AX)
 	VPSLLW          $0x07, Z1, Z1
 	VPSUBW          Z1, Z4, Z1
-	VMOVDQU64       Z1, 5376(AX)
-	VPSRLD          $0x14, Z2, Z1
-	VPANDD          wd4<>+0(SB), Z1, Z1
-	VPSRLD          $0x0a, Z3, Z5
-	VPSLLD          $0x04, Z5, Z5
-	VPANDD          wd2<>+0(SB), Z5, Z5
-	VPORD           Z5, Z1, Z1
-	VPSUBD          wd32<>+0(SB), Z1, Z1
-	VPSHUFB         wtwice<>+0(SB), Z1, Z1
-	VMOVDQU64       Z1, 3712(AX)
-	VMOVDQU64       Z1, 3776(AX)
-	VPSLLW          $0x07, Z1, Z1
-	VPSUBW          Z1, Z4, Z1
-	VMOVDQU64       Z1, 5440(AX)
+	VPSRLD          $0x10, Z1, Z1
+	VPSRLD          $0x14, Z2, Z5
+	VPANDD          wd4<>+0(SB), Z5, Z5
+	VPSRLD          $0x0a, Z3, Z6
+	VPSLLD          $0x04, Z6, Z6
+	VPANDD          wd2<>+0(SB), Z6, Z6
+	VPORD           Z6, Z5, Z5
+	VPSUBD          wd32<>+0(SB), Z5, Z5
+	VPSHUFB         wtwice<>+0(SB), Z5, Z5
+	VMOVDQU64       Z5, 3712(AX)
+	VMOVDQU64       Z5, 3776(AX)
+	VPSLLW          $0x07, Z5, Z5
+	VPSUBW          Z5, Z4, Z5
+	VPSLLD          $0x10, Z5, Z5
+	VPORD           Z1, Z5, Z5
+	VMOVDQU64       Z5, 5248(AX)
 	VPSRLD          $0x18, Z2, Z1
 	VPANDD          wd4<>+0(SB), Z1, Z1
 	VPSRLD          $0x0c, Z3, Z5
@@ -159,20 +165,22 @@ block:
 	VMOVDQU64       Z1, 4416(AX)
 	VPSLLW          $0x07, Z1, Z1
 	VPSUBW          Z1, Z4, Z1
-	VMOVDQU64       Z1, 5504(AX)
-	VPSRLD          $0x1c, Z2, Z1
-	VPANDD          wd4<>+0(SB), Z1, Z1
-	VPSRLD          $0x0e, Z3, Z2
-	VPSLLD          $0x04, Z2, Z2
-	VPANDD          wd2<>+0(SB), Z2, Z2
-	VPORD           Z2, Z1, Z1
-	VPSUBD          wd32<>+0(SB), Z1, Z1
-	VPSHUFB         wtwice<>+0(SB), Z1, Z1
-	VMOVDQU64       Z1, 4992(AX)
-	VMOVDQU64       Z1, 5056(AX)
-	VPSLLW          $0x07, Z1, Z1
-	VPSUBW          Z1, Z4, Z1
-	VMOVDQU64       Z1, 5568(AX)
+	VPSRLD          $0x10, Z1, Z1
+	VPSRLD          $0x1c, Z2, Z2
+	VPANDD          wd4<>+0(SB), Z2, Z2
+	VPSRLD          $0x0e, Z3, Z3
+	VPSLLD          $0x04, Z3, Z3
+	VPANDD          wd2<>+0(SB), Z3, Z3
+	VPORD           Z3, Z2, Z2
+	VPSUBD          wd32<>+0(SB), Z2, Z2
+	VPSHUFB         wtwice<>+0(SB), Z2, Z2
+	VMOVDQU64       Z2, 4992(AX)
+	VMOVDQU64       Z2, 5056(AX)
+	VPSLLW          $0x07, Z2, Z2
+	VPSUBW          Z2, Z4, Z2
+	VPSLLD          $0x10, Z2, Z2
+	VPORD           Z1, Z2, Z2
+	VMOVDQU64       Z2, 5312(AX)
 	VMOVDQU64       wlevels<>+0(SB), Z1
 	VBROADCASTI32X4 8(BX), Z2
 	VINSERTI32X4    $0x01, 8(SI), Z2, Z2
@@ -766,20 +774,22 @@ block:
 	VMOVDQU        Y0, 576(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5120(CX)
-	VPSRLD         $0x04, Y1, Y0
-	VPAND          d4<>+0(SB), Y0, Y0
-	VPSRLD         $0x02, Y2, Y4
-	VPSLLD         $0x04, Y4, Y4
-	VPAND          d2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y0, Y0
-	VPSUBD         d32<>+0(SB), Y0, Y0
-	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 1152(CX)
-	VMOVDQU        Y0, 1216(CX)
-	VPSLLW         $0x07, Y0, Y0
-	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5184(CX)
+	VPSRLD         $0x10, Y0, Y0
+	VPSRLD         $0x04, Y1, Y4
+	VPAND          d4<>+0(SB), Y4, Y4
+	VPSRLD         $0x02, Y2, Y5
+	VPSLLD         $0x04, Y5, Y5
+	VPAND          d2<>+0(SB), Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VPSUBD         d32<>+0(SB), Y4, Y4
+	VPSHUFB        twice<>+0(SB), Y4, Y4
+	VMOVDQU        Y4, 1152(CX)
+	VMOVDQU        Y4, 1216(CX)
+	VPSLLW         $0x07, Y4, Y4
+	VPSUBW         Y4, Y3, Y4
+	VPSLLD         $0x10, Y4, Y4
+	VPOR           Y0, Y4, Y4
+	VMOVDQU        Y4, 5120(CX)
 	VPSRLD         $0x08, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x04, Y2, Y4
@@ -792,20 +802,22 @@ block:
 	VMOVDQU        Y0, 1856(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5248(CX)
-	VPSRLD         $0x0c, Y1, Y0
-	VPAND          d4<>+0(SB), Y0, Y0
-	VPSRLD         $0x06, Y2, Y4
-	VPSLLD         $0x04, Y4, Y4
-	VPAND          d2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y0, Y0
-	VPSUBD         d32<>+0(SB), Y0, Y0
-	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 2432(CX)
-	VMOVDQU        Y0, 2496(CX)
-	VPSLLW         $0x07, Y0, Y0
-	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5312(CX)
+	VPSRLD         $0x10, Y0, Y0
+	VPSRLD         $0x0c, Y1, Y4
+	VPAND          d4<>+0(SB), Y4, Y4
+	VPSRLD         $0x06, Y2, Y5
+	VPSLLD         $0x04, Y5, Y5
+	VPAND          d2<>+0(SB), Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VPSUBD         d32<>+0(SB), Y4, Y4
+	VPSHUFB        twice<>+0(SB), Y4, Y4
+	VMOVDQU        Y4, 2432(CX)
+	VMOVDQU        Y4, 2496(CX)
+	VPSLLW         $0x07, Y4, Y4
+	VPSUBW         Y4, Y3, Y4
+	VPSLLD         $0x10, Y4, Y4
+	VPOR           Y0, Y4, Y4
+	VMOVDQU        Y4, 5184(CX)
 	VPSRLD         $0x10, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x08, Y2, Y4
@@ -818,20 +830,22 @@ block:
 	VMOVDQU        Y0, 3136(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5376(CX)
-	VPSRLD         $0x14, Y1, Y0
-	VPAND          d4<>+0(SB), Y0, Y0
-	VPSRLD         $0x0a, Y2, Y4
-	VPSLLD         $0x04, Y4, Y4
-	VPAND          d2<>+0(SB), Y4, Y4
-	VPOR           Y4, Y0, Y0
-	VPSUBD         d32<>+0(SB), Y0, Y0
-	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 3712(CX)
-	VMOVDQU        Y0, 3776(CX)
-	VPSLLW         $0x07, Y0, Y0
-	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5440(CX)
+	VPSRLD         $0x10, Y0, Y0
+	VPSRLD         $0x14, Y1, Y4
+	VPAND          d4<>+0(SB), Y4, Y4
+	VPSRLD         $0x0a, Y2, Y5
+	VPSLLD         $0x04, Y5, Y5
+	VPAND          d2<>+0(SB), Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VPSUBD         d32<>+0(SB), Y4, Y4
+	VPSHUFB        twice<>+0(SB), Y4, Y4
+	VMOVDQU        Y4, 3712(CX)
+	VMOVDQU        Y4, 3776(CX)
+	VPSLLW         $0x07, Y4, Y4
+	VPSUBW         Y4, Y3, Y4
+	VPSLLD         $0x10, Y4, Y4
+	VPOR           Y0, Y4, Y4
+	VMOVDQU        Y4, 5248(CX)
 	VPSRLD         $0x18, Y1, Y0
 	VPAND          d4<>+0(SB), Y0, Y0
 	VPSRLD         $0x0c, Y2, Y4
@@ -844,20 +858,22 @@ block:
 	VMOVDQU        Y0, 4416(CX)
 	VPSLLW         $0x07, Y0, Y0
 	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5504(CX)
-	VPSRLD         $0x1c, Y1, Y0
-	VPAND          d4<>+0(SB), Y0, Y0
-	VPSRLD         $0x0e, Y2, Y1
-	VPSLLD         $0x04, Y1, Y1
-	VPAND          d2<>+0(SB), Y1, Y1
-	VPOR           Y1, Y0, Y0
-	VPSUBD         d32<>+0(SB), Y0, Y0
-	VPSHUFB        twice<>+0(SB), Y0, Y0
-	VMOVDQU        Y0, 4992(CX)
-	VMOVDQU        Y0, 5056(CX)
-	VPSLLW         $0x07, Y0, Y0
-	VPSUBW         Y0, Y3, Y0
-	VMOVDQU        Y0, 5568(CX)
+	VPSRLD         $0x10, Y0, Y0
+	VPSRLD         $0x1c, Y1, Y1
+	VPAND          d4<>+0(SB), Y1, Y1
+	VPSRLD         $0x0e, Y2, Y2
+	VPSLLD         $0x04, Y2, Y2
+	VPAND          d2<>+0(SB), Y2, Y2
+	VPOR           Y2, Y1, Y1
+	VPSUBD         d32<>+0(SB), Y1, Y1
+	VPSHUFB        twice<>+0(SB), Y1, Y1
+	VMOVDQU        Y1, 4992(CX)
+	VMOVDQU        Y1, 5056(CX)
+	VPSLLW         $0x07, Y1, Y1
+	VPSUBW         Y1, Y3, Y1
+	VPSLLD         $0x10, Y1, Y1
+	VPOR           Y0, Y1, Y1
+	VMOVDQU        Y1, 5312(CX)
 	VMOVDQU        levels<>+0(SB), Y0
 	VBROADCASTI128 8(SI), Y1
 	VINSERTI128    $0x01, 8(DI), Y1, Y1

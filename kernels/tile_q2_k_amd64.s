@@ -85,9 +85,9 @@ block:
 	VMOVDQU64       Z4, 1216(AX)
 	VPSRLW          $0x04, Z5, Z5
 	VPANDD          Z0, Z5, Z5
-	VPSHUFB         wmin0<>+0(SB), Z5, Z4
+	VPSHUFB         wtwo0<>+0(SB), Z5, Z4
 	VMOVDQU64       Z4, 5632(AX)
-	VPSHUFB         wmin1<>+0(SB), Z5, Z4
+	VPSHUFB         wtwo2<>+0(SB), Z5, Z4
 	VMOVDQU64       Z4, 5696(AX)
 	VPANDD          Z0, Z3, Z4
 	VPSHUFB         wpair0<>+0(SB), Z4, Z5
@@ -100,9 +100,9 @@ block:
 	VMOVDQU64       Z4, 2496(AX)
 	VPSRLW          $0x04, Z3, Z3
 	VPANDD          Z0, Z3, Z3
-	VPSHUFB         wmin0<>+0(SB), Z3, Z4
+	VPSHUFB         wtwo0<>+0(SB), Z3, Z4
 	VMOVDQU64       Z4, 5760(AX)
-	VPSHUFB         wmin1<>+0(SB), Z3, Z3
+	VPSHUFB         wtwo2<>+0(SB), Z3, Z3
 	VMOVDQU64       Z3, 5824(AX)
 	VPANDD          Z0, Z6, Z3
 	VPSHUFB         wpair0<>+0(SB), Z3, Z4
@@ -115,9 +115,9 @@ block:
 	VMOVDQU64       Z3, 3776(AX)
 	VPSRLW          $0x04, Z6, Z6
 	VPANDD          Z0, Z6, Z6
-	VPSHUFB         wmin0<>+0(SB), Z6, Z3
+	VPSHUFB         wtwo0<>+0(SB), Z6, Z3
 	VMOVDQU64       Z3, 5888(AX)
-	VPSHUFB         wmin1<>+0(SB), Z6, Z3
+	VPSHUFB         wtwo2<>+0(SB), Z6, Z3
 	VMOVDQU64       Z3, 5952(AX)
 	VPANDD          Z0, Z2, Z3
 	VPSHUFB         wpair0<>+0(SB), Z3, Z4
@@ -130,9 +130,9 @@ block:
 	VMOVDQU64       Z3, 5056(AX)
 	VPSRLW          $0x04, Z2, Z2
 	VPANDD          Z0, Z2, Z2
-	VPSHUFB         wmin0<>+0(SB), Z2, Z3
+	VPSHUFB         wtwo0<>+0(SB), Z2, Z3
 	VMOVDQU64       Z3, 6016(AX)
-	VPSHUFB         wmin1<>+0(SB), Z2, Z2
+	VPSHUFB         wtwo2<>+0(SB), Z2, Z2
 	VMOVDQU64       Z2, 6080(AX)
 	VBROADCASTI32X4 16(BX), Z2
 	VINSERTI32X4    $0x01, 16(SI), Z2, Z2
@@ -524,41 +524,41 @@ DATA wpair3<>+56(SB)/4, $0x800b800b
 DATA wpair3<>+60(SB)/4, $0x800f800f
 GLOBL wpair3<>(SB), RODATA|NOPTR, $64
 
-DATA wmin0<>+0(SB)/4, $0x80018000
-DATA wmin0<>+4(SB)/4, $0x80058004
-DATA wmin0<>+8(SB)/4, $0x80098008
-DATA wmin0<>+12(SB)/4, $0x800d800c
-DATA wmin0<>+16(SB)/4, $0x80018000
-DATA wmin0<>+20(SB)/4, $0x80058004
-DATA wmin0<>+24(SB)/4, $0x80098008
-DATA wmin0<>+28(SB)/4, $0x800d800c
-DATA wmin0<>+32(SB)/4, $0x80018000
-DATA wmin0<>+36(SB)/4, $0x80058004
-DATA wmin0<>+40(SB)/4, $0x80098008
-DATA wmin0<>+44(SB)/4, $0x800d800c
-DATA wmin0<>+48(SB)/4, $0x80018000
-DATA wmin0<>+52(SB)/4, $0x80058004
-DATA wmin0<>+56(SB)/4, $0x80098008
-DATA wmin0<>+60(SB)/4, $0x800d800c
-GLOBL wmin0<>(SB), RODATA|NOPTR, $64
+DATA wtwo0<>+0(SB)/4, $0x80018000
+DATA wtwo0<>+4(SB)/4, $0x80058004
+DATA wtwo0<>+8(SB)/4, $0x80098008
+DATA wtwo0<>+12(SB)/4, $0x800d800c
+DATA wtwo0<>+16(SB)/4, $0x80018000
+DATA wtwo0<>+20(SB)/4, $0x80058004
+DATA wtwo0<>+24(SB)/4, $0x80098008
+DATA wtwo0<>+28(SB)/4, $0x800d800c
+DATA wtwo0<>+32(SB)/4, $0x80018000
+DATA wtwo0<>+36(SB)/4, $0x80058004
+DATA wtwo0<>+40(SB)/4, $0x80098008
+DATA wtwo0<>+44(SB)/4, $0x800d800c
+DATA wtwo0<>+48(SB)/4, $0x80018000
+DATA wtwo0<>+52(SB)/4, $0x80058004
+DATA wtwo0<>+56(SB)/4, $0x80098008
+DATA wtwo0<>+60(SB)/4, $0x800d800c
+GLOBL wtwo0<>(SB), RODATA|NOPTR, $64
 
-DATA wmin1<>+0(SB)/4, $0x80038002
-DATA wmin1<>+4(SB)/4, $0x80078006
-DATA wmin1<>+8(SB)/4, $0x800b800a
-DATA wmin1<>+12(SB)/4, $0x800f800e
-DATA wmin1<>+16(SB)/4, $0x80038002
-DATA wmin1<>+20(SB)/4, $0x80078006
-DATA wmin1<>+24(SB)/4, $0x800b800a
-DATA wmin1<>+28(SB)/4, $0x800f800e
-DATA wmin1<>+32(SB)/4, $0x80038002
-DATA wmin1<>+36(SB)/4, $0x80078006
-DATA wmin1<>+40(SB)/4, $0x800b800a
-DATA wmin1<>+44(SB)/4, $0x800f800e
-DATA wmin1<>+48(SB)/4, $0x80038002
-DATA wmin1<>+52(SB)/4, $0x80078006
-DATA wmin1<>+56(SB)/4, $0x800b800a
-DATA wmin1<>+60(SB)/4, $0x800f800e
-GLOBL wmin1<>(SB), RODATA|NOPTR, $64
+DATA wtwo2<>+0(SB)/4, $0x80038002
+DATA wtwo2<>+4(SB)/4, $0x80078006
+DATA wtwo2<>+8(SB)/4, $0x800b800a
+DATA wtwo2<>+12(SB)/4, $0x800f800e
+DATA wtwo2<>+16(SB)/4, $0x80038002
+DATA wtwo2<>+20(SB)/4, $0x80078006
+DATA wtwo2<>+24(SB)/4, $0x800b800a
+DATA wtwo2<>+28(SB)/4, $0x800f800e
+DATA wtwo2<>+32(SB)/4, $0x80038002
+DATA wtwo2<>+36(SB)/4, $0x80078006
+DATA wtwo2<>+40(SB)/4, $0x800b800a
+DATA wtwo2<>+44(SB)/4, $0x800f800e
+DATA wtwo2<>+48(SB)/4, $0x80038002
+DATA wtwo2<>+52(SB)/4, $0x80078006
+DATA wtwo2<>+56(SB)/4, $0x800b800a
+DATA wtwo2<>+60(SB)/4, $0x800f800e
+GLOBL wtwo2<>(SB), RODATA|NOPTR, $64
 
 // func tileQ2KAVX2(dst *byte, src *byte, stride int, blocks int)
 // Requires: AVX, AVX2, F16C
@@ -623,9 +623,9 @@ block:
 	VMOVDQU        Y2, 1216(CX)
 	VPSRLW         $0x04, Y3, Y3
 	VPAND          low4<>+0(SB), Y3, Y3
-	VPSHUFB        min0<>+0(SB), Y3, Y2
+	VPSHUFB        two0<>+0(SB), Y3, Y2
 	VMOVDQU        Y2, 5632(CX)
-	VPSHUFB        min1<>+0(SB), Y3, Y2
+	VPSHUFB        two2<>+0(SB), Y3, Y2
 	VMOVDQU        Y2, 5696(CX)
 	VPAND          low4<>+0(SB), Y1, Y2
 	VPSHUFB        pair0<>+0(SB), Y2, Y3
@@ -638,9 +638,9 @@ block:
 	VMOVDQU        Y2, 2496(CX)
 	VPSRLW         $0x04, Y1, Y1
 	VPAND          low4<>+0(SB), Y1, Y1
-	VPSHUFB        min0<>+0(SB), Y1, Y2
+	VPSHUFB        two0<>+0(SB), Y1, Y2
 	VMOVDQU        Y2, 5760(CX)
-	VPSHUFB        min1<>+0(SB), Y1, Y1
+	VPSHUFB        two2<>+0(SB), Y1, Y1
 	VMOVDQU        Y1, 5824(CX)
 	VPAND          low4<>+0(SB), Y4, Y1
 	VPSHUFB        pair0<>+0(SB), Y1, Y2
@@ -653,9 +653,9 @@ block:
 	VMOVDQU        Y1, 3776(CX)
 	VPSRLW         $0x04, Y4, Y4
 	VPAND          low4<>+0(SB), Y4, Y4
-	VPSHUFB        min0<>+0(SB), Y4, Y1
+	VPSHUFB        two0<>+0(SB), Y4, Y1
 	VMOVDQU        Y1, 5888(CX)
-	VPSHUFB        min1<>+0(SB), Y4, Y1
+	VPSHUFB        two2<>+0(SB), Y4, Y1
 	VMOVDQU        Y1, 5952(CX)
 	VPAND          low4<>+0(SB), Y0, Y1
 	VPSHUFB        pair0<>+0(SB), Y1, Y2
@@ -668,9 +668,9 @@ block:
 	VMOVDQU        Y1, 5056(CX)
 	VPSRLW         $0x04, Y0, Y0
 	VPAND          low4<>+0(SB), Y0, Y0
-	VPSHUFB        min0<>+0(SB), Y0, Y1
+	VPSHUFB        two0<>+0(SB), Y0, Y1
 	VMOVDQU        Y1, 6016(CX)
-	VPSHUFB        min1<>+0(SB), Y0, Y0
+	VPSHUFB        two2<>+0(SB), Y0, Y0
 	VMOVDQU        Y0, 6080(CX)
 	VBROADCASTI128 16(SI), Y0
 	VINSERTI128    $0x01, 16(DI), Y0, Y0
@@ -983,25 +983,25 @@ DATA pair3<>+24(SB)/4, $0x800b800b
 DATA pair3<>+28(SB)/4, $0x800f800f
 GLOBL pair3<>(SB), RODATA|NOPTR, $32
 
-DATA min0<>+0(SB)/4, $0x80018000
-DATA min0<>+4(SB)/4, $0x80058004
-DATA min0<>+8(SB)/4, $0x80098008
-DATA min0<>+12(SB)/4, $0x800d800c
-DATA min0<>+16(SB)/4, $0x80018000
-DATA min0<>+20(SB)/4, $0x80058004
-DATA min0<>+24(SB)/4, $0x80098008
-DATA min0<>+28(SB)/4, $0x800d800c
-GLOBL min0<>(SB), RODATA|NOPTR, $32
+DATA two0<>+0(SB)/4, $0x80018000
+DATA two0<>+4(SB)/4, $0x80058004
+DATA two0<>+8(SB)/4, $0x80098008
+DATA two0<>+12(SB)/4, $0x800d800c
+DATA two0<>+16(SB)/4, $0x80018000
+DATA two0<>+20(SB)/4, $0x80058004
+DATA two0<>+24(SB)/4, $0x80098008
+DATA two0<>+28(SB)/4, $0x800d800c
+GLOBL two0<>(SB), RODATA|NOPTR, $32
 
-DATA min1<>+0(SB)/4, $0x80038002
-DATA min1<>+4(SB)/4, $0x80078006
-DATA min1<>+8(SB)/4, $0x800b800a
-DATA min1<>+12(SB)/4, $0x800f800e
-DATA min1<>+16(SB)/4, $0x80038002
-DATA min1<>+20(SB)/4, $0x80078006
-DATA min1<>+24(SB)/4, $0x800b800a
-DATA min1<>+28(SB)/4, $0x800f800e
-GLOBL min1<>(SB), RODATA|NOPTR, $32
+DATA two2<>+0(SB)/4, $0x80038002
+DATA two2<>+4(SB)/4, $0x80078006
+DATA two2<>+8(SB)/4, $0x800b800a
+DATA two2<>+12(SB)/4, $0x800f800e
+DATA two2<>+16(SB)/4, $0x80038002
+DATA two2<>+20(SB)/4, $0x80078006
+DATA two2<>+24(SB)/4, $0x800b800a
+DATA two2<>+28(SB)/4, $0x800f800e
+GLOBL two2<>(SB), RODATA|NOPTR, $32
 
 DATA low2<>+0(SB)/4, $0x03030303
 DATA low2<>+4(SB)/4, $0x03030303

@@ -68,36 +68,28 @@ block:
 	VPANDD          wsix<>+0(SB), Z6, Z6
 	VPSHUFB         wpair0<>+0(SB), Z3, Z5
 	VMOVDQU64       Z5, 512(AX)
-	VPSHUFB         wpair0<>+0(SB), Z6, Z5
+	VPSHUFB         wtwo0<>+0(SB), Z6, Z5
 	VMOVDQU64       Z5, 5632(AX)
 	VPSHUFB         wpair1<>+0(SB), Z3, Z5
 	VMOVDQU64       Z5, 1152(AX)
-	VPSHUFB         wpair1<>+0(SB), Z6, Z5
-	VMOVDQU64       Z5, 5696(AX)
 	VPSHUFB         wpair2<>+0(SB), Z3, Z5
 	VMOVDQU64       Z5, 1792(AX)
-	VPSHUFB         wpair2<>+0(SB), Z6, Z5
-	VMOVDQU64       Z5, 5760(AX)
+	VPSHUFB         wtwo2<>+0(SB), Z6, Z5
+	VMOVDQU64       Z5, 5696(AX)
 	VPSHUFB         wpair3<>+0(SB), Z3, Z3
 	VMOVDQU64       Z3, 2432(AX)
-	VPSHUFB         wpair3<>+0(SB), Z6, Z3
-	VMOVDQU64       Z3, 5824(AX)
 	VPSHUFB         wpair0<>+0(SB), Z2, Z3
 	VMOVDQU64       Z3, 3072(AX)
-	VPSHUFB         wpair0<>+0(SB), Z4, Z3
-	VMOVDQU64       Z3, 5888(AX)
+	VPSHUFB         wtwo0<>+0(SB), Z4, Z3
+	VMOVDQU64       Z3, 5760(AX)
 	VPSHUFB         wpair1<>+0(SB), Z2, Z3
 	VMOVDQU64       Z3, 3712(AX)
-	VPSHUFB         wpair1<>+0(SB), Z4, Z3
-	VMOVDQU64       Z3, 5952(AX)
 	VPSHUFB         wpair2<>+0(SB), Z2, Z3
 	VMOVDQU64       Z3, 4352(AX)
-	VPSHUFB         wpair2<>+0(SB), Z4, Z3
-	VMOVDQU64       Z3, 6016(AX)
+	VPSHUFB         wtwo2<>+0(SB), Z4, Z3
+	VMOVDQU64       Z3, 5824(AX)
 	VPSHUFB         wpair3<>+0(SB), Z2, Z2
 	VMOVDQU64       Z2, 4992(AX)
-	VPSHUFB         wpair3<>+0(SB), Z4, Z2
-	VMOVDQU64       Z2, 6080(AX)
 	VBROADCASTI32X4 16(BX), Z2
 	VINSERTI32X4    $0x01, 16(SI), Z2, Z2
 	VINSERTI32X4    $0x02, 16(DI), Z2, Z2
@@ -782,6 +774,24 @@ DATA wpair0<>+56(SB)/4, $0x80088008
 DATA wpair0<>+60(SB)/4, $0x800c800c
 GLOBL wpair0<>(SB), RODATA|NOPTR, $64
 
+DATA wtwo0<>+0(SB)/4, $0x80018000
+DATA wtwo0<>+4(SB)/4, $0x80058004
+DATA wtwo0<>+8(SB)/4, $0x80098008
+DATA wtwo0<>+12(SB)/4, $0x800d800c
+DATA wtwo0<>+16(SB)/4, $0x80018000
+DATA wtwo0<>+20(SB)/4, $0x80058004
+DATA wtwo0<>+24(SB)/4, $0x80098008
+DATA wtwo0<>+28(SB)/4, $0x800d800c
+DATA wtwo0<>+32(SB)/4, $0x80018000
+DATA wtwo0<>+36(SB)/4, $0x80058004
+DATA wtwo0<>+40(SB)/4, $0x80098008
+DATA wtwo0<>+44(SB)/4, $0x800d800c
+DATA wtwo0<>+48(SB)/4, $0x80018000
+DATA wtwo0<>+52(SB)/4, $0x80058004
+DATA wtwo0<>+56(SB)/4, $0x80098008
+DATA wtwo0<>+60(SB)/4, $0x800d800c
+GLOBL wtwo0<>(SB), RODATA|NOPTR, $64
+
 DATA wpair1<>+0(SB)/4, $0x80018001
 DATA wpair1<>+4(SB)/4, $0x80058005
 DATA wpair1<>+8(SB)/4, $0x80098009
@@ -817,6 +827,24 @@ DATA wpair2<>+52(SB)/4, $0x80068006
 DATA wpair2<>+56(SB)/4, $0x800a800a
 DATA wpair2<>+60(SB)/4, $0x800e800e
 GLOBL wpair2<>(SB), RODATA|NOPTR, $64
+
+DATA wtwo2<>+0(SB)/4, $0x80038002
+DATA wtwo2<>+4(SB)/4, $0x80078006
+DATA wtwo2<>+8(SB)/4, $0x800b800a
+DATA wtwo2<>+12(SB)/4, $0x800f800e
+DATA wtwo2<>+16(SB)/4, $0x80038002
+DATA wtwo2<>+20(SB)/4, $0x80078006
+DATA wtwo2<>+24(SB)/4, $0x800b800a
+DATA wtwo2<>+28(SB)/4, $0x800f800e
+DATA wtwo2<>+32(SB)/4, $0x80038002
+DATA wtwo2<>+36(SB)/4, $0x80078006
+DATA wtwo2<>+40(SB)/4, $0x800b800a
+DATA wtwo2<>+44(SB)/4, $0x800f800e
+DATA wtwo2<>+48(SB)/4, $0x80038002
+DATA wtwo2<>+52(SB)/4, $0x80078006
+DATA wtwo2<>+56(SB)/4, $0x800b800a
+DATA wtwo2<>+60(SB)/4, $0x800f800e
+GLOBL wtwo2<>(SB), RODATA|NOPTR, $64
 
 DATA wpair3<>+0(SB)/4, $0x80038003
 DATA wpair3<>+4(SB)/4, $0x80078007
@@ -892,36 +920,28 @@ block:
 	VPAND          six<>+0(SB), Y4, Y4
 	VPSHUFB        pair0<>+0(SB), Y1, Y3
 	VMOVDQU        Y3, 512(CX)
-	VPSHUFB        pair0<>+0(SB), Y4, Y3
+	VPSHUFB        two0<>+0(SB), Y4, Y3
 	VMOVDQU        Y3, 5632(CX)
 	VPSHUFB        pair1<>+0(SB), Y1, Y3
 	VMOVDQU        Y3, 1152(CX)
-	VPSHUFB        pair1<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5696(CX)
 	VPSHUFB        pair2<>+0(SB), Y1, Y3
 	VMOVDQU        Y3, 1792(CX)
-	VPSHUFB        pair2<>+0(SB), Y4, Y3
-	VMOVDQU        Y3, 5760(CX)
+	VPSHUFB        two2<>+0(SB), Y4, Y3
+	VMOVDQU        Y3, 5696(CX)
 	VPSHUFB        pair3<>+0(SB), Y1, Y1
 	VMOVDQU        Y1, 2432(CX)
-	VPSHUFB        pair3<>+0(SB), Y4, Y1
-	VMOVDQU        Y1, 5824(CX)
 	VPSHUFB        pair0<>+0(SB), Y0, Y1
 	VMOVDQU        Y1, 3072(CX)
-	VPSHUFB        pair0<>+0(SB), Y2, Y1
-	VMOVDQU        Y1, 5888(CX)
+	VPSHUFB        two0<>+0(SB), Y2, Y1
+	VMOVDQU        Y1, 5760(CX)
 	VPSHUFB        pair1<>+0(SB), Y0, Y1
 	VMOVDQU        Y1, 3712(CX)
-	VPSHUFB        pair1<>+0(SB), Y2, Y1
-	VMOVDQU        Y1, 5952(CX)
 	VPSHUFB        pair2<>+0(SB), Y0, Y1
 	VMOVDQU        Y1, 4352(CX)
-	VPSHUFB        pair2<>+0(SB), Y2, Y1
-	VMOVDQU        Y1, 6016(CX)
+	VPSHUFB        two2<>+0(SB), Y2, Y1
+	VMOVDQU        Y1, 5824(CX)
 	VPSHUFB        pair3<>+0(SB), Y0, Y0
 	VMOVDQU        Y0, 4992(CX)
-	VPSHUFB        pair3<>+0(SB), Y2, Y0
-	VMOVDQU        Y0, 6080(CX)
 	VBROADCASTI128 16(SI), Y0
 	VINSERTI128    $0x01, 16(DI), Y0, Y0
 	VBROADCASTI128 16(SI)(DX*1), Y1
@@ -1487,6 +1507,16 @@ DATA pair0<>+24(SB)/4, $0x80088008
 DATA pair0<>+28(SB)/4, $0x800c800c
 GLOBL pair0<>(SB), RODATA|NOPTR, $32
 
+DATA two0<>+0(SB)/4, $0x80018000
+DATA two0<>+4(SB)/4, $0x80058004
+DATA two0<>+8(SB)/4, $0x80098008
+DATA two0<>+12(SB)/4, $0x800d800c
+DATA two0<>+16(SB)/4, $0x80018000
+DATA two0<>+20(SB)/4, $0x80058004
+DATA two0<>+24(SB)/4, $0x80098008
+DATA two0<>+28(SB)/4, $0x800d800c
+GLOBL two0<>(SB), RODATA|NOPTR, $32
+
 DATA pair1<>+0(SB)/4, $0x80018001
 DATA pair1<>+4(SB)/4, $0x80058005
 DATA pair1<>+8(SB)/4, $0x80098009
@@ -1506,6 +1536,16 @@ DATA pair2<>+20(SB)/4, $0x80068006
 DATA pair2<>+24(SB)/4, $0x800a800a
 DATA pair2<>+28(SB)/4, $0x800e800e
 GLOBL pair2<>(SB), RODATA|NOPTR, $32
+
+DATA two2<>+0(SB)/4, $0x80038002
+DATA two2<>+4(SB)/4, $0x80078006
+DATA two2<>+8(SB)/4, $0x800b800a
+DATA two2<>+12(SB)/4, $0x800f800e
+DATA two2<>+16(SB)/4, $0x80038002
+DATA two2<>+20(SB)/4, $0x80078006
+DATA two2<>+24(SB)/4, $0x800b800a
+DATA two2<>+28(SB)/4, $0x800f800e
+GLOBL two2<>(SB), RODATA|NOPTR, $32
 
 DATA pair3<>+0(SB)/4, $0x80038003
 DATA pair3<>+4(SB)/4, $0x80078007

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/pprof"
+	"runtime"
 	"sort"
 	"strings"
 	"time"
@@ -239,6 +240,7 @@ func openModel(path string, c config, opts ...moe.Option) (*moe.Model, error) {
 func (c *config) once(ctx context.Context, m *moe.Model) (prefill, decode float64, err error) {
 	ids := tokens(max(c.prompt, c.before), m.Config().Vocab)
 	prompt, more := ids[:c.prompt], ids[c.prompt:]
+	runtime.GC() // caches lie where those of the repeat before lay, as in a process that has run for a while
 	s := m.NewState()
 	start := time.Now()
 	if _, err := m.Forward(ctx, s, prompt); err != nil {

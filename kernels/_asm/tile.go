@@ -17,8 +17,8 @@ const (
 	groupScale = 512 // their scales, [2][16] pairs
 	groupSize  = 640
 
-	superCorr = 8 * groupSize   // [8][16] pairs
-	superMin  = superCorr + 512 // [8][16] pairs
+	superCorr = 8 * groupSize   // [8 or 4][16] pairs
+	superMin  = superCorr + 512 // [8 or 4][16] pairs
 	superD    = superMin + 512  // [16] float32
 	superDMin = superD + 64     // [16] float32
 	superSize = superDMin + 64
@@ -289,6 +289,17 @@ func (t *tiler) scale(s int, word func(once bool) reg.VecVirtual) {
 // corr and min take the i-th pair of corrections and minima of a super-block.
 func (t *tiler) corr(i int, x reg.VecVirtual) { t.pair(i, x, superCorr) }
 func (t *tiler) min(i int, x reg.VecVirtual)  { t.pair(i, x, superMin) }
+
+// pairs is how many there are: tiles whose scales are for 32 values meet the sums of
+// 32, all else those of 16.
+func (t *tiler) pairs() int {
+	if t.column == nil {
+		return pairsOf(t.layout.sub)
+	}
+	return 8
+}
+
+func pairsOf(sub int) int { return 128 / sub }
 
 func (t *tiler) pair(i int, x reg.VecVirtual, off int) {
 	if t.column == nil {

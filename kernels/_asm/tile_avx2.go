@@ -157,11 +157,11 @@ func (v *madd) dot(off, disp int, scale Op) {
 	}
 }
 
-// pairs adds the 16 sums of a block times the pairs at tile+off to isum.
-func (v *madd) pairs(off int) {
+// pairs adds n pairs of a block's sums times the pairs at tile+off to isum.
+func (v *madd) pairs(n, off int) {
 	for k := range v.n {
 		m := v.at(v.sums, k, columnSums)
-		for i := range 8 {
+		for i := range n {
 			m.Disp = 4 * i
 			t := v.YMM()
 			v.VPBROADCASTD(m, t)
@@ -210,7 +210,7 @@ func mulSuperAVX2(sub, bits int) func(c *build.Context) {
 			v.zero()
 			if bits != 8 {
 				flag(c, "corr", v.label("group"))
-				v.pairs(superCorr)
+				v.pairs(pairsOf(sub), superCorr)
 			}
 			v.Label(v.label("group"))
 			ask(c, v.tmp, v.n)
@@ -226,12 +226,12 @@ func mulSuperAVX2(sub, bits int) func(c *build.Context) {
 			v.step(superD-past, false)
 			flag(c, "min", v.label("next"))
 			v.zero()
-			v.pairs(superMin - past)
+			v.pairs(pairsOf(sub), superMin-past)
 			v.step(superDMin-past, true)
 			v.Label(v.label("next"))
 			v.ADDQ(U32(superSize-past), v.tile)
 			v.ADDQ(U8(4), v.d)
-			v.ADDQ(U8(32), v.sums)
+			v.ADDQ(U8(uint8(4*pairsOf(sub))), v.sums)
 		})
 	}
 }

@@ -135,15 +135,15 @@ func (v *vnni) dot(steps, off, first int) {
 	}
 }
 
-// pairs sets or adds to isum the 16 sums of a block times the pairs at tile+off. The
-// pairs take the place of acc.
-func (v *vnni) pairs(off int) {
-	for i := range 8 {
+// pairs adds to isum n pairs of a block's sums times the pairs at tile+off, which take
+// the place of acc.
+func (v *vnni) pairs(n, off int) {
+	for i := range n {
 		v.VMOVDQU64(Mem{Base: v.tile, Disp: off + 64*i}, v.acc[i])
 	}
 	for k := range v.n {
 		m := v.at(v.sums, k, columnSums)
-		for i := range 8 {
+		for i := range n {
 			m.Disp = 4 * i
 			v.VPDPWSSD_BCST(m, v.acc[i], v.isum[k])
 		}
@@ -176,7 +176,7 @@ func mulSuperAVX512(sub, bits int) func(c *build.Context) {
 		columns(c, func(v *vnni) {
 			v.zero(v.isum[:v.n])
 			flag(c, "corr", v.label("groups"))
-			v.pairs(superCorr)
+			v.pairs(pairsOf(sub), superCorr)
 			v.Label(v.label("groups"))
 			v.MOVL(U32(8), v.i.As32())
 			v.Label(v.label("group"))
@@ -213,13 +213,13 @@ func mulSuperAVX512(sub, bits int) func(c *build.Context) {
 			v.step(v.isum[:], v.x, false)
 			flag(c, "min", v.label("next"))
 			v.zero(v.isum[:v.n])
-			v.pairs(superMin - past)
+			v.pairs(pairsOf(sub), superMin-past)
 			v.VMOVUPS(Mem{Base: v.tile, Disp: superDMin - past}, v.x)
 			v.step(v.isum[:], v.x, true)
 			v.Label(v.label("next"))
 			v.ADDQ(U32(superSize-past), v.tile)
 			v.ADDQ(U8(4), v.d)
-			v.ADDQ(U8(32), v.sums)
+			v.ADDQ(U8(uint8(4*pairsOf(sub))), v.sums)
 		})
 	}
 }

@@ -28,6 +28,7 @@ var layouts = []struct {
 func tileStems() []stem {
 	stems := []stem{
 		{"tile_prefetch", tilePrefetch},
+		{"tile_sums", tileSums},
 		{"tile_super16x4_avx512", mulSuperAVX512(16, 4)},
 		{"tile_super16x8_avx512", mulSuperAVX512(16, 8)},
 		{"tile_super32x4_avx512", mulSuperAVX512(32, 4)},

@@ -142,6 +142,7 @@ var iq4XS = layout{
 		t.VPSRLD(U8(16), h, high)
 		d, _ := t.halfPairs(h)
 		t.d(0, d)
+		var even reg.VecVirtual // of a pair
 		for i := range 8 {
 			x, y := t.vec(), t.vec()
 			t.VPSRLD(U8(uint8(4*i)), low, x)
@@ -166,7 +167,17 @@ var iq4XS = layout{
 			z := t.vec()
 			t.VPSLLW(U8(7), x, z)
 			t.VPSUBW(z, zero, z)
-			t.corr(i, z)
+			switch {
+			case t.pairs() == 8:
+				t.corr(i, z)
+			case i%2 == 0:
+				even = z
+				t.VPSRLD(U8(16), z, z)
+			default:
+				t.VPSLLD(U8(16), z, z)
+				t.VPOR(even, z, z)
+				t.corr(i/2, z)
+			}
 		}
 		level := t.levels(nl4)
 		for i := range 8 {

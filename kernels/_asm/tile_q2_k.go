@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -23,9 +21,7 @@ var q2K = layout{
 			t.VPSRLW(U8(4), x, x)
 			t.VPAND(low4, x, x)
 			for j := range 2 {
-				n, z := uint32(2*j), t.vec()
-				t.VPSHUFB(t.dwords(fmt.Sprintf("min%d", j), 0x80018000+0x10001*n, 0x80058004+0x10001*n, 0x80098008+0x10001*n, 0x800d800c+0x10001*n), x, z)
-				t.min(2*i+j, z)
+				t.min(2*i+j, t.two(x, 2*j))
 			}
 		}
 		t.twoBits(16)

@@ -54,8 +54,20 @@ func (t *tiler) header() {
 			scale, mins = z, w
 		}
 		t.scale(s, func(once bool) reg.VecVirtual { return t.spread(scale, s%4, once) })
-		t.min(s, t.spread(mins, s%4, false))
+		switch {
+		case t.pairs() == 8:
+			t.min(s, t.spread(mins, s%4, false))
+		case s%2 == 0:
+			t.min(s/2, t.two(mins, s%4))
+		}
 	}
+}
+
+// two returns bytes j and j+1 of each dword in its halves.
+func (t *tiler) two(x reg.VecVirtual, j int) reg.VecVirtual {
+	n, y := 0x80018000+0x10001*uint32(j), t.vec()
+	t.VPSHUFB(t.dwords(fmt.Sprintf("two%d", j), n, n+0x40004, n+0x80008, n+0xc000c), x, y)
+	return y
 }
 
 // spread returns byte j of each dword in both its halves, or once.

@@ -28,7 +28,7 @@ func (t *tiler) ternary() {
 		})
 	}
 	t.VMOVDQU(t.dwords("minus", 0xffffffff), y)
-	for i := range 8 {
+	for i := range t.pairs() {
 		t.corr(i, y)
 	}
 }
