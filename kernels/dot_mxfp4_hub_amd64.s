@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func dotMXFP4HubAVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16, scales *byte, scaleStride int)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VNNI, MMX+
 TEXT ·dotMXFP4HubAVX512(SB), NOSPLIT, $0-80
 	MOVL      $0x00000002, AX
 	KMOVD     AX, K1
@@ -13,40 +13,27 @@ TEXT ·dotMXFP4HubAVX512(SB), NOSPLIT, $0-80
 	KMOVD     AX, K1
 	MOVL      $0x00000008, AX
 	KMOVD     AX, K1
-	MOVQ      ahead+32(FP), SI
-	ADDQ      src+8(FP), SI
+	MOVQ      ahead+32(FP), BX
+	ADDQ      src+8(FP), BX
+	MOVQ      stride+16(FP), SI
+	SHLQ      $0x03, SI
+	NEGQ      SI
+	VMOVDQU64 wlow4<>+0(SB), Z1
+	MOVQ      src+8(FP), R9
 	MOVQ      stride+16(FP), DI
-	SHLQ      $0x03, DI
-	NEGQ      DI
-	VMOVDQU64 wlow4<>+0(SB), Y1
-	XORL      AX, AX
-
-half:
-	MOVQ  src+8(FP), R10
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
-	TESTQ AX, AX
-	JZ    first
-	LEAQ  (R10)(R8*8), R10
-
-first:
-	LEAQ  (R10)(R8*4), R11
-	MOVQ  scales+64(FP), R12
-	TESTQ AX, AX
-	JZ    scales0
-	MOVQ  scaleStride+72(FP), CX
-	LEAQ  (R12)(CX*8), R12
-
-scales0:
-	MOVQ   q+40(FP), CX
-	MOVQ   d+48(FP), DX
-	MOVQ   sums+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), R13
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (R9)(DI*4), R10
+	LEAQ      (R10)(DI*4), R11
+	LEAQ      (R11)(DI*4), R12
+	MOVQ      scales+64(FP), R13
+	MOVQ      q+40(FP), AX
+	MOVQ      d+48(FP), CX
+	MOVQ      sums+56(FP), DX
+	VXORPS    Z0, Z0, Z0
 
 block:
 	VXORPS          X2, X2, X2
-	MOVQ            R12, R14
+	MOVQ            R13, R14
 	VPINSRB         $0x00, (R14), X2, X2
 	ADDQ            scaleStride+72(FP), R14
 	VPINSRB         $0x01, (R14), X2, X2
@@ -63,99 +50,125 @@ block:
 	ADDQ            scaleStride+72(FP), R14
 	VPINSRB         $0x07, (R14), X2, X2
 	ADDQ            scaleStride+72(FP), R14
-	VPMOVZXBD       X2, Y2
-	VPSLLD          $0x17, Y2, Y2
-	VMULPS          whalf<>+0(SB), Y2, Y2
-	VPMAXSD         wleast<>+0(SB), Y2, Y2
-	VPMINSD         wmost<>+0(SB), Y2, Y2
-	VMOVDQU64       wlevels<>+0(SB), Y3
-	VBROADCASTI32X4 (R10), Y4
-	VINSERTI32X4    $0x01, (R11), Y4, Y4
-	VBROADCASTI32X4 (R10)(R8*1), Y5
-	VINSERTI32X4    $0x01, (R11)(R8*1), Y5, Y5
-	VBROADCASTI32X4 (R10)(R8*2), Y6
-	VINSERTI32X4    $0x01, (R11)(R8*2), Y6, Y6
-	VBROADCASTI32X4 (R10)(R9*1), Y7
-	VINSERTI32X4    $0x01, (R11)(R9*1), Y7, Y7
-	VPUNPCKLDQ      Y5, Y4, Y8
-	VPUNPCKHDQ      Y5, Y4, Y4
-	VPUNPCKLDQ      Y7, Y6, Y5
-	VPUNPCKHDQ      Y7, Y6, Y6
-	VPUNPCKLQDQ     Y5, Y8, Y7
-	VPUNPCKHQDQ     Y5, Y8, Y5
-	VPUNPCKLQDQ     Y6, Y4, Y8
-	VPUNPCKHQDQ     Y6, Y4, Y4
-	VPSRLW          $0x04, Y7, Y6
-	VPANDD          Y1, Y7, Y7
-	VPANDD          Y1, Y6, Y6
-	VPSHUFB         Y7, Y3, Y7
-	VPSHUFB         Y6, Y3, Y6
-	VPUNPCKHBW      Y6, Y7, Y9
-	VPUNPCKLBW      Y6, Y7, Y7
-	VSHUFPS         $0x88, Y9, Y7, Y6
-	PREFETCHT1      (SI)
-	PREFETCHT0      (SI)(DI*1)
-	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   (CX), Y6, Y10
-	VSHUFPS         $0xdd, Y9, Y7, Y6
-	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   4(CX), Y6, Y7
-	VPSRLW          $0x04, Y5, Y6
-	VPANDD          Y1, Y5, Y5
-	VPANDD          Y1, Y6, Y6
-	VPSHUFB         Y5, Y3, Y5
-	VPSHUFB         Y6, Y3, Y6
-	VPUNPCKHBW      Y6, Y5, Y9
-	VPUNPCKLBW      Y6, Y5, Y5
-	VSHUFPS         $0x88, Y9, Y5, Y6
-	VPDPBUSD.BCST   8(CX), Y6, Y10
-	VSHUFPS         $0xdd, Y9, Y5, Y6
-	VPDPBUSD.BCST   12(CX), Y6, Y7
-	VPSRLW          $0x04, Y8, Y5
-	VPANDD          Y1, Y8, Y8
-	VPANDD          Y1, Y5, Y5
-	VPSHUFB         Y8, Y3, Y8
-	VPSHUFB         Y5, Y3, Y5
-	VPUNPCKHBW      Y5, Y8, Y6
-	VPUNPCKLBW      Y5, Y8, Y8
-	VSHUFPS         $0x88, Y6, Y8, Y5
-	PREFETCHT1      64(SI)
-	PREFETCHT0      64(SI)(DI*1)
-	VPDPBUSD.BCST   16(CX), Y5, Y10
-	VSHUFPS         $0xdd, Y6, Y8, Y5
-	VPDPBUSD.BCST   20(CX), Y5, Y7
-	VPSRLW          $0x04, Y4, Y5
-	VPANDD          Y1, Y4, Y4
-	VPANDD          Y1, Y5, Y5
-	VPSHUFB         Y4, Y3, Y4
-	VPSHUFB         Y5, Y3, Y5
-	VPUNPCKHBW      Y5, Y4, Y3
-	VPUNPCKLBW      Y5, Y4, Y4
-	VSHUFPS         $0x88, Y3, Y4, Y5
-	VPDPBUSD.BCST   24(CX), Y5, Y10
-	VSHUFPS         $0xdd, Y3, Y4, Y5
-	VPDPBUSD.BCST   28(CX), Y5, Y7
-	VPADDD          Y7, Y10, Y10
-	VMOVDQU64       wbias0<>+0(SB), Y3
-	VPDPWSSD.BCST   (BX), Y3, Y10
-	VMULPS.BCST     (DX), Y2, Y2
-	VCVTDQ2PS       Y10, Y10
-	VFMADD231PS     Y2, Y10, Y0
-	ADDQ            $0x00000080, SI
-	ADDQ            $0x20, CX
+	VPINSRB         $0x08, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x09, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x0a, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x0b, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x0c, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x0d, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x0e, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPINSRB         $0x0f, (R14), X2, X2
+	ADDQ            scaleStride+72(FP), R14
+	VPMOVZXBD       X2, Z2
+	VPSLLD          $0x17, Z2, Z2
+	VMULPS          whalf<>+0(SB), Z2, Z2
+	VPMAXSD         wleast<>+0(SB), Z2, Z2
+	VPMINSD         wmost<>+0(SB), Z2, Z2
+	VMOVDQU64       wlevels<>+0(SB), Z3
+	VBROADCASTI32X4 (R9), Z4
+	VINSERTI32X4    $0x01, (R10), Z4, Z4
+	VINSERTI32X4    $0x02, (R11), Z4, Z4
+	VINSERTI32X4    $0x03, (R12), Z4, Z4
+	VBROADCASTI32X4 (R9)(DI*1), Z5
+	VINSERTI32X4    $0x01, (R10)(DI*1), Z5, Z5
+	VINSERTI32X4    $0x02, (R11)(DI*1), Z5, Z5
+	VINSERTI32X4    $0x03, (R12)(DI*1), Z5, Z5
+	VBROADCASTI32X4 (R9)(DI*2), Z6
+	VINSERTI32X4    $0x01, (R10)(DI*2), Z6, Z6
+	VINSERTI32X4    $0x02, (R11)(DI*2), Z6, Z6
+	VINSERTI32X4    $0x03, (R12)(DI*2), Z6, Z6
+	VBROADCASTI32X4 (R9)(R8*1), Z7
+	VINSERTI32X4    $0x01, (R10)(R8*1), Z7, Z7
+	VINSERTI32X4    $0x02, (R11)(R8*1), Z7, Z7
+	VINSERTI32X4    $0x03, (R12)(R8*1), Z7, Z7
+	VPUNPCKLDQ      Z5, Z4, Z8
+	VPUNPCKHDQ      Z5, Z4, Z4
+	VPUNPCKLDQ      Z7, Z6, Z5
+	VPUNPCKHDQ      Z7, Z6, Z6
+	VPUNPCKLQDQ     Z5, Z8, Z7
+	VPUNPCKHQDQ     Z5, Z8, Z5
+	VPUNPCKLQDQ     Z6, Z4, Z8
+	VPUNPCKHQDQ     Z6, Z4, Z4
+	VPSRLW          $0x04, Z7, Z6
+	VPANDD          Z1, Z7, Z7
+	VPANDD          Z1, Z6, Z6
+	VPSHUFB         Z7, Z3, Z7
+	VPSHUFB         Z6, Z3, Z6
+	VPUNPCKHBW      Z6, Z7, Z9
+	VPUNPCKLBW      Z6, Z7, Z7
+	VSHUFPS         $0x88, Z9, Z7, Z6
+	PREFETCHT1      (BX)
+	PREFETCHT0      (BX)(SI*1)
+	VXORPS          Z10, Z10, Z10
+	VPDPBUSD.BCST   (AX), Z6, Z10
+	VSHUFPS         $0xdd, Z9, Z7, Z6
+	VXORPS          Z7, Z7, Z7
+	VPDPBUSD.BCST   4(AX), Z6, Z7
+	VPSRLW          $0x04, Z5, Z6
+	VPANDD          Z1, Z5, Z5
+	VPANDD          Z1, Z6, Z6
+	VPSHUFB         Z5, Z3, Z5
+	VPSHUFB         Z6, Z3, Z6
+	VPUNPCKHBW      Z6, Z5, Z9
+	VPUNPCKLBW      Z6, Z5, Z5
+	VSHUFPS         $0x88, Z9, Z5, Z6
+	PREFETCHT1      64(BX)
+	PREFETCHT0      64(BX)(SI*1)
+	VPDPBUSD.BCST   8(AX), Z6, Z10
+	VSHUFPS         $0xdd, Z9, Z5, Z6
+	VPDPBUSD.BCST   12(AX), Z6, Z7
+	VPSRLW          $0x04, Z8, Z5
+	VPANDD          Z1, Z8, Z8
+	VPANDD          Z1, Z5, Z5
+	VPSHUFB         Z8, Z3, Z8
+	VPSHUFB         Z5, Z3, Z5
+	VPUNPCKHBW      Z5, Z8, Z6
+	VPUNPCKLBW      Z5, Z8, Z8
+	VSHUFPS         $0x88, Z6, Z8, Z5
+	PREFETCHT1      128(BX)
+	PREFETCHT0      128(BX)(SI*1)
+	VPDPBUSD.BCST   16(AX), Z5, Z10
+	VSHUFPS         $0xdd, Z6, Z8, Z5
+	VPDPBUSD.BCST   20(AX), Z5, Z7
+	VPSRLW          $0x04, Z4, Z5
+	VPANDD          Z1, Z4, Z4
+	VPANDD          Z1, Z5, Z5
+	VPSHUFB         Z4, Z3, Z4
+	VPSHUFB         Z5, Z3, Z5
+	VPUNPCKHBW      Z5, Z4, Z3
+	VPUNPCKLBW      Z5, Z4, Z4
+	VSHUFPS         $0x88, Z3, Z4, Z5
+	PREFETCHT1      192(BX)
+	PREFETCHT0      192(BX)(SI*1)
+	VPDPBUSD.BCST   24(AX), Z5, Z10
+	VSHUFPS         $0xdd, Z3, Z4, Z5
+	VPDPBUSD.BCST   28(AX), Z5, Z7
+	VPADDD          Z7, Z10, Z10
+	VMOVDQU64       wbias0<>+0(SB), Z3
+	VPDPWSSD.BCST   (DX), Z3, Z10
+	VMULPS.BCST     (CX), Z2, Z2
+	VCVTDQ2PS       Z10, Z10
+	VFMADD231PS     Z2, Z10, Z0
+	ADDQ            $0x00000100, BX
+	ADDQ            $0x20, AX
+	ADDQ            $0x04, CX
 	ADDQ            $0x04, DX
-	ADDQ            $0x04, BX
+	ADDQ            $0x00000010, R9
 	ADDQ            $0x00000010, R10
 	ADDQ            $0x00000010, R11
-	INCQ            R12
-	DECQ            R13
+	ADDQ            $0x00000010, R12
+	INCQ            R13
+	DECQ            blocks+24(FP)
 	JNZ             block
-	MOVQ            dst+0(FP), CX
-	ADDQ            AX, CX
-	VMOVUPS         Y0, (CX)
-	ADDQ            $0x20, AX
-	CMPQ            AX, $0x40
-	JNE             half
+	MOVQ            dst+0(FP), AX
+	VMOVUPS         Z0, (AX)
 	VZEROUPPER
 	RET
 

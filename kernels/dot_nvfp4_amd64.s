@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func dotNVFP4AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, FMA3, MMX+
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI, MMX+
 TEXT ·dotNVFP4AVX512(SB), NOSPLIT, $0-64
 	MOVL      $0x00000002, AX
 	KMOVD     AX, K1
@@ -13,225 +13,250 @@ TEXT ·dotNVFP4AVX512(SB), NOSPLIT, $0-64
 	KMOVD     AX, K2
 	MOVL      $0x00000008, AX
 	KMOVD     AX, K3
-	MOVQ      ahead+32(FP), SI
-	ADDQ      src+8(FP), SI
+	MOVQ      ahead+32(FP), BX
+	ADDQ      src+8(FP), BX
+	MOVQ      stride+16(FP), SI
+	SHLQ      $0x03, SI
+	NEGQ      SI
+	VMOVDQU64 wlow4<>+0(SB), Z1
+	MOVQ      src+8(FP), R9
 	MOVQ      stride+16(FP), DI
-	SHLQ      $0x03, DI
-	NEGQ      DI
-	VMOVDQU64 wlow4<>+0(SB), Y1
-	XORL      AX, AX
-
-half:
-	MOVQ  src+8(FP), R10
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
-	TESTQ AX, AX
-	JZ    first
-	LEAQ  (R10)(R8*8), R10
-
-first:
-	LEAQ   (R10)(R8*4), R11
-	MOVQ   q+40(FP), CX
-	MOVQ   d+48(FP), DX
-	MOVQ   sums+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), R12
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (R9)(DI*4), R10
+	LEAQ      (R10)(DI*4), R11
+	LEAQ      (R11)(DI*4), R12
+	MOVQ      q+40(FP), AX
+	MOVQ      d+48(FP), CX
+	MOVQ      sums+56(FP), DX
+	VXORPS    Z0, Z0, Z0
 
 block:
-	VPBROADCASTD    (R10), Y2
-	VPBROADCASTD    (R10)(R8*1), K1, X2
-	VPBROADCASTD    (R10)(R8*2), K2, X2
-	VPBROADCASTD    (R10)(R9*1), K3, X2
-	VPBROADCASTD    (R11), Y3
-	VPBROADCASTD    (R11)(R8*1), K1, X3
-	VPBROADCASTD    (R11)(R8*2), K2, X3
-	VPBROADCASTD    (R11)(R9*1), K3, X3
-	VINSERTI32X4    $0x01, X3, Y2, Y2
-	VPSLLD          $0x18, Y2, Y3
-	VPSLLD          $0x01, Y3, Y3
-	VPSRLD          $0x19, Y3, Y3
-	VPADDD          wd1<>+0(SB), Y3, Y4
-	VPSRLD          $0x07, Y4, Y4
-	VXORPS          Y5, Y5, Y5
-	VPSUBD          Y4, Y5, Y4
-	VPSLLD          $0x14, Y3, Y3
-	VMULPS          wscale<>+0(SB), Y3, Y3
-	VPORD           Y4, Y3, Y3
-	VPSLLD          $0x10, Y2, Y4
-	VPSLLD          $0x01, Y4, Y4
-	VPSRLD          $0x19, Y4, Y4
-	VPADDD          wd1<>+0(SB), Y4, Y5
-	VPSRLD          $0x07, Y5, Y5
-	VXORPS          Y6, Y6, Y6
-	VPSUBD          Y5, Y6, Y5
-	VPSLLD          $0x14, Y4, Y4
-	VMULPS          wscale<>+0(SB), Y4, Y4
-	VPORD           Y5, Y4, Y4
-	VPSLLD          $0x08, Y2, Y5
-	VPSLLD          $0x01, Y5, Y5
-	VPSRLD          $0x19, Y5, Y5
-	VPADDD          wd1<>+0(SB), Y5, Y6
-	VPSRLD          $0x07, Y6, Y6
-	VXORPS          Y7, Y7, Y7
-	VPSUBD          Y6, Y7, Y6
-	VPSLLD          $0x14, Y5, Y5
-	VMULPS          wscale<>+0(SB), Y5, Y5
-	VPORD           Y6, Y5, Y5
-	VPSLLD          $0x00, Y2, Y2
-	VPSLLD          $0x01, Y2, Y2
-	VPSRLD          $0x19, Y2, Y2
-	VPADDD          wd1<>+0(SB), Y2, Y6
-	VPSRLD          $0x07, Y6, Y6
-	VXORPS          Y7, Y7, Y7
-	VPSUBD          Y6, Y7, Y6
-	VPSLLD          $0x14, Y2, Y2
-	VMULPS          wscale<>+0(SB), Y2, Y2
-	VPORD           Y6, Y2, Y2
-	VMOVDQU64       wlevels<>+0(SB), Y6
-	VBROADCASTI32X4 4(R10), Y7
-	VINSERTI32X4    $0x01, 4(R11), Y7, Y7
-	VBROADCASTI32X4 4(R10)(R8*1), Y8
-	VINSERTI32X4    $0x01, 4(R11)(R8*1), Y8, Y8
-	VBROADCASTI32X4 4(R10)(R8*2), Y9
-	VINSERTI32X4    $0x01, 4(R11)(R8*2), Y9, Y9
-	VBROADCASTI32X4 4(R10)(R9*1), Y10
-	VINSERTI32X4    $0x01, 4(R11)(R9*1), Y10, Y10
-	VPUNPCKLDQ      Y8, Y7, Y11
-	VPUNPCKHDQ      Y8, Y7, Y7
-	VPUNPCKLDQ      Y10, Y9, Y8
-	VPUNPCKHDQ      Y10, Y9, Y9
-	VPUNPCKLQDQ     Y8, Y11, Y10
-	VPUNPCKHQDQ     Y8, Y11, Y8
-	VPUNPCKLQDQ     Y9, Y7, Y11
-	VPUNPCKHQDQ     Y9, Y7, Y7
-	VPSRLW          $0x04, Y10, Y9
-	VPANDD          Y1, Y10, Y10
-	VPANDD          Y1, Y9, Y9
-	VPSHUFB         Y10, Y6, Y10
-	VPSHUFB         Y9, Y6, Y9
-	PREFETCHT1      (SI)
-	PREFETCHT0      (SI)(DI*1)
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   (CX), Y10, Y12
-	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   8(CX), Y9, Y10
-	VPSRLW          $0x04, Y8, Y9
-	VPANDD          Y1, Y8, Y8
-	VPANDD          Y1, Y9, Y9
-	VPSHUFB         Y8, Y6, Y8
-	VPSHUFB         Y9, Y6, Y9
-	VPDPBUSD.BCST   4(CX), Y8, Y12
-	VPDPBUSD.BCST   12(CX), Y9, Y10
-	VPADDD          Y10, Y12, Y12
-	VMOVDQU64       wbias0<>+0(SB), Y8
-	VPDPWSSD.BCST   (BX), Y8, Y12
-	VMULPS.BCST     (DX), Y3, Y3
-	VCVTDQ2PS       Y12, Y12
-	VFMADD231PS     Y3, Y12, Y0
-	VPSRLW          $0x04, Y11, Y3
-	VPANDD          Y1, Y11, Y11
-	VPANDD          Y1, Y3, Y3
-	VPSHUFB         Y11, Y6, Y11
-	VPSHUFB         Y3, Y6, Y3
-	PREFETCHT1      64(SI)
-	PREFETCHT0      64(SI)(DI*1)
-	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   16(CX), Y11, Y8
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD.BCST   24(CX), Y3, Y9
-	VPSRLW          $0x04, Y7, Y3
-	VPANDD          Y1, Y7, Y7
-	VPANDD          Y1, Y3, Y3
-	VPSHUFB         Y7, Y6, Y7
-	VPSHUFB         Y3, Y6, Y3
-	VPDPBUSD.BCST   20(CX), Y7, Y8
-	PREFETCHT1      128(SI)
-	PREFETCHT0      128(SI)(DI*1)
-	VPDPBUSD.BCST   28(CX), Y3, Y9
-	VPADDD          Y9, Y8, Y8
-	VMOVDQU64       wbias1<>+0(SB), Y3
-	VPDPWSSD.BCST   (BX), Y3, Y8
-	VMULPS.BCST     (DX), Y4, Y3
-	VCVTDQ2PS       Y8, Y8
-	VFMADD231PS     Y3, Y8, Y0
-	VBROADCASTI32X4 20(R10), Y3
-	VINSERTI32X4    $0x01, 20(R11), Y3, Y3
-	VBROADCASTI32X4 20(R10)(R8*1), Y4
-	VINSERTI32X4    $0x01, 20(R11)(R8*1), Y4, Y4
-	VBROADCASTI32X4 20(R10)(R8*2), Y7
-	VINSERTI32X4    $0x01, 20(R11)(R8*2), Y7, Y7
-	VBROADCASTI32X4 20(R10)(R9*1), Y8
-	VINSERTI32X4    $0x01, 20(R11)(R9*1), Y8, Y8
-	VPUNPCKLDQ      Y4, Y3, Y9
-	VPUNPCKHDQ      Y4, Y3, Y3
-	VPUNPCKLDQ      Y8, Y7, Y4
-	VPUNPCKHDQ      Y8, Y7, Y7
-	VPUNPCKLQDQ     Y4, Y9, Y8
-	VPUNPCKHQDQ     Y4, Y9, Y4
-	VPUNPCKLQDQ     Y7, Y3, Y9
-	VPUNPCKHQDQ     Y7, Y3, Y3
-	VPSRLW          $0x04, Y8, Y7
-	VPANDD          Y1, Y8, Y8
-	VPANDD          Y1, Y7, Y7
-	VPSHUFB         Y8, Y6, Y8
-	VPSHUFB         Y7, Y6, Y7
-	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   32(CX), Y8, Y10
-	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   40(CX), Y7, Y8
-	VPSRLW          $0x04, Y4, Y7
-	VPANDD          Y1, Y4, Y4
-	VPANDD          Y1, Y7, Y7
-	VPSHUFB         Y4, Y6, Y4
-	VPSHUFB         Y7, Y6, Y7
-	PREFETCHT1      192(SI)
-	PREFETCHT0      192(SI)(DI*1)
-	VPDPBUSD.BCST   36(CX), Y4, Y10
-	VPDPBUSD.BCST   44(CX), Y7, Y8
-	VPADDD          Y8, Y10, Y10
-	VMOVDQU64       wbias0<>+0(SB), Y4
-	VPDPWSSD.BCST   4(BX), Y4, Y10
-	VMULPS.BCST     4(DX), Y5, Y4
-	VCVTDQ2PS       Y10, Y10
-	VFMADD231PS     Y4, Y10, Y0
-	VPSRLW          $0x04, Y9, Y4
-	VPANDD          Y1, Y9, Y9
-	VPANDD          Y1, Y4, Y4
-	VPSHUFB         Y9, Y6, Y9
-	VPSHUFB         Y4, Y6, Y4
-	VXORPS          Y5, Y5, Y5
-	VPDPBUSD.BCST   48(CX), Y9, Y5
-	PREFETCHT1      256(SI)
-	PREFETCHT0      256(SI)(DI*1)
-	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   56(CX), Y4, Y7
-	VPSRLW          $0x04, Y3, Y4
-	VPANDD          Y1, Y3, Y3
-	VPANDD          Y1, Y4, Y4
-	VPSHUFB         Y3, Y6, Y3
-	VPSHUFB         Y4, Y6, Y4
-	VPDPBUSD.BCST   52(CX), Y3, Y5
-	VPDPBUSD.BCST   60(CX), Y4, Y7
-	VPADDD          Y7, Y5, Y5
-	VMOVDQU64       wbias1<>+0(SB), Y3
-	VPDPWSSD.BCST   4(BX), Y3, Y5
-	VMULPS.BCST     4(DX), Y2, Y2
-	VCVTDQ2PS       Y5, Y5
-	VFMADD231PS     Y2, Y5, Y0
-	ADDQ            $0x00000120, SI
-	ADDQ            $0x40, CX
+	VPBROADCASTD    (R9), Z2
+	VPBROADCASTD    (R9)(DI*1), K1, X2
+	VPBROADCASTD    (R9)(DI*2), K2, X2
+	VPBROADCASTD    (R9)(R8*1), K3, X2
+	VPBROADCASTD    (R10), Z3
+	VPBROADCASTD    (R10)(DI*1), K1, X3
+	VPBROADCASTD    (R10)(DI*2), K2, X3
+	VPBROADCASTD    (R10)(R8*1), K3, X3
+	VINSERTI32X4    $0x01, X3, Z2, Z2
+	VPBROADCASTD    (R11), Z3
+	VPBROADCASTD    (R11)(DI*1), K1, X3
+	VPBROADCASTD    (R11)(DI*2), K2, X3
+	VPBROADCASTD    (R11)(R8*1), K3, X3
+	VINSERTI32X4    $0x02, X3, Z2, Z2
+	VPBROADCASTD    (R12), Z3
+	VPBROADCASTD    (R12)(DI*1), K1, X3
+	VPBROADCASTD    (R12)(DI*2), K2, X3
+	VPBROADCASTD    (R12)(R8*1), K3, X3
+	VINSERTI32X4    $0x03, X3, Z2, Z2
+	VPSLLD          $0x18, Z2, Z3
+	VPSLLD          $0x01, Z3, Z3
+	VPSRLD          $0x19, Z3, Z3
+	VPADDD          wd1<>+0(SB), Z3, Z4
+	VPSRLD          $0x07, Z4, Z4
+	VXORPS          Z5, Z5, Z5
+	VPSUBD          Z4, Z5, Z4
+	VPSLLD          $0x14, Z3, Z3
+	VMULPS          wscale<>+0(SB), Z3, Z3
+	VPORD           Z4, Z3, Z3
+	VPSLLD          $0x10, Z2, Z4
+	VPSLLD          $0x01, Z4, Z4
+	VPSRLD          $0x19, Z4, Z4
+	VPADDD          wd1<>+0(SB), Z4, Z5
+	VPSRLD          $0x07, Z5, Z5
+	VXORPS          Z6, Z6, Z6
+	VPSUBD          Z5, Z6, Z5
+	VPSLLD          $0x14, Z4, Z4
+	VMULPS          wscale<>+0(SB), Z4, Z4
+	VPORD           Z5, Z4, Z4
+	VPSLLD          $0x08, Z2, Z5
+	VPSLLD          $0x01, Z5, Z5
+	VPSRLD          $0x19, Z5, Z5
+	VPADDD          wd1<>+0(SB), Z5, Z6
+	VPSRLD          $0x07, Z6, Z6
+	VXORPS          Z7, Z7, Z7
+	VPSUBD          Z6, Z7, Z6
+	VPSLLD          $0x14, Z5, Z5
+	VMULPS          wscale<>+0(SB), Z5, Z5
+	VPORD           Z6, Z5, Z5
+	VPSLLD          $0x00, Z2, Z2
+	VPSLLD          $0x01, Z2, Z2
+	VPSRLD          $0x19, Z2, Z2
+	VPADDD          wd1<>+0(SB), Z2, Z6
+	VPSRLD          $0x07, Z6, Z6
+	VXORPS          Z7, Z7, Z7
+	VPSUBD          Z6, Z7, Z6
+	VPSLLD          $0x14, Z2, Z2
+	VMULPS          wscale<>+0(SB), Z2, Z2
+	VPORD           Z6, Z2, Z2
+	VMOVDQU64       wlevels<>+0(SB), Z6
+	VBROADCASTI32X4 4(R9), Z7
+	VINSERTI32X4    $0x01, 4(R10), Z7, Z7
+	VINSERTI32X4    $0x02, 4(R11), Z7, Z7
+	VINSERTI32X4    $0x03, 4(R12), Z7, Z7
+	VBROADCASTI32X4 4(R9)(DI*1), Z8
+	VINSERTI32X4    $0x01, 4(R10)(DI*1), Z8, Z8
+	VINSERTI32X4    $0x02, 4(R11)(DI*1), Z8, Z8
+	VINSERTI32X4    $0x03, 4(R12)(DI*1), Z8, Z8
+	VBROADCASTI32X4 4(R9)(DI*2), Z9
+	VINSERTI32X4    $0x01, 4(R10)(DI*2), Z9, Z9
+	VINSERTI32X4    $0x02, 4(R11)(DI*2), Z9, Z9
+	VINSERTI32X4    $0x03, 4(R12)(DI*2), Z9, Z9
+	VBROADCASTI32X4 4(R9)(R8*1), Z10
+	VINSERTI32X4    $0x01, 4(R10)(R8*1), Z10, Z10
+	VINSERTI32X4    $0x02, 4(R11)(R8*1), Z10, Z10
+	VINSERTI32X4    $0x03, 4(R12)(R8*1), Z10, Z10
+	VPUNPCKLDQ      Z8, Z7, Z11
+	VPUNPCKHDQ      Z8, Z7, Z7
+	VPUNPCKLDQ      Z10, Z9, Z8
+	VPUNPCKHDQ      Z10, Z9, Z9
+	VPUNPCKLQDQ     Z8, Z11, Z10
+	VPUNPCKHQDQ     Z8, Z11, Z8
+	VPUNPCKLQDQ     Z9, Z7, Z11
+	VPUNPCKHQDQ     Z9, Z7, Z7
+	VPSRLW          $0x04, Z10, Z9
+	VPANDD          Z1, Z10, Z10
+	VPANDD          Z1, Z9, Z9
+	VPSHUFB         Z10, Z6, Z10
+	VPSHUFB         Z9, Z6, Z9
+	PREFETCHT1      (BX)
+	PREFETCHT0      (BX)(SI*1)
+	VXORPS          Z12, Z12, Z12
+	VPDPBUSD.BCST   (AX), Z10, Z12
+	VXORPS          Z10, Z10, Z10
+	VPDPBUSD.BCST   8(AX), Z9, Z10
+	VPSRLW          $0x04, Z8, Z9
+	VPANDD          Z1, Z8, Z8
+	VPANDD          Z1, Z9, Z9
+	VPSHUFB         Z8, Z6, Z8
+	VPSHUFB         Z9, Z6, Z9
+	PREFETCHT1      64(BX)
+	PREFETCHT0      64(BX)(SI*1)
+	VPDPBUSD.BCST   4(AX), Z8, Z12
+	VPDPBUSD.BCST   12(AX), Z9, Z10
+	VPADDD          Z10, Z12, Z12
+	VMOVDQU64       wbias0<>+0(SB), Z8
+	VPDPWSSD.BCST   (DX), Z8, Z12
+	VMULPS.BCST     (CX), Z3, Z3
+	VCVTDQ2PS       Z12, Z12
+	VFMADD231PS     Z3, Z12, Z0
+	VPSRLW          $0x04, Z11, Z3
+	VPANDD          Z1, Z11, Z11
+	VPANDD          Z1, Z3, Z3
+	VPSHUFB         Z11, Z6, Z11
+	VPSHUFB         Z3, Z6, Z3
+	PREFETCHT1      128(BX)
+	PREFETCHT0      128(BX)(SI*1)
+	VXORPS          Z8, Z8, Z8
+	VPDPBUSD.BCST   16(AX), Z11, Z8
+	VXORPS          Z9, Z9, Z9
+	VPDPBUSD.BCST   24(AX), Z3, Z9
+	VPSRLW          $0x04, Z7, Z3
+	VPANDD          Z1, Z7, Z7
+	VPANDD          Z1, Z3, Z3
+	VPSHUFB         Z7, Z6, Z7
+	VPSHUFB         Z3, Z6, Z3
+	PREFETCHT1      192(BX)
+	PREFETCHT0      192(BX)(SI*1)
+	VPDPBUSD.BCST   20(AX), Z7, Z8
+	VPDPBUSD.BCST   28(AX), Z3, Z9
+	VPADDD          Z9, Z8, Z8
+	VMOVDQU64       wbias1<>+0(SB), Z3
+	VPDPWSSD.BCST   (DX), Z3, Z8
+	VMULPS.BCST     (CX), Z4, Z3
+	VCVTDQ2PS       Z8, Z8
+	VFMADD231PS     Z3, Z8, Z0
+	VBROADCASTI32X4 20(R9), Z3
+	VINSERTI32X4    $0x01, 20(R10), Z3, Z3
+	VINSERTI32X4    $0x02, 20(R11), Z3, Z3
+	VINSERTI32X4    $0x03, 20(R12), Z3, Z3
+	VBROADCASTI32X4 20(R9)(DI*1), Z4
+	VINSERTI32X4    $0x01, 20(R10)(DI*1), Z4, Z4
+	VINSERTI32X4    $0x02, 20(R11)(DI*1), Z4, Z4
+	VINSERTI32X4    $0x03, 20(R12)(DI*1), Z4, Z4
+	VBROADCASTI32X4 20(R9)(DI*2), Z7
+	VINSERTI32X4    $0x01, 20(R10)(DI*2), Z7, Z7
+	VINSERTI32X4    $0x02, 20(R11)(DI*2), Z7, Z7
+	VINSERTI32X4    $0x03, 20(R12)(DI*2), Z7, Z7
+	VBROADCASTI32X4 20(R9)(R8*1), Z8
+	VINSERTI32X4    $0x01, 20(R10)(R8*1), Z8, Z8
+	VINSERTI32X4    $0x02, 20(R11)(R8*1), Z8, Z8
+	VINSERTI32X4    $0x03, 20(R12)(R8*1), Z8, Z8
+	VPUNPCKLDQ      Z4, Z3, Z9
+	VPUNPCKHDQ      Z4, Z3, Z3
+	VPUNPCKLDQ      Z8, Z7, Z4
+	VPUNPCKHDQ      Z8, Z7, Z7
+	VPUNPCKLQDQ     Z4, Z9, Z8
+	VPUNPCKHQDQ     Z4, Z9, Z4
+	VPUNPCKLQDQ     Z7, Z3, Z9
+	VPUNPCKHQDQ     Z7, Z3, Z3
+	VPSRLW          $0x04, Z8, Z7
+	VPANDD          Z1, Z8, Z8
+	VPANDD          Z1, Z7, Z7
+	VPSHUFB         Z8, Z6, Z8
+	VPSHUFB         Z7, Z6, Z7
+	PREFETCHT1      256(BX)
+	PREFETCHT0      256(BX)(SI*1)
+	VXORPS          Z10, Z10, Z10
+	VPDPBUSD.BCST   32(AX), Z8, Z10
+	PREFETCHT1      320(BX)
+	PREFETCHT0      320(BX)(SI*1)
+	VXORPS          Z8, Z8, Z8
+	VPDPBUSD.BCST   40(AX), Z7, Z8
+	VPSRLW          $0x04, Z4, Z7
+	VPANDD          Z1, Z4, Z4
+	VPANDD          Z1, Z7, Z7
+	VPSHUFB         Z4, Z6, Z4
+	VPSHUFB         Z7, Z6, Z7
+	VPDPBUSD.BCST   36(AX), Z4, Z10
+	PREFETCHT1      384(BX)
+	PREFETCHT0      384(BX)(SI*1)
+	VPDPBUSD.BCST   44(AX), Z7, Z8
+	VPADDD          Z8, Z10, Z10
+	VMOVDQU64       wbias0<>+0(SB), Z4
+	VPDPWSSD.BCST   4(DX), Z4, Z10
+	VMULPS.BCST     4(CX), Z5, Z4
+	VCVTDQ2PS       Z10, Z10
+	VFMADD231PS     Z4, Z10, Z0
+	VPSRLW          $0x04, Z9, Z4
+	VPANDD          Z1, Z9, Z9
+	VPANDD          Z1, Z4, Z4
+	VPSHUFB         Z9, Z6, Z9
+	VPSHUFB         Z4, Z6, Z4
+	VXORPS          Z5, Z5, Z5
+	VPDPBUSD.BCST   48(AX), Z9, Z5
+	PREFETCHT1      448(BX)
+	PREFETCHT0      448(BX)(SI*1)
+	VXORPS          Z7, Z7, Z7
+	VPDPBUSD.BCST   56(AX), Z4, Z7
+	VPSRLW          $0x04, Z3, Z4
+	VPANDD          Z1, Z3, Z3
+	VPANDD          Z1, Z4, Z4
+	VPSHUFB         Z3, Z6, Z3
+	VPSHUFB         Z4, Z6, Z4
+	VPDPBUSD.BCST   52(AX), Z3, Z5
+	PREFETCHT1      512(BX)
+	PREFETCHT0      512(BX)(SI*1)
+	VPDPBUSD.BCST   60(AX), Z4, Z7
+	VPADDD          Z7, Z5, Z5
+	VMOVDQU64       wbias1<>+0(SB), Z3
+	VPDPWSSD.BCST   4(DX), Z3, Z5
+	VMULPS.BCST     4(CX), Z2, Z2
+	VCVTDQ2PS       Z5, Z5
+	VFMADD231PS     Z2, Z5, Z0
+	ADDQ            $0x00000240, BX
+	ADDQ            $0x40, AX
+	ADDQ            $0x08, CX
 	ADDQ            $0x08, DX
-	ADDQ            $0x08, BX
+	ADDQ            $0x00000024, R9
 	ADDQ            $0x00000024, R10
 	ADDQ            $0x00000024, R11
-	DECQ            R12
+	ADDQ            $0x00000024, R12
+	DECQ            blocks+24(FP)
 	JNZ             block
-	MOVQ            dst+0(FP), CX
-	ADDQ            AX, CX
-	VMOVUPS         Y0, (CX)
-	ADDQ            $0x20, AX
-	CMPQ            AX, $0x40
-	JNE             half
+	MOVQ            dst+0(FP), AX
+	VMOVUPS         Z0, (AX)
 	VZEROUPPER
 	RET
 

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func dotQ4_1AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI, MMX+
 TEXT ·dotQ4_1AVX512(SB), NOSPLIT, $0-64
 	MOVL      $0x00000002, AX
 	KMOVD     AX, K1
@@ -13,113 +13,126 @@ TEXT ·dotQ4_1AVX512(SB), NOSPLIT, $0-64
 	KMOVD     AX, K2
 	MOVL      $0x00000008, AX
 	KMOVD     AX, K3
-	MOVQ      ahead+32(FP), SI
-	ADDQ      src+8(FP), SI
+	MOVQ      ahead+32(FP), BX
+	ADDQ      src+8(FP), BX
+	MOVQ      stride+16(FP), SI
+	SHLQ      $0x03, SI
+	NEGQ      SI
+	VMOVDQU64 wlow4<>+0(SB), Z1
+	MOVQ      src+8(FP), R9
 	MOVQ      stride+16(FP), DI
-	SHLQ      $0x03, DI
-	NEGQ      DI
-	VMOVDQU64 wlow4<>+0(SB), Y1
-	XORL      AX, AX
-
-half:
-	MOVQ  src+8(FP), R10
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
-	TESTQ AX, AX
-	JZ    first
-	LEAQ  (R10)(R8*8), R10
-
-first:
-	LEAQ   (R10)(R8*4), R11
-	MOVQ   q+40(FP), CX
-	MOVQ   d+48(FP), DX
-	MOVQ   sums+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), R12
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (R9)(DI*4), R10
+	LEAQ      (R10)(DI*4), R11
+	LEAQ      (R11)(DI*4), R12
+	MOVQ      q+40(FP), AX
+	MOVQ      d+48(FP), CX
+	MOVQ      sums+56(FP), DX
+	VXORPS    Z0, Z0, Z0
 
 block:
-	VPBROADCASTD    (R10), Y2
-	VPBROADCASTD    (R10)(R8*1), K1, X2
-	VPBROADCASTD    (R10)(R8*2), K2, X2
-	VPBROADCASTD    (R10)(R9*1), K3, X2
-	VPBROADCASTD    (R11), Y3
-	VPBROADCASTD    (R11)(R8*1), K1, X3
-	VPBROADCASTD    (R11)(R8*2), K2, X3
-	VPBROADCASTD    (R11)(R9*1), K3, X3
-	VINSERTI32X4    $0x01, X3, Y2, Y2
-	VPSHUFB         wunzip<>+0(SB), Y2, Y2
-	VPERMQ          $0xd8, Y2, Y2
-	VEXTRACTI32X4   $0x01, Y2, X3
-	VCVTPH2PS       X2, Y2
-	VCVTPH2PS       X3, Y3
-	VBROADCASTI32X4 4(R10), Y4
-	VINSERTI32X4    $0x01, 4(R11), Y4, Y4
-	VBROADCASTI32X4 4(R10)(R8*1), Y5
-	VINSERTI32X4    $0x01, 4(R11)(R8*1), Y5, Y5
-	VBROADCASTI32X4 4(R10)(R8*2), Y6
-	VINSERTI32X4    $0x01, 4(R11)(R8*2), Y6, Y6
-	VBROADCASTI32X4 4(R10)(R9*1), Y7
-	VINSERTI32X4    $0x01, 4(R11)(R9*1), Y7, Y7
-	VPUNPCKLDQ      Y5, Y4, Y8
-	VPUNPCKHDQ      Y5, Y4, Y4
-	VPUNPCKLDQ      Y7, Y6, Y5
-	VPUNPCKHDQ      Y7, Y6, Y6
-	VPUNPCKLQDQ     Y5, Y8, Y7
-	VPUNPCKHQDQ     Y5, Y8, Y5
-	VPUNPCKLQDQ     Y6, Y4, Y8
-	VPUNPCKHQDQ     Y6, Y4, Y4
-	VPSRLW          $0x04, Y7, Y6
-	VPANDD          Y1, Y7, Y7
-	VPANDD          Y1, Y6, Y6
-	PREFETCHT1      (SI)
-	PREFETCHT0      (SI)(DI*1)
-	VXORPS          Y9, Y9, Y9
-	VPDPBUSD.BCST   (CX), Y7, Y9
-	VXORPS          Y7, Y7, Y7
-	VPDPBUSD.BCST   16(CX), Y6, Y7
-	VPSRLW          $0x04, Y5, Y6
-	VPANDD          Y1, Y5, Y5
-	VPANDD          Y1, Y6, Y6
-	VPDPBUSD.BCST   4(CX), Y5, Y9
-	PREFETCHT1      64(SI)
-	PREFETCHT0      64(SI)(DI*1)
-	VPDPBUSD.BCST   20(CX), Y6, Y7
-	VPSRLW          $0x04, Y8, Y5
-	VPANDD          Y1, Y8, Y8
-	VPANDD          Y1, Y5, Y5
-	VPDPBUSD.BCST   8(CX), Y8, Y9
-	VPDPBUSD.BCST   24(CX), Y5, Y7
-	VPSRLW          $0x04, Y4, Y5
-	VPANDD          Y1, Y4, Y4
-	VPANDD          Y1, Y5, Y5
-	PREFETCHT1      128(SI)
-	PREFETCHT0      128(SI)(DI*1)
-	VPDPBUSD.BCST   12(CX), Y4, Y9
-	VPDPBUSD.BCST   28(CX), Y5, Y7
-	VPADDD          Y7, Y9, Y9
-	VMULPS.BCST     (DX), Y2, Y2
-	VCVTDQ2PS       Y9, Y9
-	VFMADD231PS     Y2, Y9, Y0
-	ADDQ            $0x000000a0, SI
-	VXORPS          Y2, Y2, Y2
-	VMOVDQU64       wones<>+0(SB), Y4
-	VPDPWSSD.BCST   (BX), Y4, Y2
-	VMULPS.BCST     (DX), Y3, Y3
-	VCVTDQ2PS       Y2, Y2
-	VFMADD231PS     Y3, Y2, Y0
-	ADDQ            $0x20, CX
+	VPBROADCASTD    (R9), Z2
+	VPBROADCASTD    (R9)(DI*1), K1, X2
+	VPBROADCASTD    (R9)(DI*2), K2, X2
+	VPBROADCASTD    (R9)(R8*1), K3, X2
+	VPBROADCASTD    (R10), Z3
+	VPBROADCASTD    (R10)(DI*1), K1, X3
+	VPBROADCASTD    (R10)(DI*2), K2, X3
+	VPBROADCASTD    (R10)(R8*1), K3, X3
+	VINSERTI32X4    $0x01, X3, Z2, Z2
+	VPBROADCASTD    (R11), Z3
+	VPBROADCASTD    (R11)(DI*1), K1, X3
+	VPBROADCASTD    (R11)(DI*2), K2, X3
+	VPBROADCASTD    (R11)(R8*1), K3, X3
+	VINSERTI32X4    $0x02, X3, Z2, Z2
+	VPBROADCASTD    (R12), Z3
+	VPBROADCASTD    (R12)(DI*1), K1, X3
+	VPBROADCASTD    (R12)(DI*2), K2, X3
+	VPBROADCASTD    (R12)(R8*1), K3, X3
+	VINSERTI32X4    $0x03, X3, Z2, Z2
+	VPSRLD          $0x10, Z2, Z3
+	VPMOVDW         Z2, Y2
+	VCVTPH2PS       Y2, Z2
+	VPMOVDW         Z3, Y3
+	VCVTPH2PS       Y3, Z3
+	VBROADCASTI32X4 4(R9), Z4
+	VINSERTI32X4    $0x01, 4(R10), Z4, Z4
+	VINSERTI32X4    $0x02, 4(R11), Z4, Z4
+	VINSERTI32X4    $0x03, 4(R12), Z4, Z4
+	VBROADCASTI32X4 4(R9)(DI*1), Z5
+	VINSERTI32X4    $0x01, 4(R10)(DI*1), Z5, Z5
+	VINSERTI32X4    $0x02, 4(R11)(DI*1), Z5, Z5
+	VINSERTI32X4    $0x03, 4(R12)(DI*1), Z5, Z5
+	VBROADCASTI32X4 4(R9)(DI*2), Z6
+	VINSERTI32X4    $0x01, 4(R10)(DI*2), Z6, Z6
+	VINSERTI32X4    $0x02, 4(R11)(DI*2), Z6, Z6
+	VINSERTI32X4    $0x03, 4(R12)(DI*2), Z6, Z6
+	VBROADCASTI32X4 4(R9)(R8*1), Z7
+	VINSERTI32X4    $0x01, 4(R10)(R8*1), Z7, Z7
+	VINSERTI32X4    $0x02, 4(R11)(R8*1), Z7, Z7
+	VINSERTI32X4    $0x03, 4(R12)(R8*1), Z7, Z7
+	VPUNPCKLDQ      Z5, Z4, Z8
+	VPUNPCKHDQ      Z5, Z4, Z4
+	VPUNPCKLDQ      Z7, Z6, Z5
+	VPUNPCKHDQ      Z7, Z6, Z6
+	VPUNPCKLQDQ     Z5, Z8, Z7
+	VPUNPCKHQDQ     Z5, Z8, Z5
+	VPUNPCKLQDQ     Z6, Z4, Z8
+	VPUNPCKHQDQ     Z6, Z4, Z4
+	VPSRLW          $0x04, Z7, Z6
+	VPANDD          Z1, Z7, Z7
+	VPANDD          Z1, Z6, Z6
+	PREFETCHT1      (BX)
+	PREFETCHT0      (BX)(SI*1)
+	VXORPS          Z9, Z9, Z9
+	VPDPBUSD.BCST   (AX), Z7, Z9
+	VXORPS          Z7, Z7, Z7
+	VPDPBUSD.BCST   16(AX), Z6, Z7
+	VPSRLW          $0x04, Z5, Z6
+	VPANDD          Z1, Z5, Z5
+	VPANDD          Z1, Z6, Z6
+	PREFETCHT1      64(BX)
+	PREFETCHT0      64(BX)(SI*1)
+	VPDPBUSD.BCST   4(AX), Z5, Z9
+	VPDPBUSD.BCST   20(AX), Z6, Z7
+	VPSRLW          $0x04, Z8, Z5
+	VPANDD          Z1, Z8, Z8
+	VPANDD          Z1, Z5, Z5
+	PREFETCHT1      128(BX)
+	PREFETCHT0      128(BX)(SI*1)
+	VPDPBUSD.BCST   8(AX), Z8, Z9
+	PREFETCHT1      192(BX)
+	PREFETCHT0      192(BX)(SI*1)
+	VPDPBUSD.BCST   24(AX), Z5, Z7
+	VPSRLW          $0x04, Z4, Z5
+	VPANDD          Z1, Z4, Z4
+	VPANDD          Z1, Z5, Z5
+	VPDPBUSD.BCST   12(AX), Z4, Z9
+	PREFETCHT1      256(BX)
+	PREFETCHT0      256(BX)(SI*1)
+	VPDPBUSD.BCST   28(AX), Z5, Z7
+	VPADDD          Z7, Z9, Z9
+	VMULPS.BCST     (CX), Z2, Z2
+	VCVTDQ2PS       Z9, Z9
+	VFMADD231PS     Z2, Z9, Z0
+	ADDQ            $0x00000140, BX
+	VXORPS          Z2, Z2, Z2
+	VMOVDQU64       wones<>+0(SB), Z4
+	VPDPWSSD.BCST   (DX), Z4, Z2
+	VMULPS.BCST     (CX), Z3, Z3
+	VCVTDQ2PS       Z2, Z2
+	VFMADD231PS     Z3, Z2, Z0
+	ADDQ            $0x20, AX
+	ADDQ            $0x04, CX
 	ADDQ            $0x04, DX
-	ADDQ            $0x04, BX
+	ADDQ            $0x00000014, R9
 	ADDQ            $0x00000014, R10
 	ADDQ            $0x00000014, R11
-	DECQ            R12
+	ADDQ            $0x00000014, R12
+	DECQ            blocks+24(FP)
 	JNZ             block
-	MOVQ            dst+0(FP), CX
-	ADDQ            AX, CX
-	VMOVUPS         Y0, (CX)
-	ADDQ            $0x20, AX
-	CMPQ            AX, $0x40
-	JNE             half
+	MOVQ            dst+0(FP), AX
+	VMOVUPS         Z0, (AX)
 	VZEROUPPER
 	RET
 
@@ -140,24 +153,6 @@ DATA wlow4<>+52(SB)/4, $0x0f0f0f0f
 DATA wlow4<>+56(SB)/4, $0x0f0f0f0f
 DATA wlow4<>+60(SB)/4, $0x0f0f0f0f
 GLOBL wlow4<>(SB), RODATA|NOPTR, $64
-
-DATA wunzip<>+0(SB)/4, $0x05040100
-DATA wunzip<>+4(SB)/4, $0x0d0c0908
-DATA wunzip<>+8(SB)/4, $0x07060302
-DATA wunzip<>+12(SB)/4, $0x0f0e0b0a
-DATA wunzip<>+16(SB)/4, $0x05040100
-DATA wunzip<>+20(SB)/4, $0x0d0c0908
-DATA wunzip<>+24(SB)/4, $0x07060302
-DATA wunzip<>+28(SB)/4, $0x0f0e0b0a
-DATA wunzip<>+32(SB)/4, $0x05040100
-DATA wunzip<>+36(SB)/4, $0x0d0c0908
-DATA wunzip<>+40(SB)/4, $0x07060302
-DATA wunzip<>+44(SB)/4, $0x0f0e0b0a
-DATA wunzip<>+48(SB)/4, $0x05040100
-DATA wunzip<>+52(SB)/4, $0x0d0c0908
-DATA wunzip<>+56(SB)/4, $0x07060302
-DATA wunzip<>+60(SB)/4, $0x0f0e0b0a
-GLOBL wunzip<>(SB), RODATA|NOPTR, $64
 
 DATA wones<>+0(SB)/4, $0x00010001
 DATA wones<>+4(SB)/4, $0x00010001

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func dotQ5_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI, MMX+
 TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-64
 	MOVL      $0x00000002, AX
 	KMOVD     AX, K1
@@ -13,132 +13,147 @@ TEXT ·dotQ5_0AVX512(SB), NOSPLIT, $0-64
 	KMOVD     AX, K2
 	MOVL      $0x00000008, AX
 	KMOVD     AX, K3
-	MOVQ      ahead+32(FP), SI
-	ADDQ      src+8(FP), SI
+	MOVQ      ahead+32(FP), BX
+	ADDQ      src+8(FP), BX
+	MOVQ      stride+16(FP), SI
+	SHLQ      $0x03, SI
+	NEGQ      SI
+	VMOVDQU64 wlow4<>+0(SB), Z1
+	VMOVDQU64 wbit0<>+0(SB), Z2
+	VMOVDQU64 wsixteen<>+0(SB), Z3
+	VMOVDQU64 wbit1<>+0(SB), Z4
+	MOVQ      src+8(FP), R9
 	MOVQ      stride+16(FP), DI
-	SHLQ      $0x03, DI
-	NEGQ      DI
-	VMOVDQU64 wlow4<>+0(SB), Y1
-	VMOVDQU64 wbit0<>+0(SB), Y2
-	VMOVDQU64 wsixteen<>+0(SB), Y3
-	VMOVDQU64 wbit1<>+0(SB), Y4
-	XORL      AX, AX
-
-half:
-	MOVQ  src+8(FP), R10
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
-	TESTQ AX, AX
-	JZ    first
-	LEAQ  (R10)(R8*8), R10
-
-first:
-	LEAQ   (R10)(R8*4), R11
-	MOVQ   q+40(FP), CX
-	MOVQ   d+48(FP), DX
-	MOVQ   sums+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), R12
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (R9)(DI*4), R10
+	LEAQ      (R10)(DI*4), R11
+	LEAQ      (R11)(DI*4), R12
+	MOVQ      q+40(FP), AX
+	MOVQ      d+48(FP), CX
+	MOVQ      sums+56(FP), DX
+	VXORPS    Z0, Z0, Z0
 
 block:
-	VPBROADCASTQ    (R10), Y5
-	VPBROADCASTQ    (R10)(R8*1), K1, Y5
-	VPBROADCASTQ    (R11), K2, Y5
-	VPBROADCASTQ    (R11)(R8*1), K3, Y5
-	VPBROADCASTQ    (R10)(R8*2), Y6
-	VPBROADCASTQ    (R10)(R9*1), K1, Y6
-	VPBROADCASTQ    (R11)(R8*2), K2, Y6
-	VPBROADCASTQ    (R11)(R9*1), K3, Y6
-	VSHUFPS         $0x88, Y6, Y5, Y7
-	VPSRLQ          $0x10, Y5, Y5
-	VPSRLQ          $0x10, Y6, Y6
-	VSHUFPS         $0x88, Y6, Y5, Y5
-	VPMOVDW         Y7, X6
-	VCVTPH2PS       X6, Y6
-	VPSHUFB         wbyte0<>+0(SB), Y5, Y7
-	VPSHUFB         wbyte1<>+0(SB), Y5, Y8
-	VPSHUFB         wbyte2<>+0(SB), Y5, Y9
-	VPSHUFB         wbyte3<>+0(SB), Y5, Y5
-	VBROADCASTI32X4 6(R10), Y10
-	VINSERTI32X4    $0x01, 6(R11), Y10, Y10
-	VBROADCASTI32X4 6(R10)(R8*1), Y11
-	VINSERTI32X4    $0x01, 6(R11)(R8*1), Y11, Y11
-	VBROADCASTI32X4 6(R10)(R8*2), Y12
-	VINSERTI32X4    $0x01, 6(R11)(R8*2), Y12, Y12
-	VBROADCASTI32X4 6(R10)(R9*1), Y13
-	VINSERTI32X4    $0x01, 6(R11)(R9*1), Y13, Y13
-	VPUNPCKLDQ      Y11, Y10, Y14
-	VPUNPCKHDQ      Y11, Y10, Y10
-	VPUNPCKLDQ      Y13, Y12, Y11
-	VPUNPCKHDQ      Y13, Y12, Y12
-	VPUNPCKLQDQ     Y11, Y14, Y13
-	VPUNPCKHQDQ     Y11, Y14, Y11
-	VPUNPCKLQDQ     Y12, Y10, Y14
-	VPUNPCKHQDQ     Y12, Y10, Y10
-	VPSRLW          $0x04, Y13, Y12
-	VPANDD          Y1, Y13, Y13
-	VPANDD          Y1, Y12, Y12
-	VPTESTMB        Y2, Y7, K4
-	VPADDB          Y3, Y13, K4, Y13
-	VPTESTMB        Y2, Y9, K4
-	VPADDB          Y3, Y12, K4, Y12
-	PREFETCHT1      (SI)
-	PREFETCHT0      (SI)(DI*1)
-	VXORPS          Y15, Y15, Y15
-	VPDPBUSD.BCST   (CX), Y13, Y15
-	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   16(CX), Y12, Y13
-	VPSRLW          $0x04, Y11, Y12
-	VPANDD          Y1, Y11, Y11
-	VPANDD          Y1, Y12, Y12
-	VPTESTMB        Y4, Y7, K4
-	VPADDB          Y3, Y11, K4, Y11
-	VPTESTMB        Y4, Y9, K4
-	VPADDB          Y3, Y12, K4, Y12
-	VPDPBUSD.BCST   4(CX), Y11, Y15
-	PREFETCHT1      64(SI)
-	PREFETCHT0      64(SI)(DI*1)
-	VPDPBUSD.BCST   20(CX), Y12, Y13
-	VPSRLW          $0x04, Y14, Y7
-	VPANDD          Y1, Y14, Y14
-	VPANDD          Y1, Y7, Y7
-	VPTESTMB        Y2, Y8, K4
-	VPADDB          Y3, Y14, K4, Y14
-	VPTESTMB        Y2, Y5, K4
-	VPADDB          Y3, Y7, K4, Y7
-	VPDPBUSD.BCST   8(CX), Y14, Y15
-	VPDPBUSD.BCST   24(CX), Y7, Y13
-	VPSRLW          $0x04, Y10, Y7
-	VPANDD          Y1, Y10, Y10
-	VPANDD          Y1, Y7, Y7
-	VPTESTMB        Y4, Y8, K4
-	VPADDB          Y3, Y10, K4, Y10
-	VPTESTMB        Y4, Y5, K4
-	VPADDB          Y3, Y7, K4, Y7
-	PREFETCHT1      128(SI)
-	PREFETCHT0      128(SI)(DI*1)
-	VPDPBUSD.BCST   12(CX), Y10, Y15
-	VPDPBUSD.BCST   28(CX), Y7, Y13
-	VPADDD          Y13, Y15, Y15
-	VMOVDQU64       wbias0<>+0(SB), Y5
-	VPDPWSSD.BCST   (BX), Y5, Y15
-	VMULPS.BCST     (DX), Y6, Y5
-	VCVTDQ2PS       Y15, Y15
-	VFMADD231PS     Y5, Y15, Y0
-	ADDQ            $0x000000b0, SI
-	ADDQ            $0x20, CX
+	VPBROADCASTQ    (R9), Z5
+	VPBROADCASTQ    (R9)(DI*1), K1, Y5
+	VPBROADCASTQ    (R10), K2, Y5
+	VPBROADCASTQ    (R10)(DI*1), K3, Y5
+	VPBROADCASTQ    (R11), Z6
+	VPBROADCASTQ    (R11)(DI*1), K1, Y6
+	VPBROADCASTQ    (R12), K2, Y6
+	VPBROADCASTQ    (R12)(DI*1), K3, Y6
+	VINSERTI64X4    $0x01, Y6, Z5, Z5
+	VPBROADCASTQ    (R9)(DI*2), Z6
+	VPBROADCASTQ    (R9)(R8*1), K1, Y6
+	VPBROADCASTQ    (R10)(DI*2), K2, Y6
+	VPBROADCASTQ    (R10)(R8*1), K3, Y6
+	VPBROADCASTQ    (R11)(DI*2), Z7
+	VPBROADCASTQ    (R11)(R8*1), K1, Y7
+	VPBROADCASTQ    (R12)(DI*2), K2, Y7
+	VPBROADCASTQ    (R12)(R8*1), K3, Y7
+	VINSERTI64X4    $0x01, Y7, Z6, Z6
+	VSHUFPS         $0x88, Z6, Z5, Z7
+	VPSRLQ          $0x10, Z5, Z5
+	VPSRLQ          $0x10, Z6, Z6
+	VSHUFPS         $0x88, Z6, Z5, Z5
+	VPMOVDW         Z7, Y6
+	VCVTPH2PS       Y6, Z6
+	VPSHUFB         wbyte0<>+0(SB), Z5, Z7
+	VPSHUFB         wbyte1<>+0(SB), Z5, Z8
+	VPSHUFB         wbyte2<>+0(SB), Z5, Z9
+	VPSHUFB         wbyte3<>+0(SB), Z5, Z5
+	VBROADCASTI32X4 6(R9), Z10
+	VINSERTI32X4    $0x01, 6(R10), Z10, Z10
+	VINSERTI32X4    $0x02, 6(R11), Z10, Z10
+	VINSERTI32X4    $0x03, 6(R12), Z10, Z10
+	VBROADCASTI32X4 6(R9)(DI*1), Z11
+	VINSERTI32X4    $0x01, 6(R10)(DI*1), Z11, Z11
+	VINSERTI32X4    $0x02, 6(R11)(DI*1), Z11, Z11
+	VINSERTI32X4    $0x03, 6(R12)(DI*1), Z11, Z11
+	VBROADCASTI32X4 6(R9)(DI*2), Z12
+	VINSERTI32X4    $0x01, 6(R10)(DI*2), Z12, Z12
+	VINSERTI32X4    $0x02, 6(R11)(DI*2), Z12, Z12
+	VINSERTI32X4    $0x03, 6(R12)(DI*2), Z12, Z12
+	VBROADCASTI32X4 6(R9)(R8*1), Z13
+	VINSERTI32X4    $0x01, 6(R10)(R8*1), Z13, Z13
+	VINSERTI32X4    $0x02, 6(R11)(R8*1), Z13, Z13
+	VINSERTI32X4    $0x03, 6(R12)(R8*1), Z13, Z13
+	VPUNPCKLDQ      Z11, Z10, Z14
+	VPUNPCKHDQ      Z11, Z10, Z10
+	VPUNPCKLDQ      Z13, Z12, Z11
+	VPUNPCKHDQ      Z13, Z12, Z12
+	VPUNPCKLQDQ     Z11, Z14, Z13
+	VPUNPCKHQDQ     Z11, Z14, Z11
+	VPUNPCKLQDQ     Z12, Z10, Z14
+	VPUNPCKHQDQ     Z12, Z10, Z10
+	VPSRLW          $0x04, Z13, Z12
+	VPANDD          Z1, Z13, Z13
+	VPANDD          Z1, Z12, Z12
+	VPTESTMB        Z2, Z7, K4
+	VPADDB          Z3, Z13, K4, Z13
+	VPTESTMB        Z2, Z9, K4
+	VPADDB          Z3, Z12, K4, Z12
+	PREFETCHT1      (BX)
+	PREFETCHT0      (BX)(SI*1)
+	VXORPS          Z15, Z15, Z15
+	VPDPBUSD.BCST   (AX), Z13, Z15
+	VXORPS          Z13, Z13, Z13
+	VPDPBUSD.BCST   16(AX), Z12, Z13
+	VPSRLW          $0x04, Z11, Z12
+	VPANDD          Z1, Z11, Z11
+	VPANDD          Z1, Z12, Z12
+	VPTESTMB        Z4, Z7, K4
+	VPADDB          Z3, Z11, K4, Z11
+	VPTESTMB        Z4, Z9, K4
+	VPADDB          Z3, Z12, K4, Z12
+	PREFETCHT1      64(BX)
+	PREFETCHT0      64(BX)(SI*1)
+	VPDPBUSD.BCST   4(AX), Z11, Z15
+	PREFETCHT1      128(BX)
+	PREFETCHT0      128(BX)(SI*1)
+	VPDPBUSD.BCST   20(AX), Z12, Z13
+	VPSRLW          $0x04, Z14, Z7
+	VPANDD          Z1, Z14, Z14
+	VPANDD          Z1, Z7, Z7
+	VPTESTMB        Z2, Z8, K4
+	VPADDB          Z3, Z14, K4, Z14
+	VPTESTMB        Z2, Z5, K4
+	VPADDB          Z3, Z7, K4, Z7
+	PREFETCHT1      192(BX)
+	PREFETCHT0      192(BX)(SI*1)
+	VPDPBUSD.BCST   8(AX), Z14, Z15
+	VPDPBUSD.BCST   24(AX), Z7, Z13
+	VPSRLW          $0x04, Z10, Z7
+	VPANDD          Z1, Z10, Z10
+	VPANDD          Z1, Z7, Z7
+	VPTESTMB        Z4, Z8, K4
+	VPADDB          Z3, Z10, K4, Z10
+	VPTESTMB        Z4, Z5, K4
+	VPADDB          Z3, Z7, K4, Z7
+	PREFETCHT1      256(BX)
+	PREFETCHT0      256(BX)(SI*1)
+	VPDPBUSD.BCST   12(AX), Z10, Z15
+	PREFETCHT1      320(BX)
+	PREFETCHT0      320(BX)(SI*1)
+	VPDPBUSD.BCST   28(AX), Z7, Z13
+	VPADDD          Z13, Z15, Z15
+	VMOVDQU64       wbias0<>+0(SB), Z5
+	VPDPWSSD.BCST   (DX), Z5, Z15
+	VMULPS.BCST     (CX), Z6, Z5
+	VCVTDQ2PS       Z15, Z15
+	VFMADD231PS     Z5, Z15, Z0
+	ADDQ            $0x00000160, BX
+	ADDQ            $0x20, AX
+	ADDQ            $0x04, CX
 	ADDQ            $0x04, DX
-	ADDQ            $0x04, BX
+	ADDQ            $0x00000016, R9
 	ADDQ            $0x00000016, R10
 	ADDQ            $0x00000016, R11
-	DECQ            R12
+	ADDQ            $0x00000016, R12
+	DECQ            blocks+24(FP)
 	JNZ             block
-	MOVQ            dst+0(FP), CX
-	ADDQ            AX, CX
-	VMOVUPS         Y0, (CX)
-	ADDQ            $0x20, AX
-	CMPQ            AX, $0x40
-	JNE             half
+	MOVQ            dst+0(FP), AX
+	VMOVUPS         Z0, (AX)
 	VZEROUPPER
 	RET
 

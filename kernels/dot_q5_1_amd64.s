@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func dotQ5_1AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI, MMX+
 TEXT ·dotQ5_1AVX512(SB), NOSPLIT, $0-64
 	MOVL      $0x00000002, AX
 	KMOVD     AX, K1
@@ -13,137 +13,152 @@ TEXT ·dotQ5_1AVX512(SB), NOSPLIT, $0-64
 	KMOVD     AX, K2
 	MOVL      $0x00000008, AX
 	KMOVD     AX, K3
-	MOVQ      ahead+32(FP), SI
-	ADDQ      src+8(FP), SI
+	MOVQ      ahead+32(FP), BX
+	ADDQ      src+8(FP), BX
+	MOVQ      stride+16(FP), SI
+	SHLQ      $0x03, SI
+	NEGQ      SI
+	VMOVDQU64 wlow4<>+0(SB), Z1
+	VMOVDQU64 wbit0<>+0(SB), Z2
+	VMOVDQU64 wsixteen<>+0(SB), Z3
+	VMOVDQU64 wbit1<>+0(SB), Z4
+	MOVQ      src+8(FP), R9
 	MOVQ      stride+16(FP), DI
-	SHLQ      $0x03, DI
-	NEGQ      DI
-	VMOVDQU64 wlow4<>+0(SB), Y1
-	VMOVDQU64 wbit0<>+0(SB), Y2
-	VMOVDQU64 wsixteen<>+0(SB), Y3
-	VMOVDQU64 wbit1<>+0(SB), Y4
-	XORL      AX, AX
-
-half:
-	MOVQ  src+8(FP), R10
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
-	TESTQ AX, AX
-	JZ    first
-	LEAQ  (R10)(R8*8), R10
-
-first:
-	LEAQ   (R10)(R8*4), R11
-	MOVQ   q+40(FP), CX
-	MOVQ   d+48(FP), DX
-	MOVQ   sums+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), R12
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (R9)(DI*4), R10
+	LEAQ      (R10)(DI*4), R11
+	LEAQ      (R11)(DI*4), R12
+	MOVQ      q+40(FP), AX
+	MOVQ      d+48(FP), CX
+	MOVQ      sums+56(FP), DX
+	VXORPS    Z0, Z0, Z0
 
 block:
-	VPBROADCASTQ    (R10), Y5
-	VPBROADCASTQ    (R10)(R8*1), K1, Y5
-	VPBROADCASTQ    (R11), K2, Y5
-	VPBROADCASTQ    (R11)(R8*1), K3, Y5
-	VPBROADCASTQ    (R10)(R8*2), Y6
-	VPBROADCASTQ    (R10)(R9*1), K1, Y6
-	VPBROADCASTQ    (R11)(R8*2), K2, Y6
-	VPBROADCASTQ    (R11)(R9*1), K3, Y6
-	VSHUFPS         $0x88, Y6, Y5, Y7
-	VSHUFPS         $0xdd, Y6, Y5, Y5
-	VPSHUFB         wunzip<>+0(SB), Y7, Y6
-	VPERMQ          $0xd8, Y6, Y6
-	VEXTRACTI32X4   $0x01, Y6, X7
-	VCVTPH2PS       X6, Y6
-	VCVTPH2PS       X7, Y7
-	VPSHUFB         wbyte0<>+0(SB), Y5, Y8
-	VPSHUFB         wbyte1<>+0(SB), Y5, Y9
-	VPSHUFB         wbyte2<>+0(SB), Y5, Y10
-	VPSHUFB         wbyte3<>+0(SB), Y5, Y5
-	VBROADCASTI32X4 8(R10), Y11
-	VINSERTI32X4    $0x01, 8(R11), Y11, Y11
-	VBROADCASTI32X4 8(R10)(R8*1), Y12
-	VINSERTI32X4    $0x01, 8(R11)(R8*1), Y12, Y12
-	VBROADCASTI32X4 8(R10)(R8*2), Y13
-	VINSERTI32X4    $0x01, 8(R11)(R8*2), Y13, Y13
-	VBROADCASTI32X4 8(R10)(R9*1), Y14
-	VINSERTI32X4    $0x01, 8(R11)(R9*1), Y14, Y14
-	VPUNPCKLDQ      Y12, Y11, Y15
-	VPUNPCKHDQ      Y12, Y11, Y11
-	VPUNPCKLDQ      Y14, Y13, Y12
-	VPUNPCKHDQ      Y14, Y13, Y13
-	VPUNPCKLQDQ     Y12, Y15, Y14
-	VPUNPCKHQDQ     Y12, Y15, Y12
-	VPUNPCKLQDQ     Y13, Y11, Y15
-	VPUNPCKHQDQ     Y13, Y11, Y11
-	VPSRLW          $0x04, Y14, Y13
-	VPANDD          Y1, Y14, Y14
-	VPANDD          Y1, Y13, Y13
-	VPTESTMB        Y2, Y8, K4
-	VPADDB          Y3, Y14, K4, Y14
-	VPTESTMB        Y2, Y10, K4
-	VPADDB          Y3, Y13, K4, Y13
-	PREFETCHT1      (SI)
-	PREFETCHT0      (SI)(DI*1)
-	VXORPS          Y16, Y16, Y16
-	VPDPBUSD.BCST   (CX), Y14, Y16
-	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   16(CX), Y13, Y14
-	VPSRLW          $0x04, Y12, Y13
-	VPANDD          Y1, Y12, Y12
-	VPANDD          Y1, Y13, Y13
-	VPTESTMB        Y4, Y8, K4
-	VPADDB          Y3, Y12, K4, Y12
-	VPTESTMB        Y4, Y10, K4
-	VPADDB          Y3, Y13, K4, Y13
-	VPDPBUSD.BCST   4(CX), Y12, Y16
-	PREFETCHT1      64(SI)
-	PREFETCHT0      64(SI)(DI*1)
-	VPDPBUSD.BCST   20(CX), Y13, Y14
-	VPSRLW          $0x04, Y15, Y8
-	VPANDD          Y1, Y15, Y15
-	VPANDD          Y1, Y8, Y8
-	VPTESTMB        Y2, Y9, K4
-	VPADDB          Y3, Y15, K4, Y15
-	VPTESTMB        Y2, Y5, K4
-	VPADDB          Y3, Y8, K4, Y8
-	VPDPBUSD.BCST   8(CX), Y15, Y16
-	VPDPBUSD.BCST   24(CX), Y8, Y14
-	VPSRLW          $0x04, Y11, Y8
-	VPANDD          Y1, Y11, Y11
-	VPANDD          Y1, Y8, Y8
-	VPTESTMB        Y4, Y9, K4
-	VPADDB          Y3, Y11, K4, Y11
-	VPTESTMB        Y4, Y5, K4
-	VPADDB          Y3, Y8, K4, Y8
-	PREFETCHT1      128(SI)
-	PREFETCHT0      128(SI)(DI*1)
-	VPDPBUSD.BCST   12(CX), Y11, Y16
-	VPDPBUSD.BCST   28(CX), Y8, Y14
-	VPADDD          Y14, Y16, Y16
-	VMULPS.BCST     (DX), Y6, Y5
-	VCVTDQ2PS       Y16, Y16
-	VFMADD231PS     Y5, Y16, Y0
-	ADDQ            $0x000000c0, SI
-	VXORPS          Y5, Y5, Y5
-	VMOVDQU64       wones<>+0(SB), Y6
-	VPDPWSSD.BCST   (BX), Y6, Y5
-	VMULPS.BCST     (DX), Y7, Y6
-	VCVTDQ2PS       Y5, Y5
-	VFMADD231PS     Y6, Y5, Y0
-	ADDQ            $0x20, CX
+	VPBROADCASTQ    (R9), Z5
+	VPBROADCASTQ    (R9)(DI*1), K1, Y5
+	VPBROADCASTQ    (R10), K2, Y5
+	VPBROADCASTQ    (R10)(DI*1), K3, Y5
+	VPBROADCASTQ    (R11), Z6
+	VPBROADCASTQ    (R11)(DI*1), K1, Y6
+	VPBROADCASTQ    (R12), K2, Y6
+	VPBROADCASTQ    (R12)(DI*1), K3, Y6
+	VINSERTI64X4    $0x01, Y6, Z5, Z5
+	VPBROADCASTQ    (R9)(DI*2), Z6
+	VPBROADCASTQ    (R9)(R8*1), K1, Y6
+	VPBROADCASTQ    (R10)(DI*2), K2, Y6
+	VPBROADCASTQ    (R10)(R8*1), K3, Y6
+	VPBROADCASTQ    (R11)(DI*2), Z7
+	VPBROADCASTQ    (R11)(R8*1), K1, Y7
+	VPBROADCASTQ    (R12)(DI*2), K2, Y7
+	VPBROADCASTQ    (R12)(R8*1), K3, Y7
+	VINSERTI64X4    $0x01, Y7, Z6, Z6
+	VSHUFPS         $0x88, Z6, Z5, Z7
+	VSHUFPS         $0xdd, Z6, Z5, Z5
+	VPSRLD          $0x10, Z7, Z6
+	VPMOVDW         Z7, Y7
+	VCVTPH2PS       Y7, Z7
+	VPMOVDW         Z6, Y6
+	VCVTPH2PS       Y6, Z6
+	VPSHUFB         wbyte0<>+0(SB), Z5, Z8
+	VPSHUFB         wbyte1<>+0(SB), Z5, Z9
+	VPSHUFB         wbyte2<>+0(SB), Z5, Z10
+	VPSHUFB         wbyte3<>+0(SB), Z5, Z5
+	VBROADCASTI32X4 8(R9), Z11
+	VINSERTI32X4    $0x01, 8(R10), Z11, Z11
+	VINSERTI32X4    $0x02, 8(R11), Z11, Z11
+	VINSERTI32X4    $0x03, 8(R12), Z11, Z11
+	VBROADCASTI32X4 8(R9)(DI*1), Z12
+	VINSERTI32X4    $0x01, 8(R10)(DI*1), Z12, Z12
+	VINSERTI32X4    $0x02, 8(R11)(DI*1), Z12, Z12
+	VINSERTI32X4    $0x03, 8(R12)(DI*1), Z12, Z12
+	VBROADCASTI32X4 8(R9)(DI*2), Z13
+	VINSERTI32X4    $0x01, 8(R10)(DI*2), Z13, Z13
+	VINSERTI32X4    $0x02, 8(R11)(DI*2), Z13, Z13
+	VINSERTI32X4    $0x03, 8(R12)(DI*2), Z13, Z13
+	VBROADCASTI32X4 8(R9)(R8*1), Z14
+	VINSERTI32X4    $0x01, 8(R10)(R8*1), Z14, Z14
+	VINSERTI32X4    $0x02, 8(R11)(R8*1), Z14, Z14
+	VINSERTI32X4    $0x03, 8(R12)(R8*1), Z14, Z14
+	VPUNPCKLDQ      Z12, Z11, Z15
+	VPUNPCKHDQ      Z12, Z11, Z11
+	VPUNPCKLDQ      Z14, Z13, Z12
+	VPUNPCKHDQ      Z14, Z13, Z13
+	VPUNPCKLQDQ     Z12, Z15, Z14
+	VPUNPCKHQDQ     Z12, Z15, Z12
+	VPUNPCKLQDQ     Z13, Z11, Z15
+	VPUNPCKHQDQ     Z13, Z11, Z11
+	VPSRLW          $0x04, Z14, Z13
+	VPANDD          Z1, Z14, Z14
+	VPANDD          Z1, Z13, Z13
+	VPTESTMB        Z2, Z8, K4
+	VPADDB          Z3, Z14, K4, Z14
+	VPTESTMB        Z2, Z10, K4
+	VPADDB          Z3, Z13, K4, Z13
+	PREFETCHT1      (BX)
+	PREFETCHT0      (BX)(SI*1)
+	VXORPS          Z16, Z16, Z16
+	VPDPBUSD.BCST   (AX), Z14, Z16
+	VXORPS          Z14, Z14, Z14
+	VPDPBUSD.BCST   16(AX), Z13, Z14
+	VPSRLW          $0x04, Z12, Z13
+	VPANDD          Z1, Z12, Z12
+	VPANDD          Z1, Z13, Z13
+	VPTESTMB        Z4, Z8, K4
+	VPADDB          Z3, Z12, K4, Z12
+	VPTESTMB        Z4, Z10, K4
+	VPADDB          Z3, Z13, K4, Z13
+	PREFETCHT1      64(BX)
+	PREFETCHT0      64(BX)(SI*1)
+	VPDPBUSD.BCST   4(AX), Z12, Z16
+	PREFETCHT1      128(BX)
+	PREFETCHT0      128(BX)(SI*1)
+	VPDPBUSD.BCST   20(AX), Z13, Z14
+	VPSRLW          $0x04, Z15, Z8
+	VPANDD          Z1, Z15, Z15
+	VPANDD          Z1, Z8, Z8
+	VPTESTMB        Z2, Z9, K4
+	VPADDB          Z3, Z15, K4, Z15
+	VPTESTMB        Z2, Z5, K4
+	VPADDB          Z3, Z8, K4, Z8
+	PREFETCHT1      192(BX)
+	PREFETCHT0      192(BX)(SI*1)
+	VPDPBUSD.BCST   8(AX), Z15, Z16
+	VPDPBUSD.BCST   24(AX), Z8, Z14
+	VPSRLW          $0x04, Z11, Z8
+	VPANDD          Z1, Z11, Z11
+	VPANDD          Z1, Z8, Z8
+	VPTESTMB        Z4, Z9, K4
+	VPADDB          Z3, Z11, K4, Z11
+	VPTESTMB        Z4, Z5, K4
+	VPADDB          Z3, Z8, K4, Z8
+	PREFETCHT1      256(BX)
+	PREFETCHT0      256(BX)(SI*1)
+	VPDPBUSD.BCST   12(AX), Z11, Z16
+	PREFETCHT1      320(BX)
+	PREFETCHT0      320(BX)(SI*1)
+	VPDPBUSD.BCST   28(AX), Z8, Z14
+	VPADDD          Z14, Z16, Z16
+	VMULPS.BCST     (CX), Z7, Z5
+	VCVTDQ2PS       Z16, Z16
+	VFMADD231PS     Z5, Z16, Z0
+	ADDQ            $0x00000180, BX
+	VXORPS          Z5, Z5, Z5
+	VMOVDQU64       wones<>+0(SB), Z7
+	VPDPWSSD.BCST   (DX), Z7, Z5
+	VMULPS.BCST     (CX), Z6, Z6
+	VCVTDQ2PS       Z5, Z5
+	VFMADD231PS     Z6, Z5, Z0
+	ADDQ            $0x20, AX
+	ADDQ            $0x04, CX
 	ADDQ            $0x04, DX
-	ADDQ            $0x04, BX
+	ADDQ            $0x00000018, R9
 	ADDQ            $0x00000018, R10
 	ADDQ            $0x00000018, R11
-	DECQ            R12
+	ADDQ            $0x00000018, R12
+	DECQ            blocks+24(FP)
 	JNZ             block
-	MOVQ            dst+0(FP), CX
-	ADDQ            AX, CX
-	VMOVUPS         Y0, (CX)
-	ADDQ            $0x20, AX
-	CMPQ            AX, $0x40
-	JNE             half
+	MOVQ            dst+0(FP), AX
+	VMOVUPS         Z0, (AX)
 	VZEROUPPER
 	RET
 
@@ -218,24 +233,6 @@ DATA wbit1<>+52(SB)/4, $0x80402010
 DATA wbit1<>+56(SB)/4, $0x80402010
 DATA wbit1<>+60(SB)/4, $0x80402010
 GLOBL wbit1<>(SB), RODATA|NOPTR, $64
-
-DATA wunzip<>+0(SB)/4, $0x05040100
-DATA wunzip<>+4(SB)/4, $0x0d0c0908
-DATA wunzip<>+8(SB)/4, $0x07060302
-DATA wunzip<>+12(SB)/4, $0x0f0e0b0a
-DATA wunzip<>+16(SB)/4, $0x05040100
-DATA wunzip<>+20(SB)/4, $0x0d0c0908
-DATA wunzip<>+24(SB)/4, $0x07060302
-DATA wunzip<>+28(SB)/4, $0x0f0e0b0a
-DATA wunzip<>+32(SB)/4, $0x05040100
-DATA wunzip<>+36(SB)/4, $0x0d0c0908
-DATA wunzip<>+40(SB)/4, $0x07060302
-DATA wunzip<>+44(SB)/4, $0x0f0e0b0a
-DATA wunzip<>+48(SB)/4, $0x05040100
-DATA wunzip<>+52(SB)/4, $0x0d0c0908
-DATA wunzip<>+56(SB)/4, $0x07060302
-DATA wunzip<>+60(SB)/4, $0x0f0e0b0a
-GLOBL wunzip<>(SB), RODATA|NOPTR, $64
 
 DATA wbyte0<>+0(SB)/4, $0x00000000
 DATA wbyte0<>+4(SB)/4, $0x04040404

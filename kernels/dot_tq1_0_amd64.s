@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func dotTQ1_0AVX512(dst *float32, src *byte, stride int, blocks int, ahead int, q *int8, d *float32, sums *int16)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, F16C, FMA3, MMX+
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, AVX512VNNI, MMX+
 TEXT ·dotTQ1_0AVX512(SB), NOSPLIT, $0-64
 	MOVL      $0x00000002, AX
 	KMOVD     AX, K1
@@ -13,661 +13,710 @@ TEXT ·dotTQ1_0AVX512(SB), NOSPLIT, $0-64
 	KMOVD     AX, K2
 	MOVL      $0x00000008, AX
 	KMOVD     AX, K3
-	MOVQ      ahead+32(FP), SI
-	ADDQ      src+8(FP), SI
+	MOVQ      ahead+32(FP), BX
+	ADDQ      src+8(FP), BX
+	MOVQ      stride+16(FP), SI
+	SHLQ      $0x03, SI
+	NEGQ      SI
+	VMOVDQU64 wb1<>+0(SB), Z1
+	MOVQ      src+8(FP), R9
 	MOVQ      stride+16(FP), DI
-	SHLQ      $0x03, DI
-	NEGQ      DI
-	VMOVDQU64 wb1<>+0(SB), Y1
-	XORL      AX, AX
-
-half:
-	MOVQ  src+8(FP), R10
-	MOVQ  stride+16(FP), R8
-	LEAQ  (R8)(R8*2), R9
-	TESTQ AX, AX
-	JZ    first
-	LEAQ  (R10)(R8*8), R10
-
-first:
-	LEAQ   (R10)(R8*4), R11
-	MOVQ   q+40(FP), CX
-	MOVQ   d+48(FP), DX
-	MOVQ   sums+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	MOVQ   blocks+24(FP), R12
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (R9)(DI*4), R10
+	LEAQ      (R10)(DI*4), R11
+	LEAQ      (R11)(DI*4), R12
+	MOVQ      q+40(FP), AX
+	MOVQ      d+48(FP), CX
+	MOVQ      sums+56(FP), DX
+	VXORPS    Z0, Z0, Z0
 
 block:
-	VXORPS          Y2, Y2, Y2
-	VPBROADCASTD    50(R10), Y3
-	VPBROADCASTD    50(R10)(R8*1), K1, X3
-	VPBROADCASTD    50(R10)(R8*2), K2, X3
-	VPBROADCASTD    50(R10)(R9*1), K3, X3
-	VPBROADCASTD    50(R11), Y4
-	VPBROADCASTD    50(R11)(R8*1), K1, X4
-	VPBROADCASTD    50(R11)(R8*2), K2, X4
-	VPBROADCASTD    50(R11)(R9*1), K3, X4
-	VINSERTI32X4    $0x01, X4, Y3, Y3
-	VPSRLD          $0x10, Y3, Y3
-	VPMOVDW         Y3, X3
-	VCVTPH2PS       X3, Y3
-	VMOVDQU64       wplus1<>+0(SB), Y4
-	VMOVDQU64       wplus<>+0(SB), Y5
-	VMOVDQU64       wminus<>+0(SB), Y4
-	VPDPWSSD.BCST   (BX), Y4, Y2
-	VPDPWSSD.BCST   4(BX), Y4, Y2
-	VPDPWSSD.BCST   8(BX), Y4, Y2
-	VPDPWSSD.BCST   12(BX), Y4, Y2
-	VPDPWSSD.BCST   16(BX), Y4, Y2
-	VPDPWSSD.BCST   20(BX), Y4, Y2
-	VPDPWSSD.BCST   24(BX), Y4, Y2
-	VPDPWSSD.BCST   28(BX), Y4, Y2
-	VBROADCASTI32X4 (R10), Y4
-	VINSERTI32X4    $0x01, (R11), Y4, Y4
-	VBROADCASTI32X4 (R10)(R8*1), Y6
-	VINSERTI32X4    $0x01, (R11)(R8*1), Y6, Y6
-	VBROADCASTI32X4 (R10)(R8*2), Y7
-	VINSERTI32X4    $0x01, (R11)(R8*2), Y7, Y7
-	VBROADCASTI32X4 (R10)(R9*1), Y8
-	VINSERTI32X4    $0x01, (R11)(R9*1), Y8, Y8
-	VPUNPCKLDQ      Y6, Y4, Y9
-	VPUNPCKHDQ      Y6, Y4, Y4
-	VPUNPCKLDQ      Y8, Y7, Y6
-	VPUNPCKHDQ      Y8, Y7, Y7
-	VPUNPCKLQDQ     Y6, Y9, Y8
-	VPUNPCKHQDQ     Y6, Y9, Y6
-	VPUNPCKLQDQ     Y7, Y4, Y9
-	VPUNPCKHQDQ     Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	PREFETCHT1      (SI)
-	PREFETCHT0      (SI)(DI*1)
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   (CX), Y7, Y11
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   32(CX), Y7, Y12
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   64(CX), Y7, Y13
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   96(CX), Y7, Y14
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y8
-	VPMINUB         Y1, Y8, Y8
-	VPADDB          Y7, Y8, Y7
-	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   128(CX), Y7, Y8
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   4(CX), Y7, Y11
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   36(CX), Y7, Y12
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   68(CX), Y7, Y13
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   100(CX), Y7, Y14
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPADDB          Y7, Y6, Y7
-	VPDPBUSD.BCST   132(CX), Y7, Y8
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	PREFETCHT1      64(SI)
-	PREFETCHT0      64(SI)(DI*1)
-	VPDPBUSD.BCST   8(CX), Y6, Y11
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   40(CX), Y6, Y12
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   72(CX), Y6, Y13
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   104(CX), Y6, Y14
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   136(CX), Y6, Y8
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   12(CX), Y6, Y11
-	VPDPWSSD        Y5, Y11, Y2
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   44(CX), Y6, Y12
-	VPDPWSSD        Y5, Y12, Y2
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   76(CX), Y6, Y13
-	VPDPWSSD        Y5, Y13, Y2
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   108(CX), Y6, Y14
-	VPDPWSSD        Y5, Y14, Y2
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y4
-	VPMINUB         Y1, Y4, Y4
-	VPADDB          Y6, Y4, Y6
-	PREFETCHT1      128(SI)
-	PREFETCHT0      128(SI)(DI*1)
-	VPDPBUSD.BCST   140(CX), Y6, Y8
-	VPDPWSSD        Y5, Y8, Y2
-	VBROADCASTI32X4 16(R10), Y4
-	VINSERTI32X4    $0x01, 16(R11), Y4, Y4
-	VBROADCASTI32X4 16(R10)(R8*1), Y6
-	VINSERTI32X4    $0x01, 16(R11)(R8*1), Y6, Y6
-	VBROADCASTI32X4 16(R10)(R8*2), Y7
-	VINSERTI32X4    $0x01, 16(R11)(R8*2), Y7, Y7
-	VBROADCASTI32X4 16(R10)(R9*1), Y8
-	VINSERTI32X4    $0x01, 16(R11)(R9*1), Y8, Y8
-	VPUNPCKLDQ      Y6, Y4, Y9
-	VPUNPCKHDQ      Y6, Y4, Y4
-	VPUNPCKLDQ      Y8, Y7, Y6
-	VPUNPCKHDQ      Y8, Y7, Y7
-	VPUNPCKLQDQ     Y6, Y9, Y8
-	VPUNPCKHQDQ     Y6, Y9, Y6
-	VPUNPCKLQDQ     Y7, Y4, Y9
-	VPUNPCKHQDQ     Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   16(CX), Y7, Y11
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   48(CX), Y7, Y12
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VXORPS          Y13, Y13, Y13
-	VPDPBUSD.BCST   80(CX), Y7, Y13
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VXORPS          Y14, Y14, Y14
-	VPDPBUSD.BCST   112(CX), Y7, Y14
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y8
-	VPMINUB         Y1, Y8, Y8
-	VPADDB          Y7, Y8, Y7
-	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   144(CX), Y7, Y8
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   20(CX), Y7, Y11
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   52(CX), Y7, Y12
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   84(CX), Y7, Y13
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	PREFETCHT1      192(SI)
-	PREFETCHT0      192(SI)(DI*1)
-	VPDPBUSD.BCST   116(CX), Y7, Y14
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPADDB          Y7, Y6, Y7
-	VPDPBUSD.BCST   148(CX), Y7, Y8
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   24(CX), Y6, Y11
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   56(CX), Y6, Y12
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   88(CX), Y6, Y13
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   120(CX), Y6, Y14
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   152(CX), Y6, Y8
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   28(CX), Y6, Y11
-	VPDPWSSD        Y5, Y11, Y2
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   60(CX), Y6, Y12
-	VPDPWSSD        Y5, Y12, Y2
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	PREFETCHT1      256(SI)
-	PREFETCHT0      256(SI)(DI*1)
-	VPDPBUSD.BCST   92(CX), Y6, Y13
-	VPDPWSSD        Y5, Y13, Y2
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   124(CX), Y6, Y14
-	VPDPWSSD        Y5, Y14, Y2
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y4
-	VPMINUB         Y1, Y4, Y4
-	VPADDB          Y6, Y4, Y6
-	VPDPBUSD.BCST   156(CX), Y6, Y8
-	VPDPWSSD        Y5, Y8, Y2
-	VBROADCASTI32X4 32(R10), Y4
-	VINSERTI32X4    $0x01, 32(R11), Y4, Y4
-	VBROADCASTI32X4 32(R10)(R8*1), Y6
-	VINSERTI32X4    $0x01, 32(R11)(R8*1), Y6, Y6
-	VBROADCASTI32X4 32(R10)(R8*2), Y7
-	VINSERTI32X4    $0x01, 32(R11)(R8*2), Y7, Y7
-	VBROADCASTI32X4 32(R10)(R9*1), Y8
-	VINSERTI32X4    $0x01, 32(R11)(R9*1), Y8, Y8
-	VPUNPCKLDQ      Y6, Y4, Y9
-	VPUNPCKHDQ      Y6, Y4, Y4
-	VPUNPCKLDQ      Y8, Y7, Y6
-	VPUNPCKHDQ      Y8, Y7, Y7
-	VPUNPCKLQDQ     Y6, Y9, Y8
-	VPUNPCKHQDQ     Y6, Y9, Y6
-	VPUNPCKLQDQ     Y7, Y4, Y9
-	VPUNPCKHQDQ     Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   160(CX), Y7, Y11
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   176(CX), Y7, Y11
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VXORPS          Y12, Y12, Y12
-	VPDPBUSD.BCST   192(CX), Y7, Y12
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   208(CX), Y7, Y12
-	VPADDB          Y8, Y8, Y10
-	VPADDB          Y10, Y8, Y8
-	VPSUBUSB        wthird<>+0(SB), Y8, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y8, Y8
-	VPMINUB         Y1, Y8, Y8
-	VPADDB          Y7, Y8, Y7
-	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   224(CX), Y7, Y8
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   164(CX), Y7, Y11
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	PREFETCHT1      320(SI)
-	PREFETCHT0      320(SI)(DI*1)
-	VPDPBUSD.BCST   180(CX), Y7, Y11
-	VPDPWSSD        Y5, Y11, Y2
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   196(CX), Y7, Y12
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y10
-	VPMINUB         Y1, Y10, Y10
-	VPADDB          Y7, Y10, Y7
-	VPDPBUSD.BCST   212(CX), Y7, Y12
-	VPDPWSSD        Y5, Y12, Y2
-	VPADDB          Y6, Y6, Y10
-	VPADDB          Y10, Y6, Y6
-	VPSUBUSB        wthird<>+0(SB), Y6, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPSUBUSB        wthirds<>+0(SB), Y6, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPADDB          Y7, Y6, Y7
-	VPDPBUSD.BCST   228(CX), Y7, Y8
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VXORPS          Y10, Y10, Y10
-	VPDPBUSD.BCST   168(CX), Y6, Y10
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   184(CX), Y6, Y10
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VXORPS          Y11, Y11, Y11
-	VPDPBUSD.BCST   200(CX), Y6, Y11
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   216(CX), Y6, Y11
-	VPADDB          Y9, Y9, Y7
-	VPADDB          Y7, Y9, Y9
-	VPSUBUSB        wthird<>+0(SB), Y9, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y9, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   232(CX), Y6, Y8
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	PREFETCHT1      384(SI)
-	PREFETCHT0      384(SI)(DI*1)
-	VPDPBUSD.BCST   172(CX), Y6, Y10
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   188(CX), Y6, Y10
-	VPDPWSSD        Y5, Y10, Y2
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   204(CX), Y6, Y11
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   220(CX), Y6, Y11
-	VPDPWSSD        Y5, Y11, Y2
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y4
-	VPMINUB         Y1, Y4, Y4
-	VPADDB          Y6, Y4, Y6
-	VPDPBUSD.BCST   236(CX), Y6, Y8
-	VPDPWSSD        Y5, Y8, Y2
-	VPBROADCASTD    48(R10), Y4
-	VPBROADCASTD    48(R10)(R8*1), K1, X4
-	VPBROADCASTD    48(R10)(R8*2), K2, X4
-	VPBROADCASTD    48(R10)(R9*1), K3, X4
-	VPBROADCASTD    48(R11), Y6
-	VPBROADCASTD    48(R11)(R8*1), K1, X6
-	VPBROADCASTD    48(R11)(R8*2), K2, X6
-	VPBROADCASTD    48(R11)(R9*1), K3, X6
-	VINSERTI32X4    $0x01, X6, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VXORPS          Y8, Y8, Y8
-	VPDPBUSD.BCST   240(CX), Y6, Y8
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   244(CX), Y6, Y8
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y7
-	VPMINUB         Y1, Y7, Y7
-	VPADDB          Y6, Y7, Y6
-	VPDPBUSD.BCST   248(CX), Y6, Y8
-	VPADDB          Y4, Y4, Y7
-	VPADDB          Y7, Y4, Y4
-	VPSUBUSB        wthird<>+0(SB), Y4, Y6
-	VPMINUB         Y1, Y6, Y6
-	VPSUBUSB        wthirds<>+0(SB), Y4, Y4
-	VPMINUB         Y1, Y4, Y4
-	VPADDB          Y6, Y4, Y6
-	VPDPBUSD.BCST   252(CX), Y6, Y8
-	VPDPWSSD        Y5, Y8, Y2
-	ADDQ            $0x000001b0, SI
-	VMULPS.BCST     (DX), Y3, Y3
-	VCVTDQ2PS       Y2, Y2
-	VFMADD231PS     Y3, Y2, Y0
-	ADDQ            $0x00000100, CX
-	ADDQ            $0x04, DX
-	ADDQ            $0x20, BX
+	VXORPS          Z2, Z2, Z2
+	VPBROADCASTD    50(R9), Z3
+	VPBROADCASTD    50(R9)(DI*1), K1, X3
+	VPBROADCASTD    50(R9)(DI*2), K2, X3
+	VPBROADCASTD    50(R9)(R8*1), K3, X3
+	VPBROADCASTD    50(R10), Z4
+	VPBROADCASTD    50(R10)(DI*1), K1, X4
+	VPBROADCASTD    50(R10)(DI*2), K2, X4
+	VPBROADCASTD    50(R10)(R8*1), K3, X4
+	VINSERTI32X4    $0x01, X4, Z3, Z3
+	VPBROADCASTD    50(R11), Z4
+	VPBROADCASTD    50(R11)(DI*1), K1, X4
+	VPBROADCASTD    50(R11)(DI*2), K2, X4
+	VPBROADCASTD    50(R11)(R8*1), K3, X4
+	VINSERTI32X4    $0x02, X4, Z3, Z3
+	VPBROADCASTD    50(R12), Z4
+	VPBROADCASTD    50(R12)(DI*1), K1, X4
+	VPBROADCASTD    50(R12)(DI*2), K2, X4
+	VPBROADCASTD    50(R12)(R8*1), K3, X4
+	VINSERTI32X4    $0x03, X4, Z3, Z3
+	VPSRLD          $0x10, Z3, Z3
+	VPMOVDW         Z3, Y3
+	VCVTPH2PS       Y3, Z3
+	VMOVDQU64       wplus1<>+0(SB), Z4
+	VMOVDQU64       wplus<>+0(SB), Z5
+	VMOVDQU64       wminus<>+0(SB), Z4
+	VPDPWSSD.BCST   (DX), Z4, Z2
+	VPDPWSSD.BCST   4(DX), Z4, Z2
+	VPDPWSSD.BCST   8(DX), Z4, Z2
+	VPDPWSSD.BCST   12(DX), Z4, Z2
+	VPDPWSSD.BCST   16(DX), Z4, Z2
+	VPDPWSSD.BCST   20(DX), Z4, Z2
+	VPDPWSSD.BCST   24(DX), Z4, Z2
+	VPDPWSSD.BCST   28(DX), Z4, Z2
+	VBROADCASTI32X4 (R9), Z4
+	VINSERTI32X4    $0x01, (R10), Z4, Z4
+	VINSERTI32X4    $0x02, (R11), Z4, Z4
+	VINSERTI32X4    $0x03, (R12), Z4, Z4
+	VBROADCASTI32X4 (R9)(DI*1), Z6
+	VINSERTI32X4    $0x01, (R10)(DI*1), Z6, Z6
+	VINSERTI32X4    $0x02, (R11)(DI*1), Z6, Z6
+	VINSERTI32X4    $0x03, (R12)(DI*1), Z6, Z6
+	VBROADCASTI32X4 (R9)(DI*2), Z7
+	VINSERTI32X4    $0x01, (R10)(DI*2), Z7, Z7
+	VINSERTI32X4    $0x02, (R11)(DI*2), Z7, Z7
+	VINSERTI32X4    $0x03, (R12)(DI*2), Z7, Z7
+	VBROADCASTI32X4 (R9)(R8*1), Z8
+	VINSERTI32X4    $0x01, (R10)(R8*1), Z8, Z8
+	VINSERTI32X4    $0x02, (R11)(R8*1), Z8, Z8
+	VINSERTI32X4    $0x03, (R12)(R8*1), Z8, Z8
+	VPUNPCKLDQ      Z6, Z4, Z9
+	VPUNPCKHDQ      Z6, Z4, Z4
+	VPUNPCKLDQ      Z8, Z7, Z6
+	VPUNPCKHDQ      Z8, Z7, Z7
+	VPUNPCKLQDQ     Z6, Z9, Z8
+	VPUNPCKHQDQ     Z6, Z9, Z6
+	VPUNPCKLQDQ     Z7, Z4, Z9
+	VPUNPCKHQDQ     Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	PREFETCHT1      (BX)
+	PREFETCHT0      (BX)(SI*1)
+	VXORPS          Z11, Z11, Z11
+	VPDPBUSD.BCST   (AX), Z7, Z11
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VXORPS          Z12, Z12, Z12
+	VPDPBUSD.BCST   32(AX), Z7, Z12
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VXORPS          Z13, Z13, Z13
+	VPDPBUSD.BCST   64(AX), Z7, Z13
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VXORPS          Z14, Z14, Z14
+	VPDPBUSD.BCST   96(AX), Z7, Z14
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z8
+	VPMINUB         Z1, Z8, Z8
+	VPADDB          Z7, Z8, Z7
+	VXORPS          Z8, Z8, Z8
+	VPDPBUSD.BCST   128(AX), Z7, Z8
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	PREFETCHT1      64(BX)
+	PREFETCHT0      64(BX)(SI*1)
+	VPDPBUSD.BCST   4(AX), Z7, Z11
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   36(AX), Z7, Z12
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   68(AX), Z7, Z13
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   100(AX), Z7, Z14
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPADDB          Z7, Z6, Z7
+	VPDPBUSD.BCST   132(AX), Z7, Z8
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	PREFETCHT1      128(BX)
+	PREFETCHT0      128(BX)(SI*1)
+	VPDPBUSD.BCST   8(AX), Z6, Z11
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   40(AX), Z6, Z12
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   72(AX), Z6, Z13
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   104(AX), Z6, Z14
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	PREFETCHT1      192(BX)
+	PREFETCHT0      192(BX)(SI*1)
+	VPDPBUSD.BCST   136(AX), Z6, Z8
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   12(AX), Z6, Z11
+	VPDPWSSD        Z5, Z11, Z2
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   44(AX), Z6, Z12
+	VPDPWSSD        Z5, Z12, Z2
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   76(AX), Z6, Z13
+	VPDPWSSD        Z5, Z13, Z2
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   108(AX), Z6, Z14
+	VPDPWSSD        Z5, Z14, Z2
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z4
+	VPMINUB         Z1, Z4, Z4
+	VPADDB          Z6, Z4, Z6
+	PREFETCHT1      256(BX)
+	PREFETCHT0      256(BX)(SI*1)
+	VPDPBUSD.BCST   140(AX), Z6, Z8
+	VPDPWSSD        Z5, Z8, Z2
+	VBROADCASTI32X4 16(R9), Z4
+	VINSERTI32X4    $0x01, 16(R10), Z4, Z4
+	VINSERTI32X4    $0x02, 16(R11), Z4, Z4
+	VINSERTI32X4    $0x03, 16(R12), Z4, Z4
+	VBROADCASTI32X4 16(R9)(DI*1), Z6
+	VINSERTI32X4    $0x01, 16(R10)(DI*1), Z6, Z6
+	VINSERTI32X4    $0x02, 16(R11)(DI*1), Z6, Z6
+	VINSERTI32X4    $0x03, 16(R12)(DI*1), Z6, Z6
+	VBROADCASTI32X4 16(R9)(DI*2), Z7
+	VINSERTI32X4    $0x01, 16(R10)(DI*2), Z7, Z7
+	VINSERTI32X4    $0x02, 16(R11)(DI*2), Z7, Z7
+	VINSERTI32X4    $0x03, 16(R12)(DI*2), Z7, Z7
+	VBROADCASTI32X4 16(R9)(R8*1), Z8
+	VINSERTI32X4    $0x01, 16(R10)(R8*1), Z8, Z8
+	VINSERTI32X4    $0x02, 16(R11)(R8*1), Z8, Z8
+	VINSERTI32X4    $0x03, 16(R12)(R8*1), Z8, Z8
+	VPUNPCKLDQ      Z6, Z4, Z9
+	VPUNPCKHDQ      Z6, Z4, Z4
+	VPUNPCKLDQ      Z8, Z7, Z6
+	VPUNPCKHDQ      Z8, Z7, Z7
+	VPUNPCKLQDQ     Z6, Z9, Z8
+	VPUNPCKHQDQ     Z6, Z9, Z6
+	VPUNPCKLQDQ     Z7, Z4, Z9
+	VPUNPCKHQDQ     Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VXORPS          Z11, Z11, Z11
+	VPDPBUSD.BCST   16(AX), Z7, Z11
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VXORPS          Z12, Z12, Z12
+	VPDPBUSD.BCST   48(AX), Z7, Z12
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VXORPS          Z13, Z13, Z13
+	VPDPBUSD.BCST   80(AX), Z7, Z13
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	PREFETCHT1      320(BX)
+	PREFETCHT0      320(BX)(SI*1)
+	VXORPS          Z14, Z14, Z14
+	VPDPBUSD.BCST   112(AX), Z7, Z14
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z8
+	VPMINUB         Z1, Z8, Z8
+	VPADDB          Z7, Z8, Z7
+	VXORPS          Z8, Z8, Z8
+	VPDPBUSD.BCST   144(AX), Z7, Z8
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   20(AX), Z7, Z11
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   52(AX), Z7, Z12
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   84(AX), Z7, Z13
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	PREFETCHT1      384(BX)
+	PREFETCHT0      384(BX)(SI*1)
+	VPDPBUSD.BCST   116(AX), Z7, Z14
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPADDB          Z7, Z6, Z7
+	VPDPBUSD.BCST   148(AX), Z7, Z8
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   24(AX), Z6, Z11
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   56(AX), Z6, Z12
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	PREFETCHT1      448(BX)
+	PREFETCHT0      448(BX)(SI*1)
+	VPDPBUSD.BCST   88(AX), Z6, Z13
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   120(AX), Z6, Z14
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   152(AX), Z6, Z8
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   28(AX), Z6, Z11
+	VPDPWSSD        Z5, Z11, Z2
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   60(AX), Z6, Z12
+	VPDPWSSD        Z5, Z12, Z2
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	PREFETCHT1      512(BX)
+	PREFETCHT0      512(BX)(SI*1)
+	VPDPBUSD.BCST   92(AX), Z6, Z13
+	VPDPWSSD        Z5, Z13, Z2
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   124(AX), Z6, Z14
+	VPDPWSSD        Z5, Z14, Z2
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z4
+	VPMINUB         Z1, Z4, Z4
+	VPADDB          Z6, Z4, Z6
+	VPDPBUSD.BCST   156(AX), Z6, Z8
+	VPDPWSSD        Z5, Z8, Z2
+	VBROADCASTI32X4 32(R9), Z4
+	VINSERTI32X4    $0x01, 32(R10), Z4, Z4
+	VINSERTI32X4    $0x02, 32(R11), Z4, Z4
+	VINSERTI32X4    $0x03, 32(R12), Z4, Z4
+	VBROADCASTI32X4 32(R9)(DI*1), Z6
+	VINSERTI32X4    $0x01, 32(R10)(DI*1), Z6, Z6
+	VINSERTI32X4    $0x02, 32(R11)(DI*1), Z6, Z6
+	VINSERTI32X4    $0x03, 32(R12)(DI*1), Z6, Z6
+	VBROADCASTI32X4 32(R9)(DI*2), Z7
+	VINSERTI32X4    $0x01, 32(R10)(DI*2), Z7, Z7
+	VINSERTI32X4    $0x02, 32(R11)(DI*2), Z7, Z7
+	VINSERTI32X4    $0x03, 32(R12)(DI*2), Z7, Z7
+	VBROADCASTI32X4 32(R9)(R8*1), Z8
+	VINSERTI32X4    $0x01, 32(R10)(R8*1), Z8, Z8
+	VINSERTI32X4    $0x02, 32(R11)(R8*1), Z8, Z8
+	VINSERTI32X4    $0x03, 32(R12)(R8*1), Z8, Z8
+	VPUNPCKLDQ      Z6, Z4, Z9
+	VPUNPCKHDQ      Z6, Z4, Z4
+	VPUNPCKLDQ      Z8, Z7, Z6
+	VPUNPCKHDQ      Z8, Z7, Z7
+	VPUNPCKLQDQ     Z6, Z9, Z8
+	VPUNPCKHQDQ     Z6, Z9, Z6
+	VPUNPCKLQDQ     Z7, Z4, Z9
+	VPUNPCKHQDQ     Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VXORPS          Z11, Z11, Z11
+	VPDPBUSD.BCST   160(AX), Z7, Z11
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   176(AX), Z7, Z11
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	PREFETCHT1      576(BX)
+	PREFETCHT0      576(BX)(SI*1)
+	VXORPS          Z12, Z12, Z12
+	VPDPBUSD.BCST   192(AX), Z7, Z12
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   208(AX), Z7, Z12
+	VPADDB          Z8, Z8, Z10
+	VPADDB          Z10, Z8, Z8
+	VPSUBUSB        wthird<>+0(SB), Z8, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z8, Z8
+	VPMINUB         Z1, Z8, Z8
+	VPADDB          Z7, Z8, Z7
+	VXORPS          Z8, Z8, Z8
+	VPDPBUSD.BCST   224(AX), Z7, Z8
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   164(AX), Z7, Z11
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	PREFETCHT1      640(BX)
+	PREFETCHT0      640(BX)(SI*1)
+	VPDPBUSD.BCST   180(AX), Z7, Z11
+	VPDPWSSD        Z5, Z11, Z2
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   196(AX), Z7, Z12
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z10
+	VPMINUB         Z1, Z10, Z10
+	VPADDB          Z7, Z10, Z7
+	VPDPBUSD.BCST   212(AX), Z7, Z12
+	VPDPWSSD        Z5, Z12, Z2
+	VPADDB          Z6, Z6, Z10
+	VPADDB          Z10, Z6, Z6
+	VPSUBUSB        wthird<>+0(SB), Z6, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPSUBUSB        wthirds<>+0(SB), Z6, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPADDB          Z7, Z6, Z7
+	VPDPBUSD.BCST   228(AX), Z7, Z8
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VXORPS          Z10, Z10, Z10
+	VPDPBUSD.BCST   168(AX), Z6, Z10
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	PREFETCHT1      704(BX)
+	PREFETCHT0      704(BX)(SI*1)
+	VPDPBUSD.BCST   184(AX), Z6, Z10
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VXORPS          Z11, Z11, Z11
+	VPDPBUSD.BCST   200(AX), Z6, Z11
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   216(AX), Z6, Z11
+	VPADDB          Z9, Z9, Z7
+	VPADDB          Z7, Z9, Z9
+	VPSUBUSB        wthird<>+0(SB), Z9, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z9, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   232(AX), Z6, Z8
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	PREFETCHT1      768(BX)
+	PREFETCHT0      768(BX)(SI*1)
+	VPDPBUSD.BCST   172(AX), Z6, Z10
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   188(AX), Z6, Z10
+	VPDPWSSD        Z5, Z10, Z2
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   204(AX), Z6, Z11
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   220(AX), Z6, Z11
+	VPDPWSSD        Z5, Z11, Z2
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z4
+	VPMINUB         Z1, Z4, Z4
+	VPADDB          Z6, Z4, Z6
+	VPDPBUSD.BCST   236(AX), Z6, Z8
+	VPDPWSSD        Z5, Z8, Z2
+	VPBROADCASTD    48(R9), Z4
+	VPBROADCASTD    48(R9)(DI*1), K1, X4
+	VPBROADCASTD    48(R9)(DI*2), K2, X4
+	VPBROADCASTD    48(R9)(R8*1), K3, X4
+	VPBROADCASTD    48(R10), Z6
+	VPBROADCASTD    48(R10)(DI*1), K1, X6
+	VPBROADCASTD    48(R10)(DI*2), K2, X6
+	VPBROADCASTD    48(R10)(R8*1), K3, X6
+	VINSERTI32X4    $0x01, X6, Z4, Z4
+	VPBROADCASTD    48(R11), Z6
+	VPBROADCASTD    48(R11)(DI*1), K1, X6
+	VPBROADCASTD    48(R11)(DI*2), K2, X6
+	VPBROADCASTD    48(R11)(R8*1), K3, X6
+	VINSERTI32X4    $0x02, X6, Z4, Z4
+	VPBROADCASTD    48(R12), Z6
+	VPBROADCASTD    48(R12)(DI*1), K1, X6
+	VPBROADCASTD    48(R12)(DI*2), K2, X6
+	VPBROADCASTD    48(R12)(R8*1), K3, X6
+	VINSERTI32X4    $0x03, X6, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	PREFETCHT1      832(BX)
+	PREFETCHT0      832(BX)(SI*1)
+	VXORPS          Z8, Z8, Z8
+	VPDPBUSD.BCST   240(AX), Z6, Z8
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   244(AX), Z6, Z8
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z7
+	VPMINUB         Z1, Z7, Z7
+	VPADDB          Z6, Z7, Z6
+	VPDPBUSD.BCST   248(AX), Z6, Z8
+	VPADDB          Z4, Z4, Z7
+	VPADDB          Z7, Z4, Z4
+	VPSUBUSB        wthird<>+0(SB), Z4, Z6
+	VPMINUB         Z1, Z6, Z6
+	VPSUBUSB        wthirds<>+0(SB), Z4, Z4
+	VPMINUB         Z1, Z4, Z4
+	VPADDB          Z6, Z4, Z6
+	VPDPBUSD.BCST   252(AX), Z6, Z8
+	VPDPWSSD        Z5, Z8, Z2
+	ADDQ            $0x00000360, BX
+	VMULPS.BCST     (CX), Z3, Z3
+	VCVTDQ2PS       Z2, Z2
+	VFMADD231PS     Z3, Z2, Z0
+	ADDQ            $0x00000100, AX
+	ADDQ            $0x04, CX
+	ADDQ            $0x20, DX
+	ADDQ            $0x00000036, R9
 	ADDQ            $0x00000036, R10
 	ADDQ            $0x00000036, R11
-	DECQ            R12
+	ADDQ            $0x00000036, R12
+	DECQ            blocks+24(FP)
 	JNZ             block
-	MOVQ            dst+0(FP), CX
-	ADDQ            AX, CX
-	VMOVUPS         Y0, (CX)
-	ADDQ            $0x20, AX
-	CMPQ            AX, $0x40
-	JNE             half
+	MOVQ            dst+0(FP), AX
+	VMOVUPS         Z0, (AX)
 	VZEROUPPER
 	RET
 

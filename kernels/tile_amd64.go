@@ -247,7 +247,7 @@ func (w *Weights) dotSmall(s *tileScratch, dst *float32, r int, x *Q8, c int) bo
 }
 
 // askAhead is that of _asm/dot_row.go.
-const askAhead = 9216
+const askAhead = 12288
 
 // ask says what products that read rows from r on row by row ask for: addresses from
 // the first on, beyond the second those jump bytes later, where the next product is.

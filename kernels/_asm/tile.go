@@ -32,12 +32,13 @@ const (
 // tiler writes kernels that read 16 rows of a format's blocks. Its target is either
 // a tile, or the product with one column.
 //
-// Four rows share 128 bits of a register. Tiles with AVX-512 have all 16 rows in it, all
-// else goes in two halves of eight. Zen 4 shuffles as many bytes a cycle either way; an
-// Intel core starts six instructions in a cycle, and tiles of 256 bits had to wait for
-// that (Emerald Rapids: 194 cycles for 16 rows of q4_K, 170 with 512 bits). Products
-// with one column wait for memory, which likes eight rows better than 16 (89 against
-// 86 % of plain reading).
+// Four rows share 128 bits of a register. With AVX-512 it has all 16 rows, else they go
+// in two halves of eight. Zen 4 shuffles as many bytes a cycle either way; an Intel core
+// starts six instructions in a cycle, and tiles of 256 bits had to wait for that
+// (Emerald Rapids: 194 cycles for 16 rows of q4_K, 170 with 512 bits). Products with one
+// column wait for memory there (87 % of plain reading either way); on Zen 5, whose memory
+// gives a core 35 GB/s and more, they waited for arithmetic: from the second cache q4_K
+// 31 GB/s in halves and 49 with 512 bits, q5_0 22 and 35, mxfp4 16 and 20.
 type tiler struct {
 	*build.Context
 	dst reg.GPVirtual // tile, at the half's first row
@@ -236,7 +237,7 @@ func (t *tiler) eachRows(start, block, end func()) {
 	t.RET()
 }
 
-// prefetch asks for the next of as many lines as a block of eight rows has. They
+// prefetch asks for the next of as many lines as a block of the rows has. They
 // are spread over the block's codes, because a CPU drops what it is asked for while
 // its buffers are full: Zen 4 drops nine tenths of what is asked for at once. For the
 // same reason it asks again, eight rows later and for the first cache: on two Zen 4
@@ -244,7 +245,7 @@ func (t *tiler) eachRows(start, block, end func()) {
 // where asking once gave 86 and 84 %. On Emerald Rapids it is 89 and 87 %; asking once
 // gives 81 to 87 there.
 func (t *tiler) prefetch(v int) {
-	n := (8*t.layout.bytes + 63) / 64 // lines
+	n := (t.rowsAtOnce()*t.layout.bytes + 63) / 64 // lines
 	steps := t.layout.values / 4
 	for t.asked < n && t.asked*steps <= v*n {
 		t.PREFETCHT1(Mem{Base: t.ahead, Disp: 64 * t.asked})

@@ -82,7 +82,7 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []con
 	}
 	name := "dot" + l.name + suffix(evex)
 	function(c, name, fmt.Sprintf("%s sets dst to the products of 16 rows of %s blocks with one column. It asks for the cache lines that many bytes ahead.", name, l.format), args)
-	t := newTiler(c, l, data, evex, false)
+	t := newTiler(c, l, data, evex, evex)
 	v := &column{q: c.GP64(), d: c.GP64(), sums: c.GP64(), f: t.vec()}
 	t.column, t.ahead, t.back = v, c.GP64(), c.GP64()
 	c.Load(c.Param("ahead"), t.ahead)
@@ -111,7 +111,7 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []con
 			}
 		}
 		l.block(t)
-		c.ADDQ(U32(uint32(8*l.bytes)), t.ahead)
+		c.ADDQ(U32(uint32(t.rowsAtOnce()*l.bytes)), t.ahead)
 		if l.super() {
 			v.step(t, v.isum, v.ds[0], 0, false)
 			if l.min {
@@ -134,7 +134,9 @@ func (l layout) dot(c *build.Context, data map[string]Mem, evex bool, hold []con
 	}, func() {
 		dst := c.GP64()
 		c.Load(c.Param("dst"), dst)
-		c.ADDQ(t.half, dst)
+		if !t.wide {
+			c.ADDQ(t.half, dst)
+		}
 		c.VMOVUPS(v.f, Mem{Base: dst})
 	})
 	return t
