@@ -107,12 +107,12 @@ type tileColumn struct{ q, d, sums, dst int }
 type tileScratch struct {
 	asked    *byte // the tile that was asked for
 	columns  []tileColumn
-	sums     []int16 // of 32 activations, column by column, if summed
+	sums     []int32 // what sumsOf made, column by column, if summed
 	summed   bool
 	buf      []byte
 	rowSums  []byte
 	expanded []byte
-	rows     []byte    // a few rows, padded to 16
+	rows     []byte    // a few rows, padded to whole tiles
 	full     Weights   // a view of them
 	dst      []float32 // their products
 }
@@ -137,11 +137,17 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 		mulQ8(dst, ld, w, x, cols, n, s)
 		return
 	}
-	if w.Rows < tileRows {
-		mulFewRows(mul, dst, ld, w, x, cols, n, s)
+	if n == 0 {
 		return
 	}
-	if n == 0 {
+	straight := n == 1 && mul.straight(w)
+	rows := tileRows
+	if !straight {
+		tiles, _ := mul.shape(tileForms[w.Format.kind])
+		rows *= tiles
+	}
+	if w.Rows < rows {
+		mulFewRows(mul, rows, dst, ld, w, x, cols, n, s)
 		return
 	}
 	if len(dst) < (n-1)*ld+w.Rows || len(w.Data) < (w.Rows-1)*w.Stride+w.rowBytes() {
@@ -154,19 +160,21 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 	next := s.Next
 	s.Next = nil
 	if n == 1 && ts.asked != unsafe.SliceData(w.Data) {
-		mul.read(w.Data[:min(tileRows*w.Stride, len(w.Data))])
+		mul.read(w.Data[:min(rows*w.Stride, len(w.Data))])
 	}
 	ts.asked = unsafe.SliceData(next)
-	last := w.Rows - tileRows
-	for r := 0; ; r = min(r+tileRows, last) { // the last tile may compute some rows again
+	last := w.Rows - rows
+	for r := 0; ; r = min(r+rows, last) { // the last of them may be computed again
 		ahead := 0
 		switch {
 		case r < last:
-			ahead = tileRows * w.Stride
+			ahead = rows * w.Stride
 		case next != nil:
 			ahead = int(uintptr(unsafe.Pointer(ts.asked)) - uintptr(unsafe.Pointer(&w.Data[r*w.Stride])))
 		}
-		if n > 1 || !mul.dot(w, ts, &dst[r], r, x, col(cols, 0), ahead) {
+		if straight {
+			mul.dot(w, ts, &dst[r], r, x, col(cols, 0), ahead)
+		} else {
 			mul.tile(ts, dst, ld, w, r, ahead, x, n)
 		}
 		if r == last {
@@ -175,46 +183,56 @@ func mulTiles(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []
 	}
 }
 
-// tile sets the product of rows r to r+15 with the n columns of ts.
+// tile sets the product of a tile, or of two, from row r on with the n columns of ts.
 func (mul *tileKernel) tile(ts *tileScratch, dst []float32, ld int, w *Weights, r, ahead int, x *Q8, n int) {
 	form, buf := tileForms[w.Format.kind], ts.tiles()
-	size, sums, most := smallTileSize, x.Sums, x.Block/16
+	size := smallTileSize
 	if form.super {
 		size = superTileSize
-		if form.sub == 32 {
-			sums, most = ts.sums32(x, w.K, n), x.Block/32
-		}
 	}
+	sums, sumsBytes := ts.sumsOf(form, w.Format.Min, x, w.K, n)
 	blocks := w.K / x.Block
 	bytes := w.Format.Bytes * x.Block / w.Format.Block // of one of them
-	groups := (n + mul.columns - 1) / mul.columns
-	room := tileBytes
-	if groups < 4 { // 16 columns meet two super-blocks at 52 % of the peak and four at 49, 256 at 63 and 67 (Emerald Rapids)
-		room /= 2
+	tiles, most := mul.shape(form)
+	rows, groups := tiles*tileRows, (n+most-1)/most // of nearly equal size
+	part := tileBytes / tiles / size                // blocks
+	if form.super && groups < 4 {                   // 16 columns meet two super-blocks at 52 % of the peak and four at 49, 256 at 63 and 67 (Emerald Rapids)
+		part /= 2
 	}
-	part := room / size &^ 1 // blocks
+	if !form.super {
+		part &^= 1 // those of nvfp4 are two
+	}
 
 	for i := 0; i < blocks; i += part {
 		nb := min(part, blocks-i)
 		if r == 0 && n > 1 {
 			if i == 0 {
-				tilePrefetch(&w.Data[0], w.Stride, tileRows, nb*bytes)
+				tilePrefetch(&w.Data[0], w.Stride, rows, nb*bytes)
 			}
 			if next := min(part, blocks-i-nb); next > 0 {
-				tilePrefetch(&w.Data[(i+nb)*bytes], w.Stride, tileRows, next*bytes)
+				tilePrefetch(&w.Data[(i+nb)*bytes], w.Stride, rows, next*bytes)
 			}
 		}
-		mul.unpack(w, ts, buf, r, i, nb)
+		for t := range tiles {
+			mul.unpack(w, ts, (*byte)(unsafe.Add(unsafe.Pointer(buf), t*nb*size)), r+t*tileRows, i, nb)
+		}
 		var a asking
-		size := tileRows * nb * bytes
-		start := uintptr(unsafe.Pointer(&w.Data[r*w.Stride])) + uintptr(ahead+i*tileRows*bytes)
-		for g := range groups { // of nearly equal size
-			if ahead != 0 { // in the order bytes lie in, not the order they are read in
-				a.from, a.step = start+uintptr(g*size/groups), uintptr(size/(groups*nb*x.Block/32))+1
-				a.to = a.from + a.step
+		share := 0      // of what is asked for
+		if ahead != 0 { // in the order bytes lie in, not the order they are read in
+			share = rows * nb * bytes / groups
+			a.from = uintptr(unsafe.Pointer(&w.Data[r*w.Stride])) + uintptr(ahead+i*rows*bytes)
+			a.step = uintptr(share*32/(nb*x.Block)) + 1
+		}
+		j, few, more := 0, n/groups, n%groups // columns, at least so many a group, one more in so many of them
+		for g := range groups {
+			cols := few
+			if g < more {
+				cols++
 			}
-			j, end := g*n/groups, (g+1)*n/groups
-			mul.mul(form, w.Format.Min, &dst[r], buf, nb, &x.Q[i*x.Block], &x.D[i], &sums[i*most], &ts.columns[j].q, end-j, i == 0, a)
+			a.to = a.from + a.step
+			mul.mul(form, w.Format.Min, &dst[r], buf, nb*size, nb, &x.Q[i*x.Block], &x.D[i], (*int16)(unsafe.Add(sums, i*sumsBytes)), &ts.columns[j].q, cols, i == 0, a)
+			a.from += uintptr(share)
+			j += cols
 		}
 	}
 }
@@ -225,11 +243,12 @@ type asking struct{ from, to, step uintptr }
 
 // tileKernel adds products of tiles to dst.
 type tileKernel struct {
-	read    func(p []byte) // reads it in order
-	columns int            // at most, in one call
-	unpack  func(w *Weights, s *tileScratch, dst *byte, r, i, n int)
-	dot     func(w *Weights, s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool // one column, straight from the blocks
-	mul     func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking)
+	read     func(p []byte)                        // reads it in order
+	shape    func(f tileForm) (tiles, columns int) // of one call, at most
+	unpack   func(w *Weights, s *tileScratch, dst *byte, r, i, n int)
+	straight func(w *Weights) bool                                                      // whether dot knows them
+	dot      func(w *Weights, s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) // one column, straight from the blocks of 16 rows
+	mul      func(f tileForm, min bool, dst *float32, tile *byte, size, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking)
 }
 
 // setColumns sets the offsets of n columns.
@@ -242,54 +261,71 @@ func (s *tileScratch) setColumns(x *Q8, k int, cols []int32, n, ld int) {
 	}
 }
 
-// sums32 returns the sums of 32 activations of the n columns, and has them find theirs
-// there. Minima for 32 values take half as many products with them: 4 of 72 for 32
-// values and a column.
-func (s *tileScratch) sums32(x *Q8, k, n int) []int16 {
-	size := k / 32
-	if s.summed {
-		return s.sums
+// sumsOf returns the sums that tiles of a form meet, and how many bytes of them a block
+// has. Where scales are for 32 values they are made of those of 16 for the n columns,
+// which find theirs there from then on:
+//   - super-blocks have sums of 32 in 16 bits: minima take half as many products with
+//     them, 4 of 72 for 32 values and a column;
+//   - small blocks have the sum of 32 times -bias in 32 bits, with which products begin,
+//     or the sum itself for minima.
+func (s *tileScratch) sumsOf(f tileForm, min bool, x *Q8, k, n int) (unsafe.Pointer, int) {
+	if f.sub != 32 {
+		return unsafe.Pointer(unsafe.SliceData(x.Sums)), x.Block / 16 * 2
 	}
-	if cap(s.sums) < n*size {
-		s.sums = make([]int16, n*size)
+	size, bytes := k/32*4, 4 // of a column, of a block
+	if f.super {
+		size, bytes = k/32*2, 16
 	}
-	s.sums, s.summed = s.sums[:n*size], true
-	for j := range s.columns {
-		c := &s.columns[j]
-		tileSums(&s.sums[j*size], &x.Sums[c.sums/2], k/256)
-		c.sums = j * size * 2
+	if !s.summed {
+		if need := n * (size / 4); cap(s.sums) < need {
+			s.sums = make([]int32, need)
+		}
+		s.sums, s.summed = s.sums[:cap(s.sums)], true
+		for j := range s.columns {
+			c := &s.columns[j]
+			dst, src := unsafe.Pointer(&s.sums[j*size/4]), &x.Sums[c.sums/2]
+			switch {
+			case f.super:
+				tileSums((*int16)(dst), src, k/256)
+			case min:
+				tileProducts((*int32)(dst), src, k/32, 1)
+			default:
+				tileProducts((*int32)(dst), src, k/32, int16(-f.bias))
+			}
+			c.sums = j * size
+		}
 	}
-	return s.sums
+	return unsafe.Pointer(&s.sums[0]), bytes
 }
 
-// mulFewRows repeats the last row up to a whole tile.
-func mulFewRows(mul *tileKernel, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
+// mulFewRows repeats the last row up to so many.
+func mulFewRows(mul *tileKernel, rows int, dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
 	ts := &s.tile
 	bytes, scales := w.rowBytes(), 0
 	if w.Scale8 != nil {
 		scales = w.K / 32
 	}
-	if need := tileRows * (bytes + scales); cap(ts.rows) < need {
+	if need := rows * (bytes + scales); cap(ts.rows) < need {
 		ts.rows = make([]byte, need)
 	}
-	if cap(ts.dst) < tileRows*n {
-		ts.dst = make([]float32, tileRows*n)
+	if cap(ts.dst) < rows*n {
+		ts.dst = make([]float32, rows*n)
 	}
 	full := &ts.full
 	*full = *w
-	full.Rows, full.Stride, full.ScaleStride = tileRows, bytes, scales
-	full.Data = ts.rows[:tileRows*bytes]
+	full.Rows, full.Stride, full.ScaleStride = rows, bytes, scales
+	full.Data = ts.rows[:rows*bytes]
 	if scales > 0 {
-		full.Scale8 = ts.rows[tileRows*bytes:][:tileRows*scales]
+		full.Scale8 = ts.rows[rows*bytes:][:rows*scales]
 	}
-	for r := range tileRows {
+	for r := range rows {
 		data, s8, _ := w.row(min(r, w.Rows-1))
 		copy(full.Data[r*bytes:], data)
 		copy(full.Scale8[r*scales:], s8)
 	}
-	out := ts.dst[:tileRows*n]
-	mulTiles(mul, out, tileRows, full, x, cols, n, s)
+	out := ts.dst[:rows*n]
+	mulTiles(mul, out, rows, full, x, cols, n, s)
 	for j := range n {
-		copy(dst[j*ld:][:w.Rows], out[tileRows*j:])
+		copy(dst[j*ld:][:w.Rows], out[rows*j:])
 	}
 }

@@ -161,8 +161,7 @@ func codebook[T uint16 | uint32 | uint64](grid *T) *byte { return (*byte)(unsafe
 
 // dotAVX512 sets 16 values at dst to the products of rows r to r+15 with row c of
 // x, and asks for the cache lines that many bytes ahead.
-// It reports whether it has a kernel for that.
-func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
+func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) {
 	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/w.Format.Block
 	q, d, sums := &x.Q[c*w.K], &x.D[c*(w.K/x.Block)], &x.Sums[c*(w.K/16)]
 	switch w.Format.kind {
@@ -175,7 +174,7 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 	case kindQ5_1:
 		dotQ5_1AVX512(dst, src, stride, n, ahead, q, d, sums)
 	case kindQ8_0:
-		return w.dotSmall(s, dst, r, x, c)
+		w.dotSmall(s, dst, r, x, c)
 	case kindIQ4NL:
 		dotIQ4NLAVX512(dst, src, stride, n, ahead, q, d, sums)
 	case kindMXFP4:
@@ -193,7 +192,7 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 	case kindQ5K:
 		dotQ5KAVX512(dst, src, stride, n, ahead, q, d, sums)
 	case kindQ6K:
-		return w.dotSuper(s, dst, r, x, c)
+		w.dotSuper(s, dst, r, x, c)
 	case kindIQ4XS:
 		dotIQ4XSAVX512(dst, src, stride, n, ahead, q, d, sums)
 	case kindTQ1_0:
@@ -201,9 +200,8 @@ func (w *Weights) dotAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead
 	case kindTQ2_0:
 		dotTQ2_0AVX512(dst, src, stride, n, ahead, q, d, sums)
 	default:
-		return w.dotRowsAVX512(s, dst, r, x, c, ahead)
+		w.dotRowsAVX512(s, dst, r, x, c, ahead)
 	}
-	return true
 }
 
 // superRows is how many rows of super-blocks products that read row by row take at
@@ -215,7 +213,7 @@ const (
 )
 
 // dotSuper is dotAVX512 for super-blocks that are read row by row.
-func (w *Weights) dotSuper(s *tileScratch, dst *float32, r int, x *Q8, c int) bool {
+func (w *Weights) dotSuper(s *tileScratch, dst *float32, r int, x *Q8, c int) {
 	blocks := w.K / 256
 	parts := (blocks + superBlocks - 1) / superBlocks
 	room := aligned(&s.rowSums, superBlocks*superRoom)
@@ -230,20 +228,19 @@ func (w *Weights) dotSuper(s *tileScratch, dst *float32, r int, x *Q8, c int) bo
 				ask+uintptr(superRows*i*w.Format.Bytes), end, jump, &x.Q[v], &x.D[v/256], &x.Sums[v/16], room)
 		}
 	}
-	return true
 }
 
+// straightAVX512 reports whether dotAVX512 knows w: what is read row by row has groups of
+// 16 blocks.
+func (w *Weights) straightAVX512() bool { return w.Format.kind != kindQ8_0 || w.K >= 16*32 }
+
 // dotSmall is dotAVX512 for blocks of 32 values that are read row by row.
-func (w *Weights) dotSmall(s *tileScratch, dst *float32, r int, x *Q8, c int) bool {
+func (w *Weights) dotSmall(s *tileScratch, dst *float32, r int, x *Q8, c int) {
 	const group, groupRoom, columns = 16, tileRows * (64 + 32), 2 * tileRows * 64 // of a group of blocks
 	n := w.K / 32
-	if n < group {
-		return false
-	}
 	ask, end, jump := w.ask(s, r)
 	room := aligned(&s.rowSums, columns+(n+group-1)/group*groupRoom)
 	dotQ8_0AVX512(dst, &w.Data[r*w.Stride], w.Stride, n, ask, end, jump, &x.Q[c*w.K], &x.D[c*n], &x.Sums[c*2*n], room)
-	return true
 }
 
 // askAhead is that of _asm/dot_row.go.
@@ -262,7 +259,7 @@ func (w *Weights) ask(s *tileScratch, r int) (from, end uintptr, jump int) {
 
 // dotAVX2 is dotAVX512 for AVX2. Blocks of 256 values need more than 16 registers, so
 // scales and floats wait in s.
-func (w *Weights) dotAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
+func (w *Weights) dotAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) {
 	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/w.Format.Block
 	q, d, sums := &x.Q[c*w.K], &x.D[c*(w.K/x.Block)], &x.Sums[c*(w.K/16)]
 	switch w.Format.kind {
@@ -301,14 +298,13 @@ func (w *Weights) dotAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead i
 	case kindTQ2_0:
 		dotTQ2_0AVX2(dst, src, stride, n, ahead, q, d, sums, s.tiles())
 	default:
-		return w.dotRowsAVX2(s, dst, r, x, c, ahead)
+		w.dotRowsAVX2(s, dst, r, x, c, ahead)
 	}
-	return true
 }
 
 // dotRowsAVX512 is dotAVX512 for codebook formats, whose points are looked up row by
 // row and stay rows.
-func (w *Weights) dotRowsAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
+func (w *Weights) dotRowsAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) {
 	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/256
 	q, d, sums := &x.Q[c*w.K], &x.D[c*n], &x.Sums[c*n*16]
 	switch w.Format.kind {
@@ -327,13 +323,12 @@ func (w *Weights) dotRowsAVX512(s *tileScratch, dst *float32, r int, x *Q8, c, a
 	case kindIQ3S:
 		dotIQ3SAVX512(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ3S[0]), s.tiles())
 	default:
-		return false
+		panic("kernels: no product of " + w.Format.Name)
 	}
-	return true
 }
 
 // dotRowsAVX2 is dotRowsAVX512 for AVX2.
-func (w *Weights) dotRowsAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) bool {
+func (w *Weights) dotRowsAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahead int) {
 	src, stride, n := &w.Data[r*w.Stride], w.Stride, w.K/256
 	q, d, sums := &x.Q[c*w.K], &x.D[c*n], &x.Sums[c*n*16]
 	switch w.Format.kind {
@@ -352,16 +347,20 @@ func (w *Weights) dotRowsAVX2(s *tileScratch, dst *float32, r int, x *Q8, c, ahe
 	case kindIQ3S:
 		dotIQ3SAVX2(dst, src, stride, n, ahead, q, d, sums, codebook(&wordsIQ3S[0]), s.tiles())
 	default:
-		return false
+		panic("kernels: no product of " + w.Format.Name)
 	}
-	return true
 }
 
 // A CPU's maker decides between two forms of what AVX-512 computes: vpmulld is one
 // instruction within AMD's CPUs and two within Intel's.
 func mulQ8AVX512(amd bool) func(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
-	tiles := &tileKernel{limitReadOf(limitReadAVX512), 8, (*Weights).tileAVX512, (*Weights).dotAVX512, nil}
-	tiles.mul = func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking) {
+	tiles := &tileKernel{limitReadOf(limitReadAVX512), func(f tileForm) (tiles, columns int) {
+		if f.super {
+			return 1, 8
+		}
+		return 2, 6
+	}, (*Weights).tileAVX512, (*Weights).straightAVX512, (*Weights).dotAVX512, nil}
+	tiles.mul = func(f tileForm, min bool, dst *float32, tile *byte, size, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking) {
 		if f.super {
 			switch corr := f.bias != 0; {
 			case f.bits == 4 && f.sub == 32 && !amd:
@@ -375,11 +374,11 @@ func mulQ8AVX512(amd bool) func(dst []float32, ld int, w *Weights, x *Q8, cols [
 			}
 			return
 		}
-		corr := f.corr()
+		tile2 := (*byte)(unsafe.Add(unsafe.Pointer(tile), size))
 		if f.sub == 32 {
-			mulSmall32AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
-		} else {
-			mulSmall16AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+			mulSmall32AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, tile2, min)
+		} else { // which has no minima
+			mulSmall16AVX512(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, tile2, f.corr())
 		}
 	}
 	return func(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s *Scratch) {
@@ -391,7 +390,7 @@ func mulQ8AVX2(dst []float32, ld int, w *Weights, x *Q8, cols []int32, n int, s 
 	mulTiles(&tilesAVX2, dst, ld, w, x, cols, n, s)
 }
 
-var tilesAVX2 = tileKernel{limitReadOf(limitReadAVX2), 4, (*Weights).tileAVX2, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking) {
+var tilesAVX2 = tileKernel{limitReadOf(limitReadAVX2), func(tileForm) (tiles, columns int) { return 1, 4 }, (*Weights).tileAVX2, func(*Weights) bool { return true }, (*Weights).dotAVX2, func(f tileForm, min bool, dst *float32, tile *byte, _, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, a asking) {
 	a.step /= 2 // it goes through the tile once for each eight rows
 	if f.super {
 		switch corr := f.bias != 0; {
@@ -406,12 +405,12 @@ var tilesAVX2 = tileKernel{limitReadOf(limitReadAVX2), 4, (*Weights).tileAVX2, (
 		}
 		return
 	}
-	switch corr := f.corr(); {
-	case f.sub == 16: // and 5 bits
-		mulSmall16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+	switch {
+	case f.sub == 16: // and 5 bits, no minima
+		mulSmall16x5AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, f.corr())
 	case f.bits == 5:
-		mulSmall32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+		mulSmall32x5AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, min)
 	default:
-		mulSmall32x8AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, corr, min)
+		mulSmall32x8AVX2(dst, tile, blocks, q, d, sums, cols, n, first, a.from, a.to, a.step, min)
 	}
 }}

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func mulSmall16x5AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, corr int, min bool)
+// func mulSmall16x5AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, corr int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulSmall16x5AVX2(SB), NOSPLIT, $0-105
+TEXT ·mulSmall16x5AVX2(SB), NOSPLIT, $0-104
 	MOVQ    n+56(FP), AX
 	CMPQ    AX, $0x04
 	JEQ     columns4
@@ -118,34 +118,16 @@ asked1:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y2, Y0, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
-	JEQ          next1
-	VPXOR        Y0, Y0, Y0
-	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y1
-	VPMADDWD     ones<>+0(SB), Y1, Y1
-	VPADDD       Y1, Y0, Y0
-	VMOVUPS      640(AX), Y1
-	MOVQ         8(SI), R8
-	VBROADCASTSS (DX)(R8*1), Y2
-	VMULPS       Y1, Y2, Y2
-	VCVTDQ2PS    Y0, Y0
-	MOVQ         24(SI), R8
-	VMOVUPS      (DI)(R8*1), Y1
-	VFMADD231PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (DI)(R8*1)
-
-next1:
-	ADDQ $0x000002c0, AX
-	ADDQ $0x20, CX
-	ADDQ $0x04, DX
-	ADDQ $0x04, BX
-	DECQ R9
-	JNZ  block1
-	ADDQ $0x20, DI
-	ADDQ $0x20, R10
-	CMPQ R10, $0x40
-	JNE  half1
+	ADDQ         $0x000002c0, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	DECQ         R9
+	JNZ          block1
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R10
+	CMPQ         R10, $0x40
+	JNE          half1
 	VZEROUPPER
 	RET
 
@@ -312,47 +294,16 @@ asked2:
 	VMOVUPS      (DI)(R8*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
-	JEQ          next2
-	VPXOR        Y0, Y0, Y0
-	VPXOR        Y1, Y1, Y1
-	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y2
-	VPMADDWD     ones<>+0(SB), Y2, Y2
-	VPADDD       Y2, Y0, Y0
-	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y2
-	VPMADDWD     ones<>+0(SB), Y2, Y2
-	VPADDD       Y2, Y1, Y1
-	VMOVUPS      640(AX), Y2
-	MOVQ         8(SI), R8
-	VBROADCASTSS (DX)(R8*1), Y3
-	VMULPS       Y2, Y3, Y3
-	VCVTDQ2PS    Y0, Y0
-	MOVQ         24(SI), R8
-	VMOVUPS      (DI)(R8*1), Y4
-	VFMADD231PS  Y3, Y0, Y4
-	VMOVUPS      Y4, (DI)(R8*1)
-	MOVQ         40(SI), R8
-	VBROADCASTSS (DX)(R8*1), Y0
-	VMULPS       Y2, Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	MOVQ         56(SI), R8
-	VMOVUPS      (DI)(R8*1), Y2
-	VFMADD231PS  Y0, Y1, Y2
-	VMOVUPS      Y2, (DI)(R8*1)
-
-next2:
-	ADDQ $0x000002c0, AX
-	ADDQ $0x20, CX
-	ADDQ $0x04, DX
-	ADDQ $0x04, BX
-	DECQ R9
-	JNZ  block2
-	ADDQ $0x20, DI
-	ADDQ $0x20, R10
-	CMPQ R10, $0x40
-	JNE  half2
+	ADDQ         $0x000002c0, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	DECQ         R9
+	JNZ          block2
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R10
+	CMPQ         R10, $0x40
+	JNE          half2
 	VZEROUPPER
 	RET
 
@@ -577,60 +528,16 @@ asked3:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y2, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
-	JEQ          next3
-	VPXOR        Y0, Y0, Y0
-	VPXOR        Y1, Y1, Y1
-	VPXOR        Y2, Y2, Y2
-	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     ones<>+0(SB), Y3, Y3
-	VPADDD       Y3, Y0, Y0
-	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     ones<>+0(SB), Y3, Y3
-	VPADDD       Y3, Y1, Y1
-	MOVQ         80(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     ones<>+0(SB), Y3, Y3
-	VPADDD       Y3, Y2, Y2
-	VMOVUPS      640(AX), Y3
-	MOVQ         8(SI), R8
-	VBROADCASTSS (DX)(R8*1), Y4
-	VMULPS       Y3, Y4, Y4
-	VCVTDQ2PS    Y0, Y0
-	MOVQ         24(SI), R8
-	VMOVUPS      (DI)(R8*1), Y5
-	VFMADD231PS  Y4, Y0, Y5
-	VMOVUPS      Y5, (DI)(R8*1)
-	MOVQ         40(SI), R8
-	VBROADCASTSS (DX)(R8*1), Y0
-	VMULPS       Y3, Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	MOVQ         56(SI), R8
-	VMOVUPS      (DI)(R8*1), Y4
-	VFMADD231PS  Y0, Y1, Y4
-	VMOVUPS      Y4, (DI)(R8*1)
-	MOVQ         72(SI), R8
-	VBROADCASTSS (DX)(R8*1), Y0
-	VMULPS       Y3, Y0, Y0
-	VCVTDQ2PS    Y2, Y2
-	MOVQ         88(SI), R8
-	VMOVUPS      (DI)(R8*1), Y1
-	VFMADD231PS  Y0, Y2, Y1
-	VMOVUPS      Y1, (DI)(R8*1)
-
-next3:
-	ADDQ $0x000002c0, AX
-	ADDQ $0x20, CX
-	ADDQ $0x04, DX
-	ADDQ $0x04, BX
-	DECQ R9
-	JNZ  block3
-	ADDQ $0x20, DI
-	ADDQ $0x20, R10
-	CMPQ R10, $0x40
-	JNE  half3
+	ADDQ         $0x000002c0, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	DECQ         R9
+	JNZ          block3
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R10
+	CMPQ         R10, $0x40
+	JNE          half3
 	VZEROUPPER
 	RET
 
@@ -913,73 +820,16 @@ asked4:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y3, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
-	JEQ          next4
-	VPXOR        Y0, Y0, Y0
-	VPXOR        Y1, Y1, Y1
-	VPXOR        Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y0, Y0
-	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y1, Y1
-	MOVQ         80(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y2, Y2
-	MOVQ         112(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y3, Y3
-	VMOVUPS      640(AX), Y4
-	MOVQ         8(SI), R8
-	VBROADCASTSS (DX)(R8*1), Y5
-	VMULPS       Y4, Y5, Y5
-	VCVTDQ2PS    Y0, Y0
-	MOVQ         24(SI), R8
-	VMOVUPS      (DI)(R8*1), Y6
-	VFMADD231PS  Y5, Y0, Y6
-	VMOVUPS      Y6, (DI)(R8*1)
-	MOVQ         40(SI), R8
-	VBROADCASTSS (DX)(R8*1), Y0
-	VMULPS       Y4, Y0, Y0
-	VCVTDQ2PS    Y1, Y1
-	MOVQ         56(SI), R8
-	VMOVUPS      (DI)(R8*1), Y5
-	VFMADD231PS  Y0, Y1, Y5
-	VMOVUPS      Y5, (DI)(R8*1)
-	MOVQ         72(SI), R8
-	VBROADCASTSS (DX)(R8*1), Y0
-	VMULPS       Y4, Y0, Y0
-	VCVTDQ2PS    Y2, Y2
-	MOVQ         88(SI), R8
-	VMOVUPS      (DI)(R8*1), Y1
-	VFMADD231PS  Y0, Y2, Y1
-	VMOVUPS      Y1, (DI)(R8*1)
-	MOVQ         104(SI), R8
-	VBROADCASTSS (DX)(R8*1), Y0
-	VMULPS       Y4, Y0, Y0
-	VCVTDQ2PS    Y3, Y3
-	MOVQ         120(SI), R8
-	VMOVUPS      (DI)(R8*1), Y1
-	VFMADD231PS  Y0, Y3, Y1
-	VMOVUPS      Y1, (DI)(R8*1)
-
-next4:
-	ADDQ $0x000002c0, AX
-	ADDQ $0x20, CX
-	ADDQ $0x04, DX
-	ADDQ $0x04, BX
-	DECQ R9
-	JNZ  block4
-	ADDQ $0x20, DI
-	ADDQ $0x20, R10
-	CMPQ R10, $0x40
-	JNE  half4
+	ADDQ         $0x000002c0, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	DECQ         R9
+	JNZ          block4
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R10
+	CMPQ         R10, $0x40
+	JNE          half4
 	VZEROUPPER
 	RET
 

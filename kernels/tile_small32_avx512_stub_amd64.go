@@ -4,7 +4,7 @@
 
 package kernels
 
-// mulSmall32AVX512 adds the product of smallTiles with scales for 32 values to dst. With first it sets dst. Meanwhile it asks for the lines from ask to askTo, and for askStep bytes more each 32 values.
+// mulSmall32AVX512 adds the product of smallTiles, of 16 rows each, with scales for 32 values to dst. With first it sets dst. Meanwhile it asks for the lines from ask to askTo, and for askStep bytes more each 32 values.
 //
 //go:noescape
-func mulSmall32AVX512(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, corr int, min bool)
+func mulSmall32AVX512(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, tile2 *byte, min bool)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func mulSmall32x5AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, corr int, min bool)
+// func mulSmall32x5AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, min bool)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulSmall32x5AVX2(SB), NOSPLIT, $0-105
+TEXT ·mulSmall32x5AVX2(SB), NOSPLIT, $0-97
 	MOVQ    n+56(FP), AX
 	CMPQ    AX, $0x04
 	JEQ     columns4
@@ -53,6 +53,12 @@ asked1:
 	MOVQ         askStep+88(FP), R8
 	ADDQ         R8, askTo+80(FP)
 	VPXOR        Y0, Y0, Y0
+	CMPB         min+96(FP), $0x00
+	JNE          products1
+	MOVQ         16(SI), R8
+	VPBROADCASTD (BX)(R8*1), Y0
+
+products1:
 	VMOVDQU      (AX), Y1
 	VMOVDQU      64(AX), Y2
 	VMOVDQU      128(AX), Y3
@@ -87,11 +93,6 @@ asked1:
 	VPADDW       Y1, Y5, Y5
 	VPMADDWD     ones<>+0(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPBROADCASTD corr+96(FP), Y1
-	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y2
-	VPMADDWD     Y1, Y2, Y2
-	VPADDD       Y2, Y0, Y0
 	VMOVUPS      512(AX), Y1
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y2
@@ -101,13 +102,10 @@ asked1:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y2, Y0, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next1
-	VPXOR        Y0, Y0, Y0
 	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y1
-	VPMADDWD     ones<>+0(SB), Y1, Y1
-	VPADDD       Y1, Y0, Y0
+	VPBROADCASTD (BX)(R8*1), Y0
 	VMOVUPS      640(AX), Y1
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y2
@@ -179,6 +177,14 @@ asked2:
 	ADDQ         R8, askTo+80(FP)
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
+	CMPB         min+96(FP), $0x00
+	JNE          products2
+	MOVQ         16(SI), R8
+	VPBROADCASTD (BX)(R8*1), Y0
+	MOVQ         48(SI), R8
+	VPBROADCASTD (BX)(R8*1), Y1
+
+products2:
 	VMOVDQU      (AX), Y2
 	VMOVDQU      64(AX), Y3
 	VMOVDQU      128(AX), Y4
@@ -239,15 +245,6 @@ asked2:
 	VPADDW       Y2, Y6, Y6
 	VPMADDWD     ones<>+0(SB), Y6, Y6
 	VPADDD       Y6, Y1, Y1
-	VPBROADCASTD corr+96(FP), Y2
-	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     Y2, Y3, Y3
-	VPADDD       Y3, Y0, Y0
-	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     Y2, Y3, Y3
-	VPADDD       Y3, Y1, Y1
 	VMOVUPS      512(AX), Y2
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y3
@@ -265,18 +262,12 @@ asked2:
 	VMOVUPS      (DI)(R8*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next2
-	VPXOR        Y0, Y0, Y0
-	VPXOR        Y1, Y1, Y1
 	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y2
-	VPMADDWD     ones<>+0(SB), Y2, Y2
-	VPADDD       Y2, Y0, Y0
+	VPBROADCASTD (BX)(R8*1), Y0
 	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y2
-	VPMADDWD     ones<>+0(SB), Y2, Y2
-	VPADDD       Y2, Y1, Y1
+	VPBROADCASTD (BX)(R8*1), Y1
 	VMOVUPS      640(AX), Y2
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y3
@@ -363,6 +354,16 @@ asked3:
 	VPXOR        Y0, Y0, Y0
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
+	CMPB         min+96(FP), $0x00
+	JNE          products3
+	MOVQ         16(SI), R8
+	VPBROADCASTD (BX)(R8*1), Y0
+	MOVQ         48(SI), R8
+	VPBROADCASTD (BX)(R8*1), Y1
+	MOVQ         80(SI), R8
+	VPBROADCASTD (BX)(R8*1), Y2
+
+products3:
 	VMOVDQU      (AX), Y3
 	VMOVDQU      64(AX), Y4
 	VMOVDQU      128(AX), Y5
@@ -449,19 +450,6 @@ asked3:
 	VPADDW       Y3, Y7, Y7
 	VPMADDWD     ones<>+0(SB), Y7, Y7
 	VPADDD       Y7, Y2, Y2
-	VPBROADCASTD corr+96(FP), Y3
-	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     Y3, Y4, Y4
-	VPADDD       Y4, Y0, Y0
-	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     Y3, Y4, Y4
-	VPADDD       Y4, Y1, Y1
-	MOVQ         80(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     Y3, Y4, Y4
-	VPADDD       Y4, Y2, Y2
 	VMOVUPS      512(AX), Y3
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y4
@@ -487,23 +475,14 @@ asked3:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y2, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next3
-	VPXOR        Y0, Y0, Y0
-	VPXOR        Y1, Y1, Y1
-	VPXOR        Y2, Y2, Y2
 	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     ones<>+0(SB), Y3, Y3
-	VPADDD       Y3, Y0, Y0
+	VPBROADCASTD (BX)(R8*1), Y0
 	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     ones<>+0(SB), Y3, Y3
-	VPADDD       Y3, Y1, Y1
+	VPBROADCASTD (BX)(R8*1), Y1
 	MOVQ         80(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     ones<>+0(SB), Y3, Y3
-	VPADDD       Y3, Y2, Y2
+	VPBROADCASTD (BX)(R8*1), Y2
 	VMOVUPS      640(AX), Y3
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y4
@@ -605,6 +584,18 @@ asked4:
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
 	VPXOR        Y3, Y3, Y3
+	CMPB         min+96(FP), $0x00
+	JNE          products4
+	MOVQ         16(SI), R8
+	VPBROADCASTD (BX)(R8*1), Y0
+	MOVQ         48(SI), R8
+	VPBROADCASTD (BX)(R8*1), Y1
+	MOVQ         80(SI), R8
+	VPBROADCASTD (BX)(R8*1), Y2
+	MOVQ         112(SI), R8
+	VPBROADCASTD (BX)(R8*1), Y3
+
+products4:
 	VMOVDQU      (AX), Y4
 	VMOVDQU      64(AX), Y5
 	VMOVDQU      128(AX), Y6
@@ -717,23 +708,6 @@ asked4:
 	VPADDW       Y4, Y8, Y8
 	VPMADDWD     ones<>+0(SB), Y8, Y8
 	VPADDD       Y8, Y3, Y3
-	VPBROADCASTD corr+96(FP), Y4
-	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y5
-	VPMADDWD     Y4, Y5, Y5
-	VPADDD       Y5, Y0, Y0
-	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y5
-	VPMADDWD     Y4, Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	MOVQ         80(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y5
-	VPMADDWD     Y4, Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	MOVQ         112(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y5
-	VPMADDWD     Y4, Y5, Y5
-	VPADDD       Y5, Y3, Y3
 	VMOVUPS      512(AX), Y4
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y5
@@ -767,28 +741,16 @@ asked4:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y3, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next4
-	VPXOR        Y0, Y0, Y0
-	VPXOR        Y1, Y1, Y1
-	VPXOR        Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
 	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y0, Y0
+	VPBROADCASTD (BX)(R8*1), Y0
 	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y1, Y1
+	VPBROADCASTD (BX)(R8*1), Y1
 	MOVQ         80(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y2, Y2
+	VPBROADCASTD (BX)(R8*1), Y2
 	MOVQ         112(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y3, Y3
+	VPBROADCASTD (BX)(R8*1), Y3
 	VMOVUPS      640(AX), Y4
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y5

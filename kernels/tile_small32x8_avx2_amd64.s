@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func mulSmall32x8AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, corr int, min bool)
+// func mulSmall32x8AVX2(dst *float32, tile *byte, blocks int, q *int8, d *float32, sums *int16, cols *int, n int, first bool, ask uintptr, askTo uintptr, askStep uintptr, min bool)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·mulSmall32x8AVX2(SB), NOSPLIT, $0-105
+TEXT ·mulSmall32x8AVX2(SB), NOSPLIT, $0-97
 	MOVQ    n+56(FP), AX
 	CMPQ    AX, $0x04
 	JEQ     columns4
@@ -126,13 +126,10 @@ asked1:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y2, Y0, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next1
-	VPXOR        Y0, Y0, Y0
 	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y1
-	VPMADDWD     ones<>+0(SB), Y1, Y1
-	VPADDD       Y1, Y0, Y0
+	VPBROADCASTD (BX)(R8*1), Y0
 	VMOVUPS      640(AX), Y1
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y2
@@ -325,18 +322,12 @@ asked2:
 	VMOVUPS      (DI)(R8*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next2
-	VPXOR        Y0, Y0, Y0
-	VPXOR        Y1, Y1, Y1
 	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y2
-	VPMADDWD     ones<>+0(SB), Y2, Y2
-	VPADDD       Y2, Y0, Y0
+	VPBROADCASTD (BX)(R8*1), Y0
 	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y2
-	VPMADDWD     ones<>+0(SB), Y2, Y2
-	VPADDD       Y2, Y1, Y1
+	VPBROADCASTD (BX)(R8*1), Y1
 	VMOVUPS      640(AX), Y2
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y3
@@ -592,23 +583,14 @@ asked3:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y2, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next3
-	VPXOR        Y0, Y0, Y0
-	VPXOR        Y1, Y1, Y1
-	VPXOR        Y2, Y2, Y2
 	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     ones<>+0(SB), Y3, Y3
-	VPADDD       Y3, Y0, Y0
+	VPBROADCASTD (BX)(R8*1), Y0
 	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     ones<>+0(SB), Y3, Y3
-	VPADDD       Y3, Y1, Y1
+	VPBROADCASTD (BX)(R8*1), Y1
 	MOVQ         80(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y3
-	VPMADDWD     ones<>+0(SB), Y3, Y3
-	VPADDD       Y3, Y2, Y2
+	VPBROADCASTD (BX)(R8*1), Y2
 	VMOVUPS      640(AX), Y3
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y4
@@ -927,28 +909,16 @@ asked4:
 	VMOVUPS      (DI)(R8*1), Y1
 	VFMADD231PS  Y0, Y3, Y1
 	VMOVUPS      Y1, (DI)(R8*1)
-	CMPB         min+104(FP), $0x00
+	CMPB         min+96(FP), $0x00
 	JEQ          next4
-	VPXOR        Y0, Y0, Y0
-	VPXOR        Y1, Y1, Y1
-	VPXOR        Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
 	MOVQ         16(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y0, Y0
+	VPBROADCASTD (BX)(R8*1), Y0
 	MOVQ         48(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y1, Y1
+	VPBROADCASTD (BX)(R8*1), Y1
 	MOVQ         80(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y2, Y2
+	VPBROADCASTD (BX)(R8*1), Y2
 	MOVQ         112(SI), R8
-	VPBROADCASTD (BX)(R8*1), Y4
-	VPMADDWD     ones<>+0(SB), Y4, Y4
-	VPADDD       Y4, Y3, Y3
+	VPBROADCASTD (BX)(R8*1), Y3
 	VMOVUPS      640(AX), Y4
 	MOVQ         8(SI), R8
 	VBROADCASTSS (DX)(R8*1), Y5

@@ -33,3 +33,38 @@ DATA ones<>+20(SB)/4, $0x00010001
 DATA ones<>+24(SB)/4, $0x00010001
 DATA ones<>+28(SB)/4, $0x00010001
 GLOBL ones<>(SB), RODATA|NOPTR, $32
+
+// func tileProducts(dst *int32, src *int16, n int, factor int16)
+// Requires: AVX, AVX2
+TEXT ·tileProducts(SB), NOSPLIT, $0-26
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VPBROADCASTW factor+24(FP), Y0
+	SUBQ         $0x08, DX
+	JLT          rest
+
+eight:
+	VPMADDWD (CX), Y0, Y1
+	VMOVDQU  Y1, (AX)
+	ADDQ     $0x20, CX
+	ADDQ     $0x20, AX
+	SUBQ     $0x08, DX
+	JGE      eight
+
+rest:
+	ADDQ $0x08, DX
+	JZ   done
+
+one:
+	VMOVD    (CX), X1
+	VPMADDWD X1, X0, X1
+	VMOVD    X1, (AX)
+	ADDQ     $0x04, CX
+	ADDQ     $0x04, AX
+	DECQ     DX
+	JNZ      one
+
+done:
+	VZEROUPPER
+	RET

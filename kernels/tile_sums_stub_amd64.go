@@ -8,3 +8,8 @@ package kernels
 //
 //go:noescape
 func tileSums(dst *int16, src *int16, n int)
+
+// tileProducts sets n values at dst to the sums of two neighbours of 2*n at src, times factor.
+//
+//go:noescape
+func tileProducts(dst *int32, src *int16, n int, factor int16)

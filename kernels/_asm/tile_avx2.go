@@ -236,55 +236,76 @@ func mulSuperAVX2(sub, bits int) func(c *build.Context) {
 	}
 }
 
-// mulSmallAVX2 writes the product of smallTiles with scales for each sub values
-// and codes of some bits.
-func mulSmallAVX2(sub, bits int) func(c *build.Context) {
-	name := fmt.Sprintf("mulSmall%dx%dAVX2", sub, bits)
+// mulSmall32AVX2 writes the product of smallTiles with a scale for 32 values and codes
+// of some bits. sums are dwords: what the bias of a column's codes adds, taken off, or
+// what minima are multiplied with.
+func mulSmall32AVX2(bits int) func(c *build.Context) {
+	name := fmt.Sprintf("mulSmall32x%dAVX2", bits)
 	return func(c *build.Context) {
-		function(c, name, fmt.Sprintf("%s adds the product of smallTiles with scales for %d values and codes of %d bits to dst. "+asks, name, sub, bits),
-			mulArgs+", corr int, min bool")
+		function(c, name, fmt.Sprintf("%s adds the product of smallTiles with scales for 32 values and codes of %d bits to dst. "+asks, name, bits),
+			mulArgs+", min bool")
 		maddColumns(c, bits, func(v *madd) {
-			one := v.dwords("ones", 0x10001)
-			sums := func(w Op) { // isum += sums times the pair w
+			sums := func() {
+				for k := range v.n {
+					v.VPBROADCASTD(v.at(v.sums, k, columnSums), v.isum[k])
+				}
+			}
+			ask(c, v.tmp, v.n)
+			v.zero()
+			if bits != 8 {
+				c.CMPB(place(c, "min"), U8(0))
+				c.JNE(LabelRef(v.label("products")))
+				sums()
+				v.Label(v.label("products"))
+			}
+			for s := range 2 {
+				v.dot(256*s, 16*s, v.dwords("ones", 0x10001))
+			}
+			v.step(smallD, false)
+			flag(c, "min", v.label("next"))
+			sums()
+			v.step(smallM, false)
+			v.Label(v.label("next"))
+			v.nextSmall()
+		})
+	}
+}
+
+// mulSmall16AVX2 writes the product of smallTiles with scales for each 16 values and
+// codes of some bits, fewer than 8.
+func mulSmall16AVX2(bits int) func(c *build.Context) {
+	name := fmt.Sprintf("mulSmall16x%dAVX2", bits)
+	return func(c *build.Context) {
+		function(c, name, fmt.Sprintf("%s adds the product of smallTiles with scales for 16 values and codes of %d bits to dst. "+asks, name, bits),
+			mulArgs+", corr int")
+		maddColumns(c, bits, func(v *madd) {
+			ask(c, v.tmp, v.n)
+			for s := range 2 {
+				v.zero()
+				v.dot(256*s, 16*s, v.dwords("ones", 0x10001))
+				w := v.YMM()
+				v.VPBROADCASTD(place(c, "corr"), w)
+				if s == 0 { // of the two sums in a dword, this half's
+					v.VPSRLD(U8(16), w, w)
+				} else {
+					v.VPSLLD(U8(16), w, w)
+				}
 				for k := range v.n {
 					t := v.YMM()
 					v.VPBROADCASTD(v.at(v.sums, k, columnSums), t)
 					v.VPMADDWD(w, t, t)
 					v.VPADDD(t, v.isum[k], v.isum[k])
 				}
+				v.step(smallD+64*s, false)
 			}
-			ask(c, v.tmp, v.n)
-			for s := range 2 {
-				if s == 0 || sub == 16 {
-					v.zero()
-				}
-				v.dot(256*s, 16*s, one)
-				if s == 0 && sub == 32 {
-					continue
-				}
-				if bits != 8 {
-					w := v.YMM()
-					v.VPBROADCASTD(place(c, "corr"), w)
-					if sub == 16 { // of the two sums in a dword, this half's
-						if s == 0 {
-							v.VPSRLD(U8(16), w, w)
-						} else {
-							v.VPSLLD(U8(16), w, w)
-						}
-					}
-					sums(w)
-				}
-				v.step(smallD+64*(s*16/sub), false)
-			}
-			flag(c, "min", v.label("next"))
-			v.zero()
-			sums(one)
-			v.step(smallM, false)
-			v.Label(v.label("next"))
-			v.ADDQ(U32(smallSize), v.tile)
-			v.ADDQ(U8(32), v.i)
-			v.ADDQ(U8(4), v.d)
-			v.ADDQ(U8(4), v.sums)
+			v.nextSmall()
 		})
 	}
+}
+
+func (v *madd) nextSmall() {
+	v.ADDQ(U32(smallSize), v.tile)
+	v.ADDQ(U8(32), v.i)
+	v.ADDQ(U8(4), v.d)
+	v.ADDQ(U8(4), v.sums)
 }

@@ -8,32 +8,35 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Columns of one call, and the offsets within a tileColumn.
+// The offsets within a tileColumn.
 const (
-	tileColumns = 8
-
 	columnQ, columnD, columnSums, columnDst = 0, 8, 16, 24
 	columnSize                              = 32
 )
 
-// vnni writes products of tiles with 1 to 8 columns. A weight register is a step
-// of four values of 16 rows; its partner is the same four activations in every
-// lane, which vpdpbusd broadcasts from memory at no cost: 1.00 cycles against 0.99
-// from a register on Zen 4, and the one load of weights a step hides behind eight of
-// them. Operands in memory have no index register: on Intel's CPUs those with one
-// take two places of the six that a cycle has (Emerald Rapids: the products alone 66 %
-// of the peak with an index, 83 % without).
+// vnni writes products of tiles with a few columns. A weight register is a step of four
+// values of 16 rows; its partner is the same four activations in every lane. superTiles
+// go one at a time and meet eight columns, activations broadcast as operands in memory;
+// smallTiles go two at a time and meet six, activations broadcast once for both. The
+// first takes 1.1 loads a product, the second 0.7, where a core has two loads and two
+// products a cycle (Zen 5: products alone 91 % of the peak and 100; with scales and
+// floats q8_0 61 and 73). The sums that super-blocks need besides have no place then: in
+// memory they cost what was won (q4_K: Zen 5 the same, Emerald Rapids 5 % less).
+//
+// Operands in memory have no index register: on Intel's CPUs those with one take two
+// places of the six that a cycle has (Emerald Rapids: the products alone 66 % of the peak
+// with an index, 83 % without).
 type vnni struct {
 	*build.Context
-	n                           int // columns
-	q                           [tileColumns]reg.GPVirtual
-	tile, i, d, sums, cols, tmp reg.GPVirtual
-	acc, isum, f                [tileColumns]reg.VecPhysical
-	w                           [2]reg.VecPhysical
-	x, y, z                     reg.VecPhysical
+	n, tiles              int // columns, tiles
+	q                     [8]reg.GPVirtual
+	tile                  [2]reg.GPVirtual
+	i, d, sums, cols, tmp reg.GPVirtual
+	acc, f                [][]reg.VecPhysical // by tile and column
+	isum                  []reg.VecPhysical   // with one tile
+	w, x, y               [2]reg.VecPhysical
+	z                     reg.VecPhysical
 }
-
-func z(i int) reg.VecPhysical { return zmm[i] }
 
 var zmm = [...]reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10,
 	reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15, reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23,
@@ -44,23 +47,33 @@ const mulArgs = "dst *float32, tile *byte, blocks int, q *int8, d *float32, sums
 const asks = "With first it sets dst. Meanwhile it asks for the lines from ask to askTo, and for askStep bytes more each 32 values."
 
 // columns emits a body for each number of columns.
-func columns(c *build.Context, body func(v *vnni)) {
+func columns(c *build.Context, tiles int, body func(v *vnni)) {
+	most := 10 - 2*tiles
 	n := c.GP64()
 	c.Load(c.Param("n"), n)
-	for k := tileColumns; k > 1; k-- {
+	for k := most; k > 1; k-- {
 		c.CMPQ(n, U8(uint8(k)))
 		c.JEQ(LabelRef(fmt.Sprintf("columns%d", k)))
 	}
-	for k := 1; k <= tileColumns; k++ {
+	for k := 1; k <= most; k++ {
 		c.Label(fmt.Sprintf("columns%d", k))
-		v := &vnni{Context: c, n: k}
-		copy(v.acc[:], zmm[:8])
-		copy(v.isum[:], zmm[8:16])
-		copy(v.f[:], zmm[16:24])
-		v.w = [2]reg.VecPhysical{z(24), z(25)}
-		v.x, v.y, v.z = z(26), z(27), z(28)
+		v := &vnni{Context: c, n: k, tiles: tiles}
+		for t := range tiles {
+			v.acc = append(v.acc, zmm[most*t:][:k])
+			v.f = append(v.f, zmm[most*(tiles+t):][:k])
+		}
+		if tiles == 1 {
+			v.isum = zmm[16:][:k]
+		}
+		for i := range 2 {
+			v.w[i], v.x[i], v.y[i] = zmm[24+i], zmm[26+i], zmm[28+i]
+		}
+		v.z = zmm[30]
 		v.start()
+		v.Label(v.label("block"))
 		body(v)
+		v.DECQ(place(c, "blocks"))
+		v.JNZ(LabelRef(v.label("block")))
 		v.end()
 	}
 }
@@ -76,45 +89,61 @@ func (v *vnni) at(base reg.Register, k, off int) Mem {
 	return Mem{Base: v.tmp}
 }
 
-// forward moves on by 32 values.
-func (v *vnni) forward() {
+// of is the operand at an offset of a tile.
+func (v *vnni) of(t, off int) Mem { return Mem{Base: v.tile[t], Disp: off} }
+
+// forward moves on by 32 values and as many bytes of the tiles.
+func (v *vnni) forward(bytes int) {
+	for t := range v.tiles {
+		v.ADDQ(U32(uint32(bytes)), v.tile[t])
+	}
 	for k := range v.n {
 		v.ADDQ(U8(32), v.q[k])
 	}
 }
 
 func (v *vnni) start() {
-	v.tile, v.i, v.d, v.sums, v.cols, v.tmp = v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64()
-	v.Load(v.Param("cols"), v.cols)
-	v.zero(v.f[:v.n])
-	v.CMPB(place(v.Context, "first"), U8(0))
-	v.JNE(LabelRef(v.label("first")))
-	v.Load(v.Param("dst"), v.d)
-	for k := range v.n {
-		v.VMOVUPS(v.at(v.d, k, columnDst), v.f[k])
+	for _, r := range []*reg.GPVirtual{&v.tile[0], &v.tile[1], &v.i, &v.d, &v.sums, &v.cols, &v.tmp} {
+		*r = v.GP64()
 	}
-	v.Label(v.label("first"))
+	v.Load(v.Param("cols"), v.cols)
 	v.Load(v.Param("q"), v.d)
 	for k := range v.n {
 		v.q[k] = v.GP64()
 		v.MOVQ(v.column(k, columnQ), v.q[k])
 		v.ADDQ(v.d, v.q[k])
 	}
-	v.Load(v.Param("tile"), v.tile)
+	v.Load(v.Param("dst"), v.d)
+	for _, f := range v.f {
+		v.zero(f)
+	}
+	v.CMPB(place(v.Context, "first"), U8(0))
+	v.JNE(LabelRef(v.label("first")))
+	v.eachDst(func(m Mem, f reg.VecPhysical) { v.VMOVUPS(m, f) })
+	v.Label(v.label("first"))
+	v.Load(v.Param("tile"), v.tile[0])
+	if v.tiles == 2 {
+		v.Load(v.Param("tile2"), v.tile[1])
+	}
 	v.Load(v.Param("d"), v.d)
 	v.Load(v.Param("sums"), v.sums)
-	v.Label(v.label("block"))
 }
 
 func (v *vnni) end() {
-	v.DECQ(place(v.Context, "blocks"))
-	v.JNZ(LabelRef(v.label("block")))
 	v.Load(v.Param("dst"), v.d)
-	for k := range v.n {
-		v.VMOVUPS(v.f[k], v.at(v.d, k, columnDst))
-	}
+	v.eachDst(func(m Mem, f reg.VecPhysical) { v.VMOVUPS(f, m) })
 	v.VZEROUPPER()
 	v.RET()
+}
+
+// eachDst calls do with the columns' places in dst, which is in d.
+func (v *vnni) eachDst(do func(m Mem, f reg.VecPhysical)) {
+	for k := range v.n {
+		m := v.at(v.d, k, columnDst)
+		for t := range v.tiles {
+			do(m.Offset(64*t), v.f[t][k])
+		}
+	}
 }
 
 func (v *vnni) zero(x []reg.VecPhysical) {
@@ -123,42 +152,67 @@ func (v *vnni) zero(x []reg.VecPhysical) {
 	}
 }
 
-// dot adds steps times four products to acc, weights at tile+off, activations from
-// the first step on.
+// dot adds steps times four products to acc, weights at an offset of the tiles,
+// activations from the first step on.
 func (v *vnni) dot(steps, off, first int) {
 	for s := range steps {
-		w := v.w[s%2]
-		v.VMOVDQU64(Mem{Base: v.tile, Disp: off + 64*s}, w)
+		if v.tiles == 1 {
+			w := v.w[s%2]
+			v.VMOVDQU64(v.of(0, off+64*s), w)
+			for k := range v.n {
+				v.VPDPBUSD_BCST(Mem{Base: v.q[k], Disp: 4 * (first + s)}, w, v.acc[0][k])
+			}
+			continue
+		}
+		for t, w := range v.w {
+			v.VMOVDQU64(v.of(t, off+64*s), w)
+		}
 		for k := range v.n {
-			v.VPDPBUSD_BCST(Mem{Base: v.q[k], Disp: 4 * (first + s)}, w, v.acc[k])
+			y := v.y[k%2]
+			v.VPBROADCASTD(Mem{Base: v.q[k], Disp: 4 * (first + s)}, y)
+			for t, w := range v.w {
+				v.VPDPBUSD(y, w, v.acc[t][k])
+			}
 		}
 	}
 }
 
-// pairs adds to isum n pairs of a block's sums times the pairs at tile+off, which take
-// the place of acc.
+// pairs adds to isum n pairs of a block's sums times the pairs at an offset of the tile.
 func (v *vnni) pairs(n, off int) {
-	for i := range n {
-		v.VMOVDQU64(Mem{Base: v.tile, Disp: off + 64*i}, v.acc[i])
+	pair := zmm[:n] // in the place of acc
+	for i, x := range pair {
+		v.VMOVDQU64(v.of(0, off+64*i), x)
 	}
-	for k := range v.n {
+	for k, isum := range v.isum {
 		m := v.at(v.sums, k, columnSums)
-		for i := range n {
-			m.Disp = 4 * i
-			v.VPDPWSSD_BCST(m, v.acc[i], v.isum[k])
+		for i, x := range pair {
+			v.VPDPWSSD_BCST(m.Offset(4*i), x, isum)
 		}
 	}
 }
 
-// step adds float32(x)*(d*dy) to f, dy at v.d+off.
-func (v *vnni) step(x []reg.VecPhysical, d reg.VecPhysical, minus bool) {
+// step adds float32(sum)*(d*dy) to f, with d at an offset of the tiles.
+func (v *vnni) step(sum [][]reg.VecPhysical, off int, minus bool) {
+	for t := range v.tiles {
+		v.VMOVUPS(v.of(t, off), v.x[t])
+	}
 	for k := range v.n {
-		v.VMULPS_BCST(v.at(v.d, k, columnD), d, v.z)
-		v.VCVTDQ2PS(x[k], x[k])
-		if minus {
-			v.VFNMADD231PS(v.z, x[k], v.f[k])
+		dy := v.at(v.d, k, columnD)
+		if v.tiles == 1 {
+			v.VMULPS_BCST(dy, v.x[0], v.y[0])
 		} else {
-			v.VFMADD231PS(v.z, x[k], v.f[k])
+			v.VBROADCASTSS(dy, v.z)
+			v.VMULPS(v.z, v.x[0], v.y[0])
+			v.VMULPS(v.z, v.x[1], v.y[1])
+		}
+		for t := range v.tiles {
+			x := sum[t][k]
+			v.VCVTDQ2PS(x, x)
+			if minus {
+				v.VFNMADD231PS(v.y[t], x, v.f[t][k])
+			} else {
+				v.VFMADD231PS(v.y[t], x, v.f[t][k])
+			}
 		}
 	}
 }
@@ -167,14 +221,15 @@ func (v *vnni) step(x []reg.VecPhysical, d reg.VecPhysical, minus bool) {
 // and codes of some bits. Sums of 16 values with codes of four bits fit 16 bits
 // (16*15*128 = 30,720), so that vpdpwssd applies the scale; vpmulld, which others need,
 // is two instructions within Intel's CPUs (Emerald Rapids: 53 to 64 % of the peak with
-// vpmulld, 80 % with two vpdpwssd).
+// vpmulld, 80 % with two vpdpwssd) and one within AMD's.
 func mulSuperAVX512(sub, bits int) func(c *build.Context) {
 	name := fmt.Sprintf("mulSuper%dx%dAVX512", sub, bits)
 	return func(c *build.Context) {
 		function(c, name, fmt.Sprintf("%s adds the product of superTiles with scales for %d values and codes of %d bits to dst. "+asks, name, sub, bits),
 			mulArgs+", corr, min bool")
-		columns(c, func(v *vnni) {
-			v.zero(v.isum[:v.n])
+		columns(c, 1, func(v *vnni) {
+			acc, isum := v.acc[0], v.isum
+			v.zero(isum)
 			flag(c, "corr", v.label("groups"))
 			v.pairs(pairsOf(sub), superCorr)
 			v.Label(v.label("groups"))
@@ -183,41 +238,39 @@ func mulSuperAVX512(sub, bits int) func(c *build.Context) {
 			ask(c, v.tmp, v.n)
 			for s := range 2 {
 				if bits == 4 || s == 0 || sub == 16 {
-					v.zero(v.acc[:v.n])
+					v.zero(acc)
 				}
 				v.dot(4, 256*s, 4*s)
-				scale := Mem{Base: v.tile, Disp: groupScale + s*16/sub*64}
+				scale, x := v.of(0, groupScale+s*16/sub*64), v.x[0]
 				switch {
 				case bits == 4:
 					if s == 0 || sub == 16 {
-						v.VPSRLD(U8(16), scale, v.x)
+						v.VPSRLD(U8(16), scale, x)
 					}
 					for k := range v.n {
-						v.VPDPWSSD(v.x, v.acc[k], v.isum[k])
+						v.VPDPWSSD(x, acc[k], isum[k])
 					}
 				case s == 1 || sub == 16:
-					v.VPSRAD(U8(16), scale, v.x)
+					v.VPSRAD(U8(16), scale, x)
 					for k := range v.n {
-						v.VPMULLD(v.x, v.acc[k], v.acc[k])
-						v.VPADDD(v.acc[k], v.isum[k], v.isum[k])
+						v.VPMULLD(x, acc[k], acc[k])
+						v.VPADDD(acc[k], isum[k], isum[k])
 					}
 				}
 			}
-			v.ADDQ(U32(groupSize), v.tile)
-			v.forward()
+			v.forward(groupSize)
 			v.DECL(v.i.As32())
 			v.JNZ(LabelRef(v.label("group")))
 
 			const past = 8 * groupSize
-			v.VMOVUPS(Mem{Base: v.tile, Disp: superD - past}, v.x)
-			v.step(v.isum[:], v.x, false)
+			sums := [][]reg.VecPhysical{isum}
+			v.step(sums, superD-past, false)
 			flag(c, "min", v.label("next"))
-			v.zero(v.isum[:v.n])
+			v.zero(isum)
 			v.pairs(pairsOf(sub), superMin-past)
-			v.VMOVUPS(Mem{Base: v.tile, Disp: superDMin - past}, v.x)
-			v.step(v.isum[:], v.x, true)
+			v.step(sums, superDMin-past, true)
 			v.Label(v.label("next"))
-			v.ADDQ(U32(superSize-past), v.tile)
+			v.ADDQ(U32(superSize-past), v.tile[0])
 			v.ADDQ(U8(4), v.d)
 			v.ADDQ(U8(uint8(4*pairsOf(sub))), v.sums)
 		})
@@ -230,45 +283,63 @@ func flag(c *build.Context, name, label string) {
 	c.JEQ(LabelRef(label))
 }
 
-// mulSmallAVX512 writes the product of smallTiles with scales for each sub values.
-func mulSmallAVX512(sub int) func(c *build.Context) {
-	name := fmt.Sprintf("mulSmall%dAVX512", sub)
-	return func(c *build.Context) {
-		function(c, name, fmt.Sprintf("%s adds the product of smallTiles with scales for %d values to dst. "+asks, name, sub),
-			mulArgs+", corr int, min bool")
-		columns(c, func(v *vnni) {
-			ask(c, v.tmp, v.n)
-			for s := range 32 / sub {
-				v.VPBROADCASTD(place(c, "corr"), v.y)
-				if sub == 16 { // of the two sums in a dword, this half's
-					if s == 0 {
-						v.VPSRLD(U8(16), v.y, v.y)
-					} else {
-						v.VPSLLD(U8(16), v.y, v.y)
-					}
-				}
-				for k := range v.n {
-					v.VPXORD(v.acc[k], v.acc[k], v.acc[k])
-					v.VPDPWSSD_BCST(v.at(v.sums, k, columnSums), v.y, v.acc[k])
-				}
-				v.dot(sub/4, 16*sub*s, sub/4*s)
-				v.VMOVUPS(Mem{Base: v.tile, Disp: smallD + 64*s}, v.x)
-				v.step(v.acc[:], v.x, false)
-			}
-			flag(c, "min", v.label("next"))
-			v.MOVL(U32(0x10001), v.tmp.As32())
-			v.VPBROADCASTD(v.tmp.As32(), v.y)
-			v.VMOVUPS(Mem{Base: v.tile, Disp: smallM}, v.x)
-			v.zero(v.acc[:v.n])
+// mulSmall32AVX512 writes the product of smallTiles with a scale for 32 values. sums are
+// dwords: what a column's products begin with, or what minima are multiplied with.
+func mulSmall32AVX512(c *build.Context) {
+	const name = "mulSmall32AVX512"
+	function(c, name, name+" adds the product of smallTiles, of 16 rows each, with scales for 32 values to dst. "+asks, mulArgs+", tile2 *byte, min bool")
+	columns(c, 2, func(v *vnni) {
+		sums := func() {
 			for k := range v.n {
-				v.VPDPWSSD_BCST(v.at(v.sums, k, columnSums), v.y, v.acc[k])
+				v.VPBROADCASTD(v.at(v.sums, k, columnSums), v.acc[0][k])
+				v.VMOVDQA64(v.acc[0][k], v.acc[1][k])
 			}
-			v.step(v.acc[:], v.x, false)
-			v.Label(v.label("next"))
-			v.ADDQ(U32(smallSize), v.tile)
-			v.forward()
-			v.ADDQ(U8(4), v.d)
-			v.ADDQ(U8(4), v.sums)
-		})
-	}
+		}
+		ask(c, v.tmp, v.n)
+		for _, acc := range v.acc {
+			v.zero(acc)
+		}
+		c.CMPB(place(c, "min"), U8(0))
+		c.JNE(LabelRef(v.label("products")))
+		sums()
+		v.Label(v.label("products"))
+		v.dot(8, 0, 0)
+		v.step(v.acc, smallD, false)
+		flag(c, "min", v.label("next"))
+		sums()
+		v.step(v.acc, smallM, false)
+		v.Label(v.label("next"))
+		v.nextSmall()
+	})
+}
+
+// mulSmall16AVX512 writes the product of smallTiles with scales for each 16 values.
+func mulSmall16AVX512(c *build.Context) {
+	const name = "mulSmall16AVX512"
+	function(c, name, name+" adds the product of smallTiles, of 16 rows each, with scales for 16 values to dst. "+asks, mulArgs+", tile2 *byte, corr int")
+	columns(c, 2, func(v *vnni) {
+		ask(c, v.tmp, v.n)
+		for s := range 2 {
+			v.VPBROADCASTD(place(c, "corr"), v.x[0])
+			if s == 0 { // of the two sums in a dword, this half's
+				v.VPSRLD(U8(16), v.x[0], v.x[0])
+			} else {
+				v.VPSLLD(U8(16), v.x[0], v.x[0])
+			}
+			v.zero(v.acc[0])
+			for k, acc := range v.acc[0] {
+				v.VPDPWSSD_BCST(v.at(v.sums, k, columnSums), v.x[0], acc)
+				v.VMOVDQA64(acc, v.acc[1][k])
+			}
+			v.dot(4, 256*s, 4*s)
+			v.step(v.acc, smallD+64*s, false)
+		}
+		v.nextSmall()
+	})
+}
+
+func (v *vnni) nextSmall() {
+	v.forward(smallSize)
+	v.ADDQ(U8(4), v.d)
+	v.ADDQ(U8(4), v.sums)
 }

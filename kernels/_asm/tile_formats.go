@@ -33,15 +33,15 @@ func tileStems() []stem {
 		{"tile_super16x8_avx512", mulSuperAVX512(16, 8)},
 		{"tile_super32x4_avx512", mulSuperAVX512(32, 4)},
 		{"tile_super32x8_avx512", mulSuperAVX512(32, 8)},
-		{"tile_small16_avx512", mulSmallAVX512(16)},
-		{"tile_small32_avx512", mulSmallAVX512(32)},
+		{"tile_small16_avx512", mulSmall16AVX512},
+		{"tile_small32_avx512", mulSmall32AVX512},
 		{"tile_super32x5_avx2", mulSuperAVX2(32, 5)},
 		{"tile_super16x5_avx2", mulSuperAVX2(16, 5)},
 		{"tile_super16x6_avx2", mulSuperAVX2(16, 6)},
 		{"tile_super16x8_avx2", mulSuperAVX2(16, 8)},
-		{"tile_small32x5_avx2", mulSmallAVX2(32, 5)},
-		{"tile_small32x8_avx2", mulSmallAVX2(32, 8)},
-		{"tile_small16x5_avx2", mulSmallAVX2(16, 5)},
+		{"tile_small32x5_avx2", mulSmall32AVX2(5)},
+		{"tile_small32x8_avx2", mulSmall32AVX2(8)},
+		{"tile_small16x5_avx2", mulSmall16AVX2(5)},
 	}
 	stems = append(stems, stem{"tile_expanded", expanded.tiles})
 	for _, l := range layouts {

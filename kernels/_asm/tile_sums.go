@@ -5,7 +5,7 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 )
 
-// tileSums writes what adds the sums of 16 activations in pairs.
+// tileSums writes what turns the sums of 16 activations into those that tiles meet.
 func tileSums(c *build.Context) {
 	function(c, "tileSums", "tileSums sets 8*n values at dst to the sums of two neighbours of 16*n at src.", "dst, src *int16, n int")
 	dst, src, n := c.GP64(), c.GP64(), c.GP64()
@@ -24,6 +24,39 @@ func tileSums(c *build.Context) {
 	c.ADDQ(U8(16), dst)
 	c.DECQ(n)
 	c.JNZ(LabelRef("loop"))
+	c.VZEROUPPER()
+	c.RET()
+
+	function(c, "tileProducts", "tileProducts sets n values at dst to the sums of two neighbours of 2*n at src, times factor.", "dst *int32, src *int16, n int, factor int16")
+	dst, src, n = c.GP64(), c.GP64(), c.GP64()
+	c.Load(c.Param("dst"), dst)
+	c.Load(c.Param("src"), src)
+	c.Load(c.Param("n"), n)
+	factor := c.YMM()
+	c.VPBROADCASTW(place(c, "factor"), factor)
+	c.SUBQ(U8(8), n)
+	c.JLT(LabelRef("rest"))
+	c.Label("eight")
+	z := c.YMM()
+	c.VPMADDWD(mem(src, 0), factor, z)
+	c.VMOVDQU(z, mem(dst, 0))
+	c.ADDQ(U8(32), src)
+	c.ADDQ(U8(32), dst)
+	c.SUBQ(U8(8), n)
+	c.JGE(LabelRef("eight"))
+	c.Label("rest")
+	c.ADDQ(U8(8), n)
+	c.JZ(LabelRef("done"))
+	c.Label("one")
+	w := c.XMM()
+	c.VMOVD(mem(src, 0), w)
+	c.VPMADDWD(w, factor.AsX(), w)
+	c.VMOVD(w, mem(dst, 0))
+	c.ADDQ(U8(4), src)
+	c.ADDQ(U8(4), dst)
+	c.DECQ(n)
+	c.JNZ(LabelRef("one"))
+	c.Label("done")
 	c.VZEROUPPER()
 	c.RET()
 }
