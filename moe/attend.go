@@ -10,10 +10,11 @@ import (
 // each run says is kept apart until a second loop joins them in ascending order.
 
 const (
-	tileQueries = 128 // aimed at: enough to repay turning a block of keys over, few enough for the second cache
-	tileTokens  = 64  // at most
-	cutTokens   = 4   // at most in a tile that is cut
-	groupHeads  = 4   // at least in a group of latent attention
+	tileQueries = 256       // at most: enough to repay that a block of keys is converted
+	tileBytes   = 832 << 10 // of queries and sums, in the second cache
+	tileTokens  = 64        // at most
+	cutTokens   = 4         // at most in a tile that is cut
+	groupHeads  = 4         // at least in a group of latent attention
 )
 
 // attnTasks computes the attention of one layer for a chunk.
@@ -87,7 +88,8 @@ func (a *attnTasks) plan() {
 		}
 		return n
 	}
-	tokens := min(max(tileQueries/a.heads, 1), tileTokens)
+	queries := min(tileQueries, tileBytes/(4*(r.m.cache.dk+2*r.m.cache.dv)))
+	tokens := min(max(queries/a.heads, 1), tileTokens)
 	for tokens > cutTokens && count(tokens)*a.groups < want {
 		tokens /= 2
 	}
