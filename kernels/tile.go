@@ -16,36 +16,40 @@ import "unsafe"
 // bytes. What the bias adds is taken off by the sums of the activations.
 //
 // With several columns a few blocks of 16 rows are stored as a tile, which stays
-// in the first cache, and met by the columns eight at a time. Measured on one Zen 4
-// core with weights in the second cache, as part of its peak of 233 G
-// multiply-adds a second, making the tiles included:
+// in the first cache and is met by the columns, a few at a time. Measured on one core
+// with weights in the second cache, as part of its peak, making the tiles included, best
+// of many calls:
 //
 //	columns      8     16     32     64    256
-//	q4_K       56 %   64 %   69 %   71 %   73 %
+//	q4_K       47 %   57 %   64 %   68 %   70 %   Zen 5, of 480 G multiply-adds a second
+//	q6_K       38 %   49 %   56 %   61 %   63 %
+//	q8_0       37 %   50 %   59 %   65 %   70 %
+//	mxfp4      42 %   54 %   62 %   67 %   70 %
+//	q4_K       56 %   64 %   69 %   71 %   73 %   Zen 4, of 233 G; earlier kernels
 //	q6_K       45 %   55 %   61 %   65 %   67 %
 //	q8_0       46 %   56 %   63 %   66 %   70 %
 //	mxfp4      49 %   59 %   65 %   68 %   71 %
+//	q4_K       43 %   52 %   59 %          67 %   Emerald Rapids, of 360 G; earlier kernels
+//	q6_K       29 %   36 %   42 %          50 %
+//	q8_0       34 %   43 %   51 %          61 %
+//	mxfp4      36 %   44 %   50 %          59 %
 //
 // The rest is the scales of sub-blocks (a ninth of the multiplier's time for 32
-// values, a fifth for 16), minima, and stores of tiles, which are bound by one store
-// of 32 bytes a cycle. An Intel core multiplies twice as much a cycle, but no more than
-// that: what shares its two units with the products weighs double. Emerald Rapids, of
-// 360 G a second, best of many calls:
+// values, a fifth for 16), minima, and stores of tiles. An Intel core multiplies twice as
+// much a cycle as Zen 4, and no more than that: what shares its two units with the
+// products weighs double. Zen 5 adds in two more units.
 //
-//	columns      8     16     32    256
-//	q4_K       43 %   52 %   59 %   67 %
-//	q6_K       29 %   36 %   42 %   50 %
-//	q8_0       34 %   43 %   51 %   61 %
-//	mxfp4      36 %   44 %   50 %   59 %
+// With one column the stores of tiles cost more than memory leaves room for: there the
+// codes are multiplied in the registers they are in, from the second cache at (GB/s)
 //
-// With one column the stores of tiles cost more than memory leaves
-// room for (q4_K 20 GB/s): there the codes are multiplied in the registers they
-// are in (q4_K 31, q6_K 26, q8_0 39, mxfp4 17, the hub's 13 GB/s; memory gives one
-// core of two 15). With AVX2 a super-block's scales and floats wait in the first
-// cache meanwhile, as 16 registers have no place for them (q4_K 30, q6_K 26, q8_0 32,
-// mxfp4 15 GB/s; tiles gave q4_K and q6_K 20). Codebook formats with one column stay
-// rows (iq1_s 5.9, iq2_s 9.4, iq2_xxs 8.1, iq3_xxs 9.6 GB/s; by way of records and
-// tiles it was 2.2, 3.7, 3.2, 4.0).
+//	       q4_K   q5_0   q6_K   q8_0   mxfp4
+//	Zen 5    45     36     59     53     31   where memory gives one core of two 20 to 37
+//	Zen 4    31            26     39     17   earlier kernels; 15
+//
+// With AVX2 a super-block's scales and floats wait in the first cache meanwhile, as 16
+// registers have no place for them (Zen 4: q4_K 30, q6_K 26, q8_0 32, mxfp4 15; tiles gave
+// q4_K and q6_K 20). Codebook formats with one column stay rows (Zen 4: iq1_s 5.9, iq2_s
+// 9.4, iq2_xxs 8.1, iq3_xxs 9.6; by way of records and tiles it was 2.2, 3.7, 3.2, 4.0).
 
 const (
 	tileRows  = 16

@@ -19,9 +19,10 @@ const (
 // go one at a time and meet eight columns, activations broadcast as operands in memory;
 // smallTiles go two at a time and meet six, activations broadcast once for both. The
 // first takes 1.1 loads a product, the second 0.7, where a core has two loads and two
-// products a cycle (Zen 5: products alone 91 % of the peak and 100; with scales and
-// floats q8_0 61 and 73). The sums that super-blocks need besides have no place then: in
-// memory they cost what was won (q4_K: Zen 5 the same, Emerald Rapids 5 % less).
+// products a cycle (Zen 5: products alone 91 % of the peak and 100; 64 columns of q8_0,
+// tiles included, 57 and 65). The sums that super-blocks need besides have no place then:
+// in memory they cost what was won (prompts of q4_K: Zen 5 the same, Emerald Rapids 5 %
+// slower).
 //
 // Operands in memory have no index register: on Intel's CPUs those with one take two
 // places of the six that a cycle has (Emerald Rapids: the products alone 66 % of the peak
