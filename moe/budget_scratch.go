@@ -17,7 +17,11 @@ func (m *Model) scratchPerToken() (heap, off int64) {
 	defer r.memory.Free()
 	r.grow(n)
 	var forms tensor.Forms
-	need := func(l *tensor.Linear) { forms.Need(l) }
+	widest := 0
+	need := func(l *tensor.Linear) {
+		forms.Need(l)
+		widest = max(widest, l.In())
+	}
 	eachLinear(reflect.ValueOf(m.w).Elem(), need)
 	for i := range m.w.layers {
 		l := &m.w.layers[i]
@@ -48,9 +52,10 @@ func (m *Model) scratchPerToken() (heap, off int64) {
 	if c.DenseFF > 0 {
 		hidden(1, c.DenseFF)
 	}
-	// A worker's outputs of 32 rows or fewer of all pairs, and its ups of the tokens
-	// of one expert, at worst all of them.
-	worker := int64(k+1)*32*4 + 256*4
+	// A worker's outputs of 32 rows or fewer of all pairs, its ups of the tokens of one
+	// expert, at worst all of them, and what a product keeps of its columns: where they
+	// are and their sums of 32 values.
+	worker := int64(k+1)*32*4 + 256*4 + 32 + int64(widest)/32*4
 	return heap + worker*int64(m.pool.Workers()) + int64(k)*4*4, off
 }
 
