@@ -36,9 +36,10 @@ const (
 // in two halves of eight. Zen 4 shuffles as many bytes a cycle either way; an Intel core
 // starts six instructions in a cycle, and tiles of 256 bits had to wait for that
 // (Emerald Rapids: 194 cycles for 16 rows of q4_K, 170 with 512 bits). Products with one
-// column wait for memory there (87 % of plain reading either way); on Zen 5, whose memory
-// gives a core 35 GB/s and more, they waited for arithmetic: from the second cache q4_K
-// 31 GB/s in halves and 49 with 512 bits, q5_0 22 and 35, mxfp4 16 and 20.
+// column wait for memory there (of plain reading q4_K 88 % in halves and 84 with 512 bits,
+// q5_0 82 either way, mxfp4 78 and 80); on Zen 5, whose memory gives a core 35 GB/s and
+// more, they waited for arithmetic: from the second cache q4_K 31 GB/s in halves and 49
+// with 512 bits, q5_0 22 and 35.
 type tiler struct {
 	*build.Context
 	dst reg.GPVirtual // tile, at the half's first row

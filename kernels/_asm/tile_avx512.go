@@ -21,8 +21,8 @@ const (
 // first takes 1.1 loads a product, the second 0.7, where a core has two loads and two
 // products a cycle (Zen 5: products alone 91 % of the peak and 100; 64 columns of q8_0,
 // tiles included, 57 and 65). The sums that super-blocks need besides have no place then:
-// in memory they cost what was won (prompts of q4_K: Zen 5 the same, Emerald Rapids 5 %
-// slower).
+// in memory they cost what was won (prompts of q4_K: Zen 5 the same, 2 and 16 threads of
+// Emerald Rapids 5 % slower).
 //
 // Operands in memory have no index register: on Intel's CPUs those with one take two
 // places of the six that a cycle has (Emerald Rapids: the products alone 66 % of the peak
@@ -47,7 +47,7 @@ const mulArgs = "dst *float32, tile *byte, blocks int, q *int8, d *float32, sums
 
 const asks = "With first it sets dst. Meanwhile it asks for the lines from ask to askTo, and for askStep bytes more each 32 values."
 
-// columns emits a body for each number of columns.
+// columns emits a body for each number of columns: to eight with one tile, to six with two.
 func columns(c *build.Context, tiles int, body func(v *vnni)) {
 	most := 10 - 2*tiles
 	n := c.GP64()
