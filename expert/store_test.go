@@ -353,6 +353,11 @@ func TestPrefetch(t *testing.T) {
 	b := newBank(2, 8, 32)
 	s := b.store(t, 4, 2)
 	s.Prefetch(1, []int32{2, -1, 3})
+	require.Eventually(t, func() bool { // an expert that is being read is not displaced
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.resident) == 2
+	}, 10*time.Second, time.Millisecond)
 	l := s.Lease()
 	for _, id := range []int32{2, 4, 5, 6, 7} { // the others displace 3
 		l.Begin(1, 1, []int32{id}, []int32{1})
