@@ -81,7 +81,6 @@ func (m *Model) ExpertMetrics() expert.Metrics {
 // budget is what a model with an expert budget has beside others.
 type budget struct {
 	store *expert.Store
-	dense []byte // weights that every token reads
 	ahead *ahead
 	turns
 }
@@ -124,7 +123,7 @@ func (m *Model) limit() (err error) {
 	if b.store, err = expert.NewStore(c); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrOption, m.ckpt.path, err)
 	}
-	if b.dense, err = m.holdDense(); err != nil {
+	if m.held, err = m.hold(false); err != nil {
 		return errors.Join(err, b.store.Close())
 	}
 	if o.prefetch {
@@ -177,15 +176,14 @@ func (m *Model) stop() error {
 	return m.budget.store.Close()
 }
 
-// free releases the memory that a budget took, once no call runs.
+// free releases the memory that weights and a budget took, once no call runs.
 func (m *Model) free() error {
-	if m.budget == nil {
-		return nil
+	if m.budget != nil {
+		for _, turn := range []chan *runner{m.budget.whole, m.budget.few} {
+			(<-turn).memory.Free()
+		}
 	}
-	for _, turn := range []chan *runner{m.budget.whole, m.budget.few} {
-		(<-turn).memory.Free()
-	}
-	return mmap.Free(m.budget.dense)
+	return mmap.Free(m.held)
 }
 
 // leased computes a layer's mixture with experts from the store.

@@ -28,8 +28,9 @@ type Model struct {
 
 	outputForms forms
 
+	held     []byte  // weights in memory of the model's own, see hold
 	budget   *budget // nil without one
-	asks     *asks   // nil with one, and for a model in memory
+	asks     *asks   // nil with one, and for weights in memory
 	stopping atomic.Bool
 
 	mu      sync.Mutex // guards what follows
@@ -144,7 +145,13 @@ func newModel(c *checkpoint, opts []Option) (_ *Model, err error) {
 		m.pool.Close()
 		return nil, err
 	}
-	if m.budget == nil && len(c.shards) > 0 {
+	if m.budget == nil && m.opts.hold {
+		if m.held, err = m.hold(true); err != nil {
+			m.pool.Close()
+			return nil, err
+		}
+	}
+	if m.budget == nil && m.held == nil && len(c.shards) > 0 {
 		m.asks = newAsks(c.shards, m.w)
 	}
 	return m, nil

@@ -27,6 +27,7 @@ type options struct {
 	check     bool // of weights at open, if checkSet
 	checkSet  bool
 	budget    budgetOptions
+	hold      bool // all weights, see WithoutMapping
 }
 
 func defaults() options { return options{chunk: 512, logitRows: 32, cache: kernels.F16} }

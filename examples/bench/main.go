@@ -59,6 +59,7 @@ type config struct {
 	repeats, batch, before            int
 	json                              bool
 	cache                             string
+	load                              bool
 	start, promptSet                  bool // promptSet: by the caller
 }
 
@@ -76,6 +77,7 @@ func main() {
 	flag.IntVar(&c.batch, "batch", 1, "sequences that generate together")
 	flag.IntVar(&c.before, "before", 0, "tokens in the context before generation is measured, if more than the prompt")
 	flag.StringVar(&c.cache, "cache", "", "type of keys and values, f16 if empty")
+	flag.BoolVar(&c.load, "load", false, "read weights into memory and do not map the file")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the runs to this file")
 	flag.BoolVar(&c.start, "start", false, "measure the time from storage to the first logits, of prompts of 1, 16 and 256 tokens or of -prompt")
 	flag.BoolVar(&c.json, "json", false, "one JSON object a line instead of text")
@@ -228,6 +230,9 @@ func openModel(path string, c config, opts ...moe.Option) (*moe.Model, error) {
 	}
 	if c.cache != "" {
 		opts = append(opts, moe.WithCache(moe.CacheType(c.cache)))
+	}
+	if c.load {
+		opts = append(opts, moe.WithoutMapping())
 	}
 	if path == "" {
 		return moetest.Tale(opts...)
