@@ -50,9 +50,16 @@ func logitsOf(t *testing.T, path string, ids []int32, opts ...Option) []float32 
 	return all
 }
 
-// TestBudgetBits: the bits do not depend on the budget, for every layout of
-// experts that there is.
-func TestBudgetBits(t *testing.T) {
+// tokensOf returns n tokens that every test model has.
+func tokensOf(n int) (ids []int32) {
+	for i := range n {
+		ids = append(ids, int32(i*7%97+3))
+	}
+	return ids
+}
+
+// checkpoints returns Tale and the golden checkpoints of both spellings.
+func checkpoints(t *testing.T) []string {
 	paths := []string{smallModel}
 	dirs, _ := goldenDirs(t)
 	for _, dir := range dirs {
@@ -63,11 +70,14 @@ func TestBudgetBits(t *testing.T) {
 			}
 		}
 	}
-	var ids []int32
-	for i := range 40 {
-		ids = append(ids, int32(i*7%97+3))
-	}
-	for _, path := range paths {
+	return paths
+}
+
+// TestBudgetBits: the bits do not depend on the budget, for every layout of
+// experts that there is.
+func TestBudgetBits(t *testing.T) {
+	ids := tokensOf(40)
+	for _, path := range checkpoints(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			m, err := Open(path)
 			if err != nil {

@@ -118,6 +118,20 @@ func ExampleState_Fork() {
 	// Output: 3 4
 }
 
+func ExampleWithoutMapping() {
+	m, err := moe.Open("moetest/tale.gguf", moe.WithoutMapping()) // all read now, in large pages
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	logits, err := m.Forward(context.Background(), m.NewState(), []int32{0, 300, 301})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(logits), "scores")
+	// Output: 2048 scores
+}
+
 func ExampleWithRouteObserver() {
 	chosen := 0
 	m, err := moetest.Tale(moe.WithRouteObserver(func(layer, position int, ids []int32, weights []float32) {

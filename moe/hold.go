@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/coterie-go/coterie/expert"
 	"github.com/coterie-go/coterie/internal/mmap"
 	"github.com/coterie-go/coterie/tensor"
 )
@@ -100,15 +101,22 @@ func (m *Model) hold(experts bool) (all []byte, err error) {
 		mmap.Free(all)
 		return nil, err
 	}
-	for _, p := range parts {
-		n := int64(len(*p.data))
-		*p.data = all[p.at : p.at+n : p.at+n]
-	}
-	for _, f := range m.ckpt.shards { // what was touched to read the header and small tensors
-		if err := f.Unload(); err != nil {
+	for _, f := range m.ckpt.shards {
+		changed, err := f.Changed()
+		if err == nil && changed {
+			err = expert.ErrChanged
+		}
+		if err == nil {
+			err = f.Unload() // what was touched to read the header and small tensors
+		}
+		if err != nil {
 			mmap.Free(all)
 			return nil, fmt.Errorf("%w: %s: %w", ErrFile, f.Path(), err)
 		}
+	}
+	for _, p := range parts {
+		n := int64(len(*p.data))
+		*p.data = all[p.at : p.at+n : p.at+n]
 	}
 	return all, nil
 }

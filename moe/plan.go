@@ -130,6 +130,7 @@ func bandwidth(threads int) (float64, error) {
 		return 0, err
 	}
 	defer mmap.Free(all)
+	mmap.Huge(all)
 	for i := 0; i < len(all); i += 4096 {
 		all[i] = 1 // pages that were never written are all the same one
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coterie-go/coterie/internal/mmap"
 	"github.com/coterie-go/coterie/kernels"
 )
 
@@ -27,13 +28,21 @@ func (a limit) or(b limit) limit {
 	return limit{max(a.read, b.read), max(a.int8, b.int8), max(a.float, b.float)}
 }
 
-func newLimits(threads int) *limits {
-	l := &limits{threads: threads, buffer: make([]byte, 256<<20*((threads+7)/8))}
-	for i := range l.buffer {
-		l.buffer[i] = byte(i)
+// newLimits takes memory in pages of 2 MB, if the system gives them: with those of 4 KB
+// plain reading waits for addresses, too.
+func newLimits(threads int) (*limits, error) {
+	b, err := mmap.Alloc(256 << 20 * ((threads + 7) / 8))
+	if err != nil {
+		return nil, err
 	}
-	return l
+	mmap.Huge(b)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return &limits{threads: threads, buffer: b}, nil
 }
+
+func (l *limits) free() error { return mmap.Free(l.buffer) }
 
 func (l *limits) measure() (m limit) {
 	m.read = l.rate(func(t int) float64 {

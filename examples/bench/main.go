@@ -165,7 +165,11 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	kv := f.CachePerToken * int64(r.Context+c.generate/2)
 	macs := float64(f.LayerMACs) + float64(f.OutputMACs)/float64(c.prompt)
 	var read, int8s, floats, prefill, decode, prefills, decoding, withKV []float64
-	lim := newLimits(m.Threads())
+	lim, err := newLimits(m.Threads())
+	if err != nil {
+		return err
+	}
+	defer lim.free()
 	before := lim.measure()
 	for range c.repeats {
 		p, d, err := c.once(ctx, m)
@@ -219,8 +223,8 @@ func (c *config) path(ctx context.Context) (string, error) {
 	}
 	bar := cli.NewProgress("making " + filepath.Base(path))
 	defer bar.Done()
-	return path, cli.WriteFile(path, func(f *os.File) error {
-		return synth.Write(ctx, f, c.shape, c.typ, c.layers, bar.Set)
+	return path, cli.WriteFile(path, func(w io.Writer) error {
+		return synth.Write(ctx, w, c.shape, c.typ, c.layers, bar.Set)
 	})
 }
 

@@ -17,12 +17,14 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 
+	"github.com/coterie-go/coterie/internal/cli"
 	"github.com/coterie-go/coterie/internal/synth"
 	"github.com/coterie-go/coterie/moe"
 )
@@ -135,15 +137,7 @@ func expertsOf(path string) (int, error) {
 }
 
 func write(ctx context.Context, path, shape, typ string, layers int) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := synth.Write(ctx, f, shape, typ, layers, nil); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	return cli.WriteFile(path, func(w io.Writer) error { return synth.Write(ctx, w, shape, typ, layers, nil) })
 }
 
 // table measures without a budget and with budgets of ever less.

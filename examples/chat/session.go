@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -40,14 +41,14 @@ func (t *talk) save() error {
 	if err != nil {
 		return err
 	}
-	err = cli.WriteFile(t.file, func(f *os.File) error {
-		_, err := f.Write(append(b, '\n'))
+	err = cli.WriteFile(t.file, func(w io.Writer) error {
+		_, err := w.Write(append(b, '\n'))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return cli.WriteFile(t.file+".state", func(f *os.File) error { return t.state.Save(f) })
+	return cli.WriteFile(t.file+".state", func(w io.Writer) error { return t.state.Save(w) })
 }
 
 // restore takes up the state beside the session, if it is this model's.

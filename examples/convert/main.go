@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -59,8 +60,8 @@ func convert(ctx context.Context, src, dst, typ string) error {
 	}
 	bar := cli.NewProgress("converting")
 	defer bar.Done()
-	return cli.WriteFile(dst, func(f *os.File) error {
-		return moe.ExportGGUF(ctx, f, src, moe.Export{
+	return cli.WriteFile(dst, func(w io.Writer) error {
+		return moe.ExportGGUF(ctx, w, src, moe.Export{
 			Type:     func(moe.ExportTensor) quant.Type { return t.typ },
 			FileType: t.file,
 			Progress: bar.Set,

@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -103,7 +104,7 @@ func (j *job) run(ctx context.Context) (*moe.Importance, error) {
 		j.progress(int64(c+1), int64(n))
 	}
 	from := moe.ImportanceSource{Datasets: []string{filepath.Base(j.text)}, Chunks: n, ChunkSize: j.chunk}
-	return imp, cli.WriteFile(j.out, func(f *os.File) error { return imp.WriteGGUF(f, from) })
+	return imp, cli.WriteFile(j.out, func(w io.Writer) error { return imp.WriteGGUF(w, from) })
 }
 
 // report prints how well the experts were covered.

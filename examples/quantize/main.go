@@ -70,7 +70,7 @@ and biases stay float32. OUT appears when it is complete.
 }
 
 func (j *job) run(ctx context.Context) error {
-	return cli.WriteFile(j.out, func(f *os.File) error { return j.write(ctx, f) })
+	return cli.WriteFile(j.out, func(w io.Writer) error { return j.write(ctx, w) })
 }
 
 // write quantises to dst.

