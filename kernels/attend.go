@@ -23,6 +23,8 @@ type Attn struct {
 	// Next is where the keys lie that the next call will bring, so that they can be
 	// on their way; nil if there are none.
 	Next []byte
+
+	seen [joinQueries]int32 // for JoinAll; here because it escapes
 }
 
 // Reset empties n queries with values of length dv. sink, if not nil, holds for
@@ -100,14 +102,40 @@ func (a *Attn) Join(j int, m, l float32, acc []float32) {
 	active.join(a.Acc[j*len(acc):][:len(acc)], c, b, acc)
 }
 
-// JoinAll joins what the same queries found in other keys.
+// joinQueries is how many queries JoinAll takes at a time.
+const joinQueries = 64
+
+// JoinAll joins what the same queries found in other keys. It spends b, which is to be
+// Reset before its next use.
 func (a *Attn) JoinAll(b *Attn) {
 	if len(a.M) != len(b.M) || len(a.Acc) != len(b.Acc) {
 		panic("kernels: JoinAll: shapes do not fit")
 	}
-	for j := range a.M {
-		dv := len(a.Acc) / len(a.M)
-		a.Join(j, b.M[j], b.L[j], b.Acc[j*dv:][:dv])
+	for from, n := 0, len(a.M); from < n; from += joinQueries {
+		to, dv := min(from+joinQueries, n), len(a.Acc)/n
+		m, l := b.M[from:to], b.L[from:to]
+		for j := range l {
+			a.seen[j] = 0
+			if l[j] != 0 {
+				a.seen[j] = 1
+			}
+		}
+		active.totals(a.M[from:to], a.L[from:to], m, l, &a.seen)
+		for j := range l {
+			if at := (from + j) * dv; a.seen[j] != 0 {
+				active.join(a.Acc[at:at+dv], m[j], l[j], b.Acc[at:at+dv])
+			}
+		}
+	}
+}
+
+// totals is joinTotals for the queries that were seen; it leaves c in m and b in l.
+func totals(M, L, m, l []float32, seen *[joinQueries]int32) {
+	a := Attn{M: M, L: L}
+	for j := range M {
+		if seen[j] != 0 {
+			m[j], l[j] = a.joinTotals(j, m[j], l[j])
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ func withForms() []*table {
 	if n := len(tables); n > 0 && tables[n-1] == &avx512 {
 		other := avx512
 		other.name += " of another maker"
-		other.mulQ8 = mulQ8AVX512(cpuid.CPU.VendorID != cpuid.AMD)
+		other.of(cpuid.CPU.VendorID != cpuid.AMD)
 		tables = append(tables, &other)
 	}
 	return tables

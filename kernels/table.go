@@ -34,6 +34,7 @@ type table struct {
 	limitRead     func(p []byte)
 	attend        func(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale float32, s *Scratch)
 	join          func(dst []float32, c, b float32, x []float32)
+	totals        func(M, L, m, l []float32, seen *[joinQueries]int32)
 	storeF16      func(dst []byte, src []float32)
 }
 
@@ -59,6 +60,7 @@ var portable = table{
 	deltaNet:      deltaNet,
 	attend:        attend,
 	join:          join,
+	totals:        totals,
 	storeF16:      storeF16,
 	limitFloat:    limitFloat,
 	limitInt8:     limitInt8,

@@ -24,13 +24,18 @@ var avx512 = func() table {
 	vectorsAVX512.fill(&t)
 	t.deltaNet = deltaNetAVX512
 	floatsAVX512.fill(&t)
-	attentionAVX512.fill(&t)
 	t.limitFloat = limitStepsOf(limitFloatAVX512, 16)
 	t.limitInt8 = limitStepsOf(limitInt8AVX512, 64)
 	t.limitRead = limitReadOf(limitReadAVX512)
-	t.mulQ8 = mulQ8AVX512(cpuid.CPU.VendorID == cpuid.AMD)
+	t.of(cpuid.CPU.VendorID == cpuid.AMD)
 	return t
 }()
+
+// of sets what is chosen by a CPU's maker, with AVX-512.
+func (t *table) of(amd bool) {
+	t.mulQ8 = mulQ8AVX512(amd)
+	attentionAVX512(amd).fill(t)
+}
 
 // available returns the tables of this CPU, the best last.
 func available() []*table {

@@ -134,6 +134,20 @@ var rowTwins = []twin{
 }
 
 var attendTwins = []twin{
+	{"totals", upTo(joinQueries), func(c *trial) {
+		M, L, m, l := c.floats(c.n), c.floats(c.n), c.floats(c.n), c.floats(c.n)
+		var seen [joinQueries]int32
+		for j := range seen {
+			seen[j] = int32(c.IntN(2))
+		}
+		wantM, wantL, wantC, wantB := slices.Clone(M), slices.Clone(L), slices.Clone(m), slices.Clone(l)
+		totals(wantM, wantL, wantC, wantB, &seen)
+		c.t.totals(M, L, m, l, &seen)
+		c.same(M, wantM, "maxima")
+		c.same(L, wantL, "sums")
+		c.same(m, wantC, "factors of what was there")
+		c.same(l, wantB, "factors of what is joined")
+	}},
 	{"attend", []int{16, 32, 48, 64, 80, 128, 20, 1}, func(c *trial) {
 		var s, sp Scratch
 		dk, dv := c.n, []int{16, 32, 48, 80, 64, 144}[c.IntN(6)]
@@ -185,6 +199,7 @@ var attendTwins = []twin{
 }
 
 func FuzzRow(f *testing.F)      { fuzz(f, "row") }
+func FuzzTotals(f *testing.F)   { fuzz(f, "totals") }
 func FuzzAttend(f *testing.F)   { fuzz(f, "attend") }
 func FuzzMulFloat(f *testing.F) { fuzz(f, "mulFloat") }
 func FuzzMulT(f *testing.F)     { fuzz(f, "mulT") }
