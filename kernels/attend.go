@@ -24,7 +24,8 @@ type Attn struct {
 	// on their way; nil if there are none.
 	Next []byte
 
-	seen [joinQueries]int32 // for JoinAll; here because it escapes
+	seen [joinQueries]int32 // for Join and JoinAll; here because they escape
+	c, b [1]float32
 }
 
 // Reset empties n queries with values of length dv. sink, if not nil, holds for
@@ -98,8 +99,9 @@ func (a *Attn) Join(j int, m, l float32, acc []float32) {
 	if l == 0 {
 		return
 	}
-	c, b := a.joinTotals(j, m, l)
-	active.join(a.Acc[j*len(acc):][:len(acc)], c, b, acc)
+	a.c[0], a.b[0] = a.joinTotals(j, m, l)
+	a.seen[0] = 1
+	active.join(a.Acc[j*len(acc):][:len(acc)], a.c[:], a.b[:], acc, &a.seen)
 }
 
 // joinQueries is how many queries JoinAll takes at a time.
@@ -121,11 +123,7 @@ func (a *Attn) JoinAll(b *Attn) {
 			}
 		}
 		active.totals(a.M[from:to], a.L[from:to], m, l, &a.seen)
-		for j := range l {
-			if at := (from + j) * dv; a.seen[j] != 0 {
-				active.join(a.Acc[at:at+dv], m[j], l[j], b.Acc[at:at+dv])
-			}
-		}
+		active.join(a.Acc[from*dv:to*dv], m, l, b.Acc[from*dv:to*dv], &a.seen)
 	}
 }
 
@@ -149,6 +147,16 @@ func (a *Attn) joinTotals(j int, m, l float32) (c, b float32) {
 	c, b = Exp(a.M[j]-top), Exp(m-top)
 	a.M[j], a.L[j] = top, FMA(l, b, float32(a.L[j]*c))
 	return c, b
+}
+
+// joinRows is join for each row that was seen; there are as many as factors.
+func joinRows(dst, c, b, x []float32, seen *[joinQueries]int32) {
+	n := len(x) / len(c)
+	for j := range c {
+		if seen[j] != 0 {
+			join(dst[j*n:][:n], c[j], b[j], x[j*n:][:n])
+		}
+	}
 }
 
 // join sets dst to fma(x, b, dst*c).

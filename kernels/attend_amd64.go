@@ -13,7 +13,7 @@ type attention struct {
 	*floats
 	weights func(score *float32, n int, lo, hi *int32, scale float32, m, l *float32) // scores to weights
 	totals  func(M, L, m, l *float32, lo, hi *int32, n int)
-	join    func(dst, x *float32, c, b float32, n int)
+	join    func(dst, x, c, b *float32, lo, hi *int32, rows, n int)
 	convert int                // queries from which on values and long keys are converted once
 	none    [joinQueries]int32 // zeros
 }
@@ -44,14 +44,14 @@ func attentionAVX512(amd bool) *attention {
 // fill puts the entries into a table.
 func (t *attention) fill(tab *table) {
 	tab.attend = t.attend
-	tab.join = func(dst []float32, c, b float32, x []float32) {
-		if len(x) > 0 {
-			t.join(&dst[:len(x)][0], &x[0], c, b, len(x))
+	tab.join = func(dst, c, b, x []float32, seen *[joinQueries]int32) {
+		if n := len(c); n > 0 && len(x) > 0 {
+			t.join(&dst[:len(x)][0], &x[0], &c[0], &b[:n][0], &t.none[0], &seen[:n][0], n, len(x)/n)
 		}
 	}
 	tab.totals = func(M, L, m, l []float32, seen *[joinQueries]int32) {
 		if n := len(M); n > 0 {
-			t.totals(&M[0], &L[:n][0], &m[:n][0], &l[:n][0], &t.none[0], &seen[0], n)
+			t.totals(&M[0], &L[:n][0], &m[:n][0], &l[:n][0], &t.none[0], &seen[:n][0], n)
 		}
 	}
 }
@@ -161,11 +161,7 @@ func (t *attention) attend(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi 
 		clear(acc[:len(lo)*dv])
 		t.sumValues(b, vr, first, lo, hi, dv, toNext)
 		t.totals(&a.M[from], &a.L[from], m, l, &lo[0], &hi[0], len(lo))
-		for j := range lo {
-			if lo[j] < hi[j] {
-				t.join(&a.Acc[(from+j)*dv], &acc[j*dv], b.m[j], b.l[j], dv)
-			}
-		}
+		t.join(&a.Acc[from*dv], &acc[0], m, l, &lo[0], &hi[0], len(lo), dv)
 		toValues, toNext = 0, 0 // they are here
 	}
 }

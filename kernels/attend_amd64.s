@@ -1423,54 +1423,74 @@ DATA tailTable<>+120(SB)/4, $0x00000000
 DATA tailTable<>+124(SB)/4, $0x00000000
 GLOBL tailTable<>(SB), RODATA|NOPTR, $128
 
-// func attendJoinAVX2(dst *float32, x *float32, c float32, b float32, n int)
+// func attendJoinAVX2(dst *float32, x *float32, c *float32, b *float32, lo *int32, hi *int32, rows int, n int)
 // Requires: AVX, FMA3
-TEXT ·attendJoinAVX2(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), AX
-	MOVQ         x+8(FP), CX
-	VBROADCASTSS c+16(FP), Y0
-	VBROADCASTSS b+20(FP), Y1
-	MOVQ         n+24(FP), DX
-	XORQ         BX, BX
-	MOVQ         DX, SI
-	ANDQ         $-16, SI
+TEXT ·attendJoinAVX2(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ c+16(FP), DX
+	MOVQ b+24(FP), BX
+	MOVQ lo+32(FP), SI
+	MOVQ hi+40(FP), DI
+	MOVQ rows+48(FP), R8
+	MOVQ n+56(FP), R9
+	SHLQ $0x02, R9
+
+rows:
+	MOVL         (SI), R10
+	CMPL         R10, (DI)
+	JGE          done
+	VBROADCASTSS (DX), Y0
+	VBROADCASTSS (BX), Y1
+	MOVQ         n+56(FP), R10
+	XORQ         R11, R11
+	MOVQ         R10, R12
+	ANDQ         $-16, R12
 	JZ           rest
 
 groups:
-	VMOVUPS     (AX)(BX*4), Y2
+	VMOVUPS     (AX)(R11*4), Y2
 	VMULPS      Y0, Y2, Y2
-	VMOVUPS     (CX)(BX*4), Y3
+	VMOVUPS     (CX)(R11*4), Y3
 	VFMADD231PS Y3, Y1, Y2
-	VMOVUPS     Y2, (AX)(BX*4)
-	VMOVUPS     32(AX)(BX*4), Y2
+	VMOVUPS     Y2, (AX)(R11*4)
+	VMOVUPS     32(AX)(R11*4), Y2
 	VMULPS      Y0, Y2, Y2
-	VMOVUPS     32(CX)(BX*4), Y3
+	VMOVUPS     32(CX)(R11*4), Y3
 	VFMADD231PS Y3, Y1, Y2
-	VMOVUPS     Y2, 32(AX)(BX*4)
-	ADDQ        $0x10, BX
-	CMPQ        BX, SI
+	VMOVUPS     Y2, 32(AX)(R11*4)
+	ADDQ        $0x10, R11
+	CMPQ        R11, R12
 	JLT         groups
 
 rest:
-	ANDQ        $0x0f, DX
+	ANDQ        $0x0f, R10
 	JZ          done
-	LEAQ        tailTable<>+0(SB), SI
-	NEGQ        DX
-	LEAQ        64(SI)(DX*4), SI
-	VMOVUPS     (SI), Y2
-	VMASKMOVPS  (AX)(BX*4), Y2, Y3
+	LEAQ        tailTable<>+0(SB), R12
+	NEGQ        R10
+	LEAQ        64(R12)(R10*4), R12
+	VMOVUPS     (R12), Y2
+	VMASKMOVPS  (AX)(R11*4), Y2, Y3
 	VMULPS      Y0, Y3, Y3
-	VMASKMOVPS  (CX)(BX*4), Y2, Y4
+	VMASKMOVPS  (CX)(R11*4), Y2, Y4
 	VFMADD231PS Y4, Y1, Y3
-	VMASKMOVPS  Y3, Y2, (AX)(BX*4)
-	VMOVUPS     32(SI), Y2
-	VMASKMOVPS  32(AX)(BX*4), Y2, Y3
+	VMASKMOVPS  Y3, Y2, (AX)(R11*4)
+	VMOVUPS     32(R12), Y2
+	VMASKMOVPS  32(AX)(R11*4), Y2, Y3
 	VMULPS      Y0, Y3, Y3
-	VMASKMOVPS  32(CX)(BX*4), Y2, Y0
+	VMASKMOVPS  32(CX)(R11*4), Y2, Y0
 	VFMADD231PS Y0, Y1, Y3
-	VMASKMOVPS  Y3, Y2, 32(AX)(BX*4)
+	VMASKMOVPS  Y3, Y2, 32(AX)(R11*4)
 
 done:
+	ADDQ R9, AX
+	ADDQ R9, CX
+	ADDQ $0x04, DX
+	ADDQ $0x04, BX
+	ADDQ $0x04, SI
+	ADDQ $0x04, DI
+	DECQ R8
+	JNZ  rows
 	VZEROUPPER
 	RET
 
@@ -1942,42 +1962,62 @@ done:
 	VZEROUPPER
 	RET
 
-// func attendJoinAVX512(dst *float32, x *float32, c float32, b float32, n int)
+// func attendJoinAVX512(dst *float32, x *float32, c *float32, b *float32, lo *int32, hi *int32, rows int, n int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·attendJoinAVX512(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), AX
-	MOVQ         x+8(FP), CX
-	VBROADCASTSS c+16(FP), Z0
-	VBROADCASTSS b+20(FP), Z1
-	MOVQ         n+24(FP), DX
-	XORQ         BX, BX
-	MOVQ         DX, SI
-	ANDQ         $-16, SI
+TEXT ·attendJoinAVX512(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ c+16(FP), DX
+	MOVQ b+24(FP), BX
+	MOVQ lo+32(FP), SI
+	MOVQ hi+40(FP), DI
+	MOVQ rows+48(FP), R8
+	MOVQ n+56(FP), R9
+	SHLQ $0x02, R9
+
+rows:
+	MOVL         (SI), R10
+	CMPL         R10, (DI)
+	JGE          done
+	VBROADCASTSS (DX), Z0
+	VBROADCASTSS (BX), Z1
+	MOVQ         n+56(FP), R10
+	XORQ         R11, R11
+	MOVQ         R10, R12
+	ANDQ         $-16, R12
 	JZ           rest
 
 groups:
-	VMOVUPS     (AX)(BX*4), Z2
+	VMOVUPS     (AX)(R11*4), Z2
 	VMULPS      Z0, Z2, Z2
-	VMOVUPS     (CX)(BX*4), Z3
+	VMOVUPS     (CX)(R11*4), Z3
 	VFMADD231PS Z3, Z1, Z2
-	VMOVUPS     Z2, (AX)(BX*4)
-	ADDQ        $0x10, BX
-	CMPQ        BX, SI
+	VMOVUPS     Z2, (AX)(R11*4)
+	ADDQ        $0x10, R11
+	CMPQ        R11, R12
 	JLT         groups
 
 rest:
-	ANDQ        $0x0f, DX
+	ANDQ        $0x0f, R10
 	JZ          done
-	MOVL        $0x00000001, SI
-	SHLXQ       DX, SI, SI
-	DECQ        SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (AX)(BX*4), K1, Z2
+	MOVL        $0x00000001, R12
+	SHLXQ       R10, R12, R12
+	DECQ        R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (AX)(R11*4), K1, Z2
 	VMULPS      Z0, Z2, Z2
-	VMOVUPS.Z   (CX)(BX*4), K1, Z0
+	VMOVUPS.Z   (CX)(R11*4), K1, Z0
 	VFMADD231PS Z0, Z1, Z2
-	VMOVUPS     Z2, K1, (AX)(BX*4)
+	VMOVUPS     Z2, K1, (AX)(R11*4)
 
 done:
+	ADDQ R9, AX
+	ADDQ R9, CX
+	ADDQ $0x04, DX
+	ADDQ $0x04, BX
+	ADDQ $0x04, SI
+	ADDQ $0x04, DI
+	DECQ R8
+	JNZ  rows
 	VZEROUPPER
 	RET

@@ -82,6 +82,15 @@ func expScores(score []float32, lo, hi int, scale float32) (m, sum float32) {
 	return m, tree(&lane)
 }
 
+func joinRowsNEON(dst, c, b, x []float32, seen *[joinQueries]int32) {
+	n := len(x) / len(c)
+	for j := range c {
+		if seen[j] != 0 {
+			joinNEON(dst[j*n:][:n], c[j], b[j], x[j*n:][:n])
+		}
+	}
+}
+
 func joinNEON(dst []float32, c, b float32, x []float32) {
 	n := len(x) &^ 3
 	if n > 0 {

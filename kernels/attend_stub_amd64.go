@@ -18,10 +18,11 @@ func attendWeightsAVX2(score *float32, n int, lo *int32, hi *int32, scale float3
 //go:noescape
 func attendTotalsAVX2(M *float32, L *float32, m *float32, l *float32, lo *int32, hi *int32, n int)
 
-// attendJoinAVX2 sets dst[i] = fma(x[i], b, dst[i]*c).
+// attendJoinAVX2 sets dst[i] = fma(x[i], b, dst[i]*c) in rows of n values, each row with
+// its own c and b, where lo < hi. rows is not 0.
 //
 //go:noescape
-func attendJoinAVX2(dst *float32, x *float32, c float32, b float32, n int)
+func attendJoinAVX2(dst *float32, x *float32, c *float32, b *float32, lo *int32, hi *int32, rows int, n int)
 
 // attendWeightsAVX512 takes n rows of 64 products. In each, over the keys lo..hi-1:
 // m = max s, s the product times scale; the row becomes e**(s-m); l = their sum in
@@ -37,7 +38,8 @@ func attendWeightsAVX512(score *float32, n int, lo *int32, hi *int32, scale floa
 //go:noescape
 func attendTotalsAVX512(M *float32, L *float32, m *float32, l *float32, lo *int32, hi *int32, n int)
 
-// attendJoinAVX512 sets dst[i] = fma(x[i], b, dst[i]*c).
+// attendJoinAVX512 sets dst[i] = fma(x[i], b, dst[i]*c) in rows of n values, each row with
+// its own c and b, where lo < hi. rows is not 0.
 //
 //go:noescape
-func attendJoinAVX512(dst *float32, x *float32, c float32, b float32, n int)
+func attendJoinAVX512(dst *float32, x *float32, c *float32, b *float32, lo *int32, hi *int32, rows int, n int)

@@ -33,7 +33,7 @@ type table struct {
 	limitInt8     func(n int) int
 	limitRead     func(p []byte)
 	attend        func(a *Attn, q []float32, ldq int, k, v *Weights, lo, hi []int32, scale float32, s *Scratch)
-	join          func(dst []float32, c, b float32, x []float32)
+	join          func(dst, c, b, x []float32, seen *[joinQueries]int32)
 	totals        func(M, L, m, l []float32, seen *[joinQueries]int32)
 	storeF16      func(dst []byte, src []float32)
 }
@@ -59,7 +59,7 @@ var portable = table{
 	mulQ8:         mulQ8,
 	deltaNet:      deltaNet,
 	attend:        attend,
-	join:          join,
+	join:          joinRows,
 	totals:        totals,
 	storeF16:      storeF16,
 	limitFloat:    limitFloat,

@@ -32,10 +32,15 @@ var vectorTwins = []twin{
 		c.same(d, want, "add")
 	}},
 	{"join", vectorLengths, func(c *trial) {
-		d, x, by := c.floats(c.n), c.floats(c.n), c.floats(2)
+		rows := 1 + c.IntN(4)
+		d, x, f, by := c.floats(rows*c.n), c.floats(rows*c.n), c.floats(rows), c.floats(rows)
 		want, was := slices.Clone(d), slices.Clone(x)
-		join(want, by[0], by[1], x)
-		c.t.join(d, by[0], by[1], x)
+		var seen [joinQueries]int32
+		for j := range rows {
+			seen[j] = int32(c.IntN(2))
+		}
+		joinRows(want, f, by, x, &seen)
+		c.t.join(d, f, by, x, &seen)
 		c.same(d, want, "join")
 		c.unchanged(x, was)
 	}},

@@ -16,18 +16,40 @@ func attend(c *build.Context) {
 		g.attendWeights()
 		g.attendTotals()
 
-		g.fn("attendJoin", "func(dst, x *float32, c, b float32, n int)",
-			"attendJoin"+g.suffix()+" sets dst[i] = fma(x[i], b, dst[i]*c).")
-		dst, x := g.arg("dst"), g.arg("x")
-		f, b := g.argVec("c"), g.argVec("b")
-		g.each(g.arg("n"), func(e elements) {
-			d := e.load(dst)
-			g.VMULPS(f, d, d)
-			g.VFMADD231PS(e.load(x), b, d)
-			e.store(d, dst)
-		})
-		g.end()
+		g.attendJoin()
 	})
+}
+
+// attendJoin joins rows.
+func (g gen) attendJoin() {
+	g.fn("attendJoin", "func(dst, x, c, b *float32, lo, hi *int32, rows, n int)",
+		"attendJoin"+g.suffix()+" sets dst[i] = fma(x[i], b, dst[i]*c) in rows of n values, each row with",
+		"its own c and b, where lo < hi. rows is not 0.")
+	dst, x, c, b := g.arg("dst"), g.arg("x"), g.arg("c"), g.arg("b")
+	lo, hi, rows, size, n := g.arg("lo"), g.arg("hi"), g.arg("rows"), g.arg("n"), g.GP64()
+	g.SHLQ(imm(2), size)
+	g.Label("rows")
+	g.MOVL(mem(lo, 0), n.As32())
+	g.CMPL(n.As32(), mem(hi, 0))
+	g.JGE(operand.LabelRef("done"))
+	f, by := g.vec(), g.vec()
+	g.VBROADCASTSS(mem(c, 0), f)
+	g.VBROADCASTSS(mem(b, 0), by)
+	g.Load(g.Param("n"), n)
+	g.each(n, func(e elements) {
+		d := e.load(dst)
+		g.VMULPS(f, d, d)
+		g.VFMADD231PS(e.load(x), by, d)
+		e.store(d, dst)
+	})
+	g.ADDQ(size, dst)
+	g.ADDQ(size, x)
+	for _, p := range []reg.GPVirtual{c, b, lo, hi} {
+		g.ADDQ(imm(4), p)
+	}
+	g.DECQ(rows)
+	g.JNZ(operand.LabelRef("rows"))
+	g.end()
 }
 
 // attendWeights turns scores into weights.
