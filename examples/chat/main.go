@@ -30,6 +30,7 @@ func main() {
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "the same seed gives the same conversation on every machine")
 	threads := flag.Int("threads", 0, "worker threads, 0 for one each CPU")
 	budget := flag.Int64("expert-budget", 0, "bytes of memory for experts; 0 maps the whole file")
+	load := flag.Bool("load", false, "read all weights into memory first, in large pages: a slower start, faster text where the system maps files in small ones")
 	flag.Usage = func() {
 		fmt.Fprint(os.Stderr, `Talk with a model. Its answer comes as it is written; what it thinks first is
 dimmed. Control-C breaks off an answer, and at the prompt ends the program, as
@@ -55,6 +56,9 @@ A line that begins with a slash is an instruction:
 	}
 	if *budget > 0 {
 		opts = append(opts, moe.WithExpertBudget(*budget))
+	}
+	if *load {
+		opts = append(opts, moe.WithoutMapping())
 	}
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)

@@ -29,6 +29,7 @@ func main() {
 	seed := flag.Uint64("seed", 1, "the same seed gives the same text on every machine")
 	threads := flag.Int("threads", 0, "worker threads, 0 for one each CPU")
 	budget := flag.Int64("expert-budget", 0, "bytes of memory for experts; 0 maps the whole file")
+	load := flag.Bool("load", false, "read all weights into memory first, in large pages: a slower start, faster text where the system maps files in small ones")
 	flag.Usage = func() {
 		fmt.Fprint(os.Stderr, `Stream a continuation of a prompt.
 
@@ -48,6 +49,9 @@ Without -model a small model of fairy tales speaks that comes with the library.
 	}
 	if *budget > 0 {
 		opts = append(opts, moe.WithExpertBudget(*budget))
+	}
+	if *load {
+		opts = append(opts, moe.WithoutMapping())
 	}
 	sampling := moe.Sampling{Temperature: float32(*temperature), TopP: float32(*topP), Seed: *seed, MaxTokens: *n}
 	if err := run(ctx, os.Stdout, *path, *prompt, sampling, opts); err != nil {
