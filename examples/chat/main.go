@@ -28,9 +28,7 @@ func main() {
 	topP := flag.Float64("top-p", 0.95, "choose among the most likely tokens that together reach this probability")
 	minP := flag.Float64("min-p", 0, "leave out tokens less than this times as likely as the most likely")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "the same seed gives the same conversation on every machine")
-	threads := flag.Int("threads", 0, "worker threads, 0 for one each CPU")
-	budget := flag.Int64("expert-budget", 0, "bytes of memory for experts; 0 maps the whole file")
-	load := flag.Bool("load", false, "read all weights into memory first, in large pages: a slower start, faster text where the system maps files in small ones")
+	options := cli.ModelFlags()
 	flag.Usage = func() {
 		fmt.Fprint(os.Stderr, `Talk with a model. Its answer comes as it is written; what it thinks first is
 dimmed. Control-C breaks off an answer, and at the prompt ends the program, as
@@ -50,16 +48,6 @@ A line that begins with a slash is an instruction:
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	var opts []moe.Option
-	if *threads > 0 {
-		opts = append(opts, moe.WithThreads(*threads))
-	}
-	if *budget > 0 {
-		opts = append(opts, moe.WithExpertBudget(*budget))
-	}
-	if *load {
-		opts = append(opts, moe.WithoutMapping())
-	}
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
 	c := config{
@@ -67,7 +55,7 @@ A line that begins with a slash is an instruction:
 		decorate: cli.Terminal(os.Stdout) && cli.Terminal(os.Stdin),
 		sampling: moe.Sampling{Temperature: float32(*temperature), TopP: float32(*topP), MinP: float32(*minP), Seed: *seed, MaxTokens: *n, Special: true},
 	}
-	if err := run(context.Background(), *path, opts, c, interrupts); err != nil {
+	if err := run(context.Background(), *path, options(), c, interrupts); err != nil {
 		fmt.Fprintln(os.Stderr, "chat:", err)
 		os.Exit(1)
 	}

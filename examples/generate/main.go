@@ -27,9 +27,7 @@ func main() {
 	temperature := flag.Float64("temperature", 0.7, "0 takes the most likely token each time")
 	topP := flag.Float64("top-p", 0.95, "choose among the most likely tokens that together reach this probability")
 	seed := flag.Uint64("seed", 1, "the same seed gives the same text on every machine")
-	threads := flag.Int("threads", 0, "worker threads, 0 for one each CPU")
-	budget := flag.Int64("expert-budget", 0, "bytes of memory for experts; 0 maps the whole file")
-	load := flag.Bool("load", false, "read all weights into memory first, in large pages: a slower start, faster text where the system maps files in small ones")
+	options := cli.ModelFlags()
 	flag.Usage = func() {
 		fmt.Fprint(os.Stderr, `Stream a continuation of a prompt.
 
@@ -43,18 +41,8 @@ Without -model a small model of fairy tales speaks that comes with the library.
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	var opts []moe.Option
-	if *threads > 0 {
-		opts = append(opts, moe.WithThreads(*threads))
-	}
-	if *budget > 0 {
-		opts = append(opts, moe.WithExpertBudget(*budget))
-	}
-	if *load {
-		opts = append(opts, moe.WithoutMapping())
-	}
 	sampling := moe.Sampling{Temperature: float32(*temperature), TopP: float32(*topP), Seed: *seed, MaxTokens: *n}
-	if err := run(ctx, os.Stdout, *path, *prompt, sampling, opts); err != nil {
+	if err := run(ctx, os.Stdout, *path, *prompt, sampling, options()); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}

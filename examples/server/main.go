@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coterie-go/coterie/internal/cli"
 	"github.com/coterie-go/coterie/moe"
 	"github.com/coterie-go/coterie/moe/moetest"
 )
@@ -31,9 +32,7 @@ func main() {
 	key := flag.String("key", "", "key that clients must send; better given as $COTERIE_API_KEY, which others on the machine cannot see")
 	flag.StringVar(&o.name, "name", "", "the model's name to clients; by default that of the file")
 	template := flag.String("template", "", "file with a chat template to use instead of the checkpoint's own")
-	threads := flag.Int("threads", 0, "worker threads, 0 for one each CPU")
-	budget := flag.Int64("expert-budget", 0, "bytes of memory for experts; 0 maps the whole file")
-	load := flag.Bool("load", false, "read all weights into memory first, in large pages: a slower start, faster text where the system maps files in small ones")
+	opening := cli.ModelFlags()
 	flag.IntVar(&o.parallel, "parallel", 4, "requests answered at the same time")
 	flag.IntVar(&o.queue, "queue", 32, "requests that may wait; more are refused with status 429")
 	flag.IntVar(&o.cache, "cache", 8, "conversations whose state is kept for their next message")
@@ -61,17 +60,7 @@ standard error as JSON lines.
 	o.log = slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var opts []moe.Option
-	if *threads > 0 {
-		opts = append(opts, moe.WithThreads(*threads))
-	}
-	if *budget > 0 {
-		opts = append(opts, moe.WithExpertBudget(*budget))
-	}
-	if *load {
-		opts = append(opts, moe.WithoutMapping())
-	}
-	if err := run(ctx, *path, *addr, *template, opts, o); err != nil {
+	if err := run(ctx, *path, *addr, *template, opening(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		os.Exit(1)
 	}

@@ -3,13 +3,36 @@
 package cli
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/coterie-go/coterie/moe"
 )
+
+// ModelFlags defines the flags that say how a model is opened. What it returns gives the
+// options, once they are parsed.
+func ModelFlags() func() []moe.Option {
+	threads := flag.Int("threads", 0, "worker threads, 0 for one each CPU")
+	budget := flag.Int64("expert-budget", 0, "bytes of memory for experts; 0 for all of them")
+	load := flag.Bool("load", false, "read all weights into memory first instead of mapping the file: a slower start, faster text where the system maps it in small pages")
+	return func() (opts []moe.Option) {
+		if *threads > 0 {
+			opts = append(opts, moe.WithThreads(*threads))
+		}
+		if *budget > 0 {
+			opts = append(opts, moe.WithExpertBudget(*budget))
+		}
+		if *load {
+			opts = append(opts, moe.WithoutMapping())
+		}
+		return opts
+	}
+}
 
 // Terminal reports whether f is a terminal rather than a file or pipe.
 func Terminal(f *os.File) bool {
