@@ -65,7 +65,8 @@ const attendQueries = 24
 // multiplies in the same two units (Emerald Rapids: 512 queries of 128 values gain 10 %,
 // 128 of latent attention's rows 18 to 25; 16 of those lose 14). Zen 5 converts beside:
 // never converting values and long keys gains latent attention's 64 queries 10 %, 128
-// of them and of 128 values 5 %.
+// of them and of 128 values 5 %. Zen 4, where long keys gained nothing by being converted,
+// goes with it unmeasured.
 const convertQueries, convertValues = 16, 64
 
 // scoreBytes is how much of converted keys meets the queries before the next ones do.

@@ -15,8 +15,9 @@ import (
 )
 
 // WithoutMapping reads all weights into memory of the model's own when it is opened,
-// in pages of 2 MB where the system gives them, and files are no longer mapped. Results
-// are the same bits. It costs the model's size in memory, which no other process
+// in pages of 2 MB where the system gives them, instead of using them where they lie in
+// the mapped files. These stay open, for State.Save and Restore to tell models apart.
+// Results are the same bits. It costs the model's size in memory, which no other process
 // shares and the system cannot take back, and the time to read it all before the
 // first token; prompts and tokens are faster where a mapping's pages are of 4 KB, because
 // a processor looks up less. With a budget for experts it changes nothing: a budget's

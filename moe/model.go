@@ -53,7 +53,7 @@ type Model struct {
 // Open opens a checkpoint: a GGUF file (the first of a split one), or a directory
 // in the hub's layout (config.json, safetensors, tokenizer.json). Files are
 // mapped; weights are used where they lie, and read when a token first needs them (or
-// all at once, to be checked, see WithCheck). Close the model when done.
+// all at once, to be checked, see WithCheck, or held, see WithoutMapping). Close the model when done.
 func Open(path string, opts ...Option) (*Model, error) {
 	if _, err := kernels.ISA(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOption, err)
